@@ -1,0 +1,18 @@
+/* Filling a struct usher_error. May call nothing but libc; any thread. */
+#ifndef BASE_ERROR_H
+#define BASE_ERROR_H
+
+#include <usher/error.h>
+
+/* Sets code and message and returns `code`, so that a failing path is one line:
+ *     return error_set(err, USHER_EINVAL, "...", ...);
+ * `err` may be NULL. */
+int error_set(struct usher_error *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Puts "prefix: " in front of the message that is there; returns err->code (or `code` if err is
+ * NULL), for callers that add where it happened. */
+int error_prefix(struct usher_error *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

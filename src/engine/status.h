@@ -1,0 +1,78 @@
+/* What the daemon knows of itself right now: counters that threads bump, and an immutable snapshot
+ * that the watcher makes every watch.depth_interval and everybody else reads. Counters: any thread. */
+#ifndef ENGINE_STATUS_H
+#define ENGINE_STATUS_H
+
+#include "base/clock.h"
+#include "model/delivery.h"
+#include "model/message.h"
+#include "policy/breaker.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef atomic_uint_least64_t counter;
+static inline void counter_add(counter *c, uint64_t n) { atomic_fetch_add_explicit(c, n, memory_order_relaxed); }
+static inline uint64_t counter_get(counter *c) { return atomic_load_explicit(c, memory_order_relaxed); }
+
+/* Bumped by the pipeline of the channel. */
+struct channel_counters {
+	counter received;        /* messages */
+	counter delivered;       /* deliveries */
+	counter retried, dead;   /* attempts that ended so */
+	counter failed;          /* attempts that failed, whatever came of it */
+	counter repeated;        /* messages the ledger answered without a send */
+	counter handed_back;     /* received, not started, given back */
+	counter lost;            /* settles whose lease had passed to another */
+	atomic_int sending, holding;     /* now: at the service; received and not settled */
+	atomic_int connections;          /* now: to the service */
+	atomic_int breaker;              /* enum breaker_state */
+	atomic_llong breaker_since_ms, breaker_trial_at_ms; /* wall clock; 0 = none */
+	atomic_llong last_delivered_ms;  /* wall clock */
+};
+struct relay_counters { counter published, refused; atomic_int failing; atomic_llong retry_at_ms; };
+
+struct counters {
+	struct channel_counters channel[CHANNEL_COUNT];
+	struct relay_counters relay;
+	counter statements;       /* database, all threads */
+	counter signups, acts, refused_acts, api_requests;
+	counter redriven;         /* copies sent by the watcher */
+	counter mirror_adopted, mirror_deleted, expired, pruned;
+};
+
+#define STATUS_HISTORY 60 /* points a series, one a depth interval, oldest first */
+
+struct channel_status {
+	bool enabled;
+	const char *queue, *dlq;               /* owned by the configuration */
+	struct queue_depths depth, dlq_depth;
+	int64_t claimed, retrying, dead, queued, cancelled; /* ledger rows */
+	int64_t next_due_ms;                   /* until the next retry; -1 none */
+	double in_per_s, out_per_s, fail_per_s;/* over the last 10 s */
+	uint32_t out_history[STATUS_HISTORY], depth_history[STATUS_HISTORY];
+	wall_time depth_at;                    /* when the figures were taken; STALE once they are old */
+	char depth_error[200];                 /* why they could not be taken, "" when they could */
+};
+
+struct status {
+	atomic_int refs;
+	wall_time at, started_at;
+	bool database_up, broker_up;
+	char database_error[200], broker_error[200];
+	wall_time database_since;              /* of the present state */
+	struct channel_status channel[CHANNEL_COUNT];
+	int64_t outbox_waiting, outbox_oldest_ms; double published_per_s;
+	int history_len;
+};
+
+/* The board holds the newest snapshot; its lock covers one pointer. */
+struct status_board;
+struct status_board *status_board_new(void);
+void status_board_put(struct status_board *board, struct status *status); /* takes it over */
+struct status *status_board_get(struct status_board *board);             /* release it; NULL before the first */
+void status_release(struct status *status);
+void status_board_free(struct status_board *board);
+
+#endif

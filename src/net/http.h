@@ -1,0 +1,58 @@
+/* Pooled HTTP on one loop: a curl multi handle whose connections stay warm. One per thread. */
+#ifndef NET_HTTP_H
+#define NET_HTTP_H
+
+#include "net/loop.h"
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <usher/error.h>
+
+/* -- A curl multi handle driven by a loop; http and smtp both put their easy handles on it -- */
+struct curl_loop;
+typedef void curl_loop_done(void *arg, CURL *easy, CURLcode result);
+struct curl_loop *curl_loop_new(struct loop *loop, long max_connections);
+void curl_loop_add(struct curl_loop *cl, CURL *easy, curl_loop_done *done, void *arg);
+void curl_loop_remove(struct curl_loop *cl, CURL *easy); /* before done was called: cancels */
+void curl_loop_free(struct curl_loop *cl);
+
+/* -- HTTP --------------------------------------------------------------------------------- */
+struct http;
+struct http *http_new(struct curl_loop *cl);
+void http_free(struct http *http); /* cancels what is under way, without calling back */
+
+#define HTTP_ANSWER_MAX (1024 * 1024) /* bytes of an answer's body; a longer one is FAULT_PROTOCOL */
+
+struct http_request {
+	const char *method;              /* "GET", "POST" */
+	const char *url;
+	const char *const *headers;      /* "Name: value", NULL-terminated; may be NULL */
+	const void *body;                /* copied */
+	size_t body_len;
+	int64_t timeout_ms;              /* whole request */
+	int64_t connect_timeout_ms;
+	const char *ca_file;             /* NULL: the system's */
+};
+
+enum http_fault { HTTP_OK, HTTP_CONNECT, HTTP_TLS, HTTP_TIMEOUT, HTTP_PROTOCOL };
+
+struct http_answer {
+	enum http_fault fault;   /* HTTP_OK: status and body are valid */
+	bool sent;               /* the request had gone out whole or in part when the fault came */
+	int status;
+	const char *body;        /* borrowed for the callback; NUL-terminated */
+	size_t body_len;
+	int64_t retry_after_ms;  /* Retry-After in seconds or as a date; 0 when absent */
+	const char *detail;      /* on a fault: curl's words */
+	int64_t latency_ms;
+};
+typedef void http_done(void *arg, const struct http_answer *answer);
+
+struct http_call;
+/* Never calls back from inside itself. The returned handle is valid until the callback. */
+struct http_call *http_start(struct http *http, const struct http_request *request, http_done *done, void *arg);
+void http_cancel(struct http_call *call); /* the callback is not called */
+
+#endif

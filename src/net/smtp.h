@@ -1,0 +1,47 @@
+/* Mail transactions over a pool of warm SMTP connections, on one loop.
+ *
+ * libcurl opens a connection (TCP, TLS or STARTTLS, EHLO, AUTH) with CURLOPT_CONNECT_ONLY; the
+ * transaction is ours: RFC 5321 with PIPELINING (RFC 2920) where offered, exact replies a stage,
+ * RSET after a refusal, dot-stuffing, many mails a connection, idle connections closed with QUIT.
+ * A timeout before the final dot is FAULT_TIMEOUT with effect_possible false, after it true. Before a
+ * timer declares a timeout the socket is read once more: a stalled thread must not invent one.
+ * One pool per thread. */
+#ifndef NET_SMTP_H
+#define NET_SMTP_H
+
+#include "model/reply.h"
+#include "net/http.h"
+#include "net/loop.h"
+
+#include <stddef.h>
+
+enum smtp_tls { SMTP_TLS_NONE, SMTP_TLS_STARTTLS /* required */, SMTP_TLS_IMPLICIT /* smtps */ };
+
+struct smtp_settings {            /* strings borrowed for smtp_pool_new, copied inside */
+	const char *url;              /* smtp://host:port or smtps://host:port */
+	const char *user, *password;  /* NULL: no login */
+	enum smtp_tls tls;
+	const char *ca_file;          /* NULL: the system's */
+	const char *helo;             /* NULL: the host's name */
+	int connections;              /* at most */
+	int64_t timeout_ms;           /* for each answer */
+	int64_t idle_ms;              /* a connection idle this long is closed */
+};
+
+struct smtp_pool;
+struct smtp_pool *smtp_pool_new(struct loop *loop, struct curl_loop *cl, const struct smtp_settings *settings);
+void smtp_pool_free(struct smtp_pool *pool); /* cancels without calling back */
+
+struct smtp_mail {
+	const char *from, *to; /* bare addresses; refused with FAULT_BAD_ADDRESS if they hold control characters, space or <> */
+	char *data;            /* the message, CRLF lines, not dot-stuffed; owned by the pool from now on (free) */
+	size_t len;
+};
+typedef void smtp_done(void *arg, const struct reply *reply); /* borrowed for the call */
+/* Queues the mail until a connection is free. Never calls back from inside itself. */
+void smtp_send(struct smtp_pool *pool, struct smtp_mail *mail, smtp_done *done, void *arg);
+
+struct smtp_stats { int open, busy; long opened_total; };
+struct smtp_stats smtp_pool_stats(const struct smtp_pool *pool);
+
+#endif
