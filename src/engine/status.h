@@ -54,6 +54,7 @@ struct channel_status {
 	uint32_t out_history[STATUS_HISTORY], depth_history[STATUS_HISTORY];
 	wall_time depth_at;                    /* when the figures were taken; STALE once they are old */
 	char depth_error[200];                 /* why they could not be taken, "" when they could */
+	wall_time mirrored_at;                 /* when the watcher last went through the DLQ; 0: not yet */
 };
 
 struct status {

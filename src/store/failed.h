@@ -31,6 +31,7 @@ struct failed_filter { /* -1 / NULL / 0: any */
 	const char *text;             /* prefix of event id, user id or recipient; exact first */
 	wall_time since, until;       /* dead_at */
 	bool oldest_first;            /* default newest first */
+	bool in_dlq;                  /* only rows whose copy is known to stand in the DLQ (dlq_message_id is set) */
 };
 #define FAILED_LIMIT_MAX 500
 #define FAILED_COUNT_CAP 10000    /* counts stop here and are marked */
