@@ -23,7 +23,7 @@ LIB_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
 UI_LIBS    := $(shell pkg-config --libs libcurl libcjson ncursesw zlib libcrypto 2>/dev/null) -lm
 
 # -- What is built ------------------------------------------------------------------------------
-LIB_SRC := $(filter-out src/usherd.c,$(wildcard src/*/*.c))
+LIB_SRC := $(filter-out src/usherd.c,$(wildcard src/*.c src/*/*.c))
 UI_SRC  := $(wildcard ui/*.c ui/*/*.c)
 UNIT    := $(wildcard tests/unit/*_test.c)
 CONTRACT:= $(wildcard tests/contract/*_test.c)

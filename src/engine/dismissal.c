@@ -1,0 +1,134 @@
+/* The pipeline's way out: what the ledger has settled is deleted from the queue, hidden until it is due, or
+ * moved to the DLQ, in batches. Nothing here decides anything: a call that fails is made again, and if
+ * the daemon dies instead, the message comes back and the ledger answers for it. Pipeline's thread. */
+#include "engine/pipeline.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+
+enum dismissal_kind { DISMISS_DELETE, DISMISS_HIDE, DISMISS_DLQ };
+
+struct dismissal {
+	struct pipeline *pipeline;
+	enum dismissal_kind kind;
+	size_t n;
+	struct job *jobs[MESSAGE_BATCH_MAX];
+	union {
+		const char *receipts[MESSAGE_BATCH_MAX];
+		struct broker_visibility visibility[MESSAGE_BATCH_MAX];
+		struct broker_outgoing outgoing[MESSAGE_BATCH_MAX];
+	};
+};
+
+static const enum job_phase waiting_phase[] = {
+	[DISMISS_DELETE] = JOB_TO_DELETE,
+	[DISMISS_HIDE] = JOB_TO_HIDE,
+	[DISMISS_DLQ] = JOB_TO_DLQ,
+};
+
+/* The copy stands in the DLQ: the message may go. Otherwise the job is done, or its receipt is stale and
+ * whoever received the message since answers for it. */
+static void entry_done(struct dismissal *d, struct job *job, int code)
+{
+	if (code != 0 && code != USHER_ESTALE)
+		job_move(job, waiting_phase[d->kind]);
+	else if (d->kind == DISMISS_DLQ)
+		job_move(job, JOB_TO_DELETE);
+	else
+		job_free(job);
+}
+
+static void on_dismissed(
+        void *arg, const struct broker_entry_result *results, size_t n, const struct usher_error *err)
+{
+	struct dismissal *d = arg;
+	struct pipeline *p = d->pipeline;
+	struct usher_error entry_err = { 0 };
+
+	p->broker_calls--;
+	for (size_t i = 0; i < d->n; i++) {
+		int code = err->code ? err->code : i < n ? results[i].code : USHER_EPROTOCOL;
+
+		if (code && code != USHER_ESTALE && !err->code) {
+			entry_err.code = code;
+			snprintf(entry_err.message, sizeof entry_err.message, "%s",
+			        i < n ? results[i].message : "no result");
+		}
+		entry_done(d, d->jobs[i], code);
+	}
+	if (err->code || entry_err.code)
+		pipeline_broker_failed(p, err->code ? err : &entry_err);
+	else
+		pipeline_broker_answered(p);
+	free(d);
+	pipeline_wake(p);
+}
+
+/* What an operator of the bare queue reads on a dead message. */
+static void mark_dead(struct job *job)
+{
+	struct message_attributes *a = &job->message->attributes;
+	char attempts[16];
+
+	snprintf(attempts, sizeof attempts, "%d", job->attempts);
+	message_attribute_set(a, ATTRIBUTE_CLASS, failure_info(job->class)->name);
+	message_attribute_set(a, ATTRIBUTE_REASON, job->reason);
+	message_attribute_set(a, ATTRIBUTE_ATTEMPTS, attempts);
+	message_attribute_set(a, ATTRIBUTE_EVENT_ID, job->event_id);
+	message_attribute_set(a, ATTRIBUTE_SOURCE_QUEUE, job->pipeline->config->queue);
+}
+
+static void dismissal_add(struct dismissal *d, struct job *job)
+{
+	struct message *m = job->message;
+
+	switch (d->kind) {
+	case DISMISS_DELETE:
+		d->receipts[d->n] = m->receipt;
+		break;
+	case DISMISS_HIDE:
+		d->visibility[d->n] = (struct broker_visibility){ m->receipt, job->hide_ms };
+		break;
+	case DISMISS_DLQ:
+		mark_dead(job);
+		d->outgoing[d->n] = (struct broker_outgoing){
+			.body = m->body, .body_len = m->body_len, .attributes = &m->attributes
+		};
+		break;
+	}
+	d->jobs[d->n++] = job;
+	job_move(job, JOB_AT_BROKER);
+}
+
+static void dismissal_start(struct pipeline *p, enum dismissal_kind kind)
+{
+	const struct broker_ops *ops = p->broker->ops;
+	struct job_list *waiting = &p->phase[waiting_phase[kind]];
+	struct dismissal *d = mem_alloc(sizeof *d);
+
+	d->pipeline = p;
+	d->kind = kind;
+	while (waiting->head && d->n < ops->batch_max)
+		dismissal_add(d, waiting->head);
+	p->broker_calls++;
+	switch (kind) {
+	case DISMISS_DELETE:
+		ops->delete_batch(p->broker, p->config->queue, d->receipts, d->n, on_dismissed, d);
+		break;
+	case DISMISS_HIDE:
+		ops->hide_batch(p->broker, p->config->queue, d->visibility, d->n, on_dismissed, d);
+		break;
+	case DISMISS_DLQ:
+		ops->send(p->broker, p->config->dlq, d->outgoing, d->n, on_dismissed, d);
+		break;
+	}
+}
+
+void dismissal_flush(struct pipeline *p, mono_time now)
+{
+	for (enum dismissal_kind kind = DISMISS_DELETE; kind <= DISMISS_DLQ; kind++)
+		while (p->phase[waiting_phase[kind]].n && pipeline_broker_ready(p, now))
+			dismissal_start(p, kind);
+}

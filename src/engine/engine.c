@@ -1,0 +1,104 @@
+/* The engine's life: which threads there are, in which order they start and end. Runs on the thread that
+ * starts the worker. */
+#include "engine/engine.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "broker/embedded.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+struct db_settings engine_db_settings(const struct config *config)
+{
+	return (struct db_settings){
+		.host = config->database.host,
+		.socket = config->database.socket,
+		.user = config->database.user,
+		.password = config->database.password,
+		.name = config->database.name,
+		.tls_ca = config->database.tls_ca,
+		.port = config->database.port,
+		.connect_timeout_ms = config->database.connect_timeout_ms,
+		.read_timeout_ms = config->database.read_timeout_ms,
+	};
+}
+
+struct db *engine_db(struct engine *engine)
+{
+	struct db_settings settings = engine_db_settings(engine->config);
+
+	settings.statements = &engine->counters.statements;
+	return db_new(&settings);
+}
+
+/* Distinguishes this daemon from its predecessor of the same pid: a lease is nobody else's. */
+static void name_owner(char *owner, size_t size)
+{
+	char host[40] = "";
+	char id[UUID_TEXT_SIZE];
+
+	if (gethostname(host, sizeof host - 1) < 0)
+		snprintf(host, sizeof host, "localhost");
+	uuid_new(id);
+	snprintf(owner, size, "%.30s:%d:%.12s", host, (int)getpid(), id + 24);
+}
+
+struct engine *engine_new(const struct config *config)
+{
+	struct engine *engine = mem_alloc(sizeof *engine);
+
+	engine->config = config;
+	engine->board = status_board_new();
+	engine->hub = embedded_hub_new();
+	name_owner(engine->owner, sizeof engine->owner);
+	return engine;
+}
+
+int engine_start(struct engine *engine, struct usher_error *err)
+{
+	int rc = watcher_start(engine, &engine->watcher, err);
+
+	for (enum channel_id id = 0; rc == 0 && id < CHANNEL_COUNT; id++)
+		if (engine->config->channel[id].enabled)
+			rc = pipeline_start(engine, id, &engine->pipeline[id], err);
+	if (rc == 0)
+		rc = relay_start(engine, &engine->relay, err);
+	if (rc < 0)
+		engine_stop(engine);
+	return rc;
+}
+
+/* All are asked before the first is waited for, so that they drain side by side. */
+void engine_stop(struct engine *engine)
+{
+	if (engine->relay)
+		relay_stop(engine->relay);
+	for (int id = 0; id < CHANNEL_COUNT; id++)
+		if (engine->pipeline[id])
+			pipeline_stop(engine->pipeline[id]);
+	if (engine->relay)
+		relay_join(engine->relay);
+	engine->relay = NULL;
+	for (int id = 0; id < CHANNEL_COUNT; id++) {
+		if (engine->pipeline[id])
+			pipeline_join(engine->pipeline[id]);
+		engine->pipeline[id] = NULL;
+	}
+	if (engine->watcher) {
+		watcher_stop(engine->watcher);
+		watcher_join(engine->watcher);
+	}
+	engine->watcher = NULL;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	status_board_free(engine->board);
+	embedded_hub_free(engine->hub);
+	free(engine);
+}

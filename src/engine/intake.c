@@ -1,0 +1,213 @@
+/* The pipeline's way in: receive from the queue, decode, claim in the ledger. Runs on the
+ * pipeline's thread. */
+#include "engine/pipeline.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* -- Receive --------------------------------------------------------------------------------- */
+
+/* A message without an event id of its own is known by what the relay or a redrive wrote on it, and
+ * else by the broker's id. */
+static const char *fallback_id(const struct message *message)
+{
+	const char *id = message_attribute_get(&message->attributes, ATTRIBUTE_EVENT_ID);
+
+	return id && *id && strlen(id) <= EVENT_ID_MAX ? id : message->id;
+}
+
+static void job_decode(struct job *job)
+{
+	struct message *m = job->message;
+	struct event_source source = {
+		.body = m->body,
+		.body_len = m->body_len,
+		.content_encoding = message_attribute_get(&m->attributes, ATTRIBUTE_ENCODING),
+		.message_id = fallback_id(m),
+	};
+	struct usher_error err = { 0 };
+
+	if (event_decode(&source, &job->event, NULL, &err) == 0) {
+		snprintf(job->event_id, sizeof job->event_id, "%s", job->event->event_id);
+		return;
+	}
+	/* Not by the event id that its body may claim: a damaged copy of a delivered event must not be
+	 * taken for that event, and be lost. */
+	snprintf(job->event_id, sizeof job->event_id, "%s", source.message_id);
+	snprintf(job->reason, sizeof job->reason, "%s", err.message);
+}
+
+static void on_received(void *arg, struct message **messages, size_t n, const struct usher_error *err)
+{
+	struct pipeline *p = arg;
+	mono_time lease_until = mono_add_ms(mono_now(), p->config->visibility_timeout_ms);
+
+	p->receives--;
+	if (err->code) {
+		p->receives_wanted = 1;
+		pipeline_broker_failed(p, err);
+	} else {
+		pipeline_broker_answered(p);
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct job *job = job_new(p, messages[i]);
+
+		job->lease_until = lease_until;
+		job_decode(job);
+	}
+	counter_add(&p->counters->received, n);
+	if (n >= p->broker->ops->receive_max && p->receives_wanted < p->config->receivers)
+		p->receives_wanted++;
+	else if (n < p->broker->ops->receive_max)
+		p->receives_wanted = 1;
+	pipeline_wake(p);
+}
+
+/* How many more messages may be held: the in-flight bound, and no more than breaker and rate will let
+ * through soon, since what is held here is kept from other daemons. */
+static int room(struct pipeline *p, mono_time now)
+{
+	int held = (int)p->jobs + p->receives * (int)p->broker->ops->receive_max;
+	int bound = p->config->in_flight;
+	int allowed = sending_room(p, now);
+
+	if (p->breaker.state != BREAKER_CLOSED && allowed < bound)
+		bound = allowed;
+	if (p->config->rate > 0) {
+		int second = p->config->rate < 1 ? 1 : (int)p->config->rate;
+
+		bound = second < bound ? second : bound;
+	}
+	return bound - held;
+}
+
+void intake_receive(struct pipeline *p, mono_time now)
+{
+	int batch = (int)p->broker->ops->receive_max;
+	/* Single free places are gathered, so that a receive is not paid for each message. */
+	int worthwhile = p->config->in_flight / 4 < batch ? p->config->in_flight / 4 : batch;
+
+	while (!p->stopping && p->receives < p->receives_wanted && p->database_failures == 0 &&
+	        pipeline_broker_ready(p, now)) {
+		int free_places = room(p, now);
+		struct broker_receive_options options = {
+			.max = free_places < batch ? free_places : batch,
+			.wait_ms = RECEIVE_WAIT_MS,
+			.visibility_ms = p->config->visibility_timeout_ms,
+		};
+
+		if (free_places < 1 || (free_places < worthwhile && p->jobs > 0))
+			break;
+		p->receives++;
+		p->broker->ops->receive(p->broker, p->config->queue, &options, on_received, p);
+	}
+}
+
+/* -- Claim ----------------------------------------------------------------------------------- */
+
+/* The job of this pipeline that already holds the delivery, other than `job`. */
+static struct job *held_already(struct pipeline *p, const struct job *job)
+{
+	static const enum job_phase phases[] = { JOB_READY, JOB_SENDING, JOB_SETTLING };
+
+	for (size_t i = 0; i < ARRAY_LEN(phases); i++)
+		for (struct job *other = p->phase[phases[i]].head; other; other = other->next)
+			if (other != job && other->delivery_id == job->delivery_id)
+				return other;
+	return NULL;
+}
+
+/* The message came back while it is still being worked on here (its lease ran out during a stall). The
+ * job at work goes on under the newer right; it is not begun twice. */
+static void pass_right_on(struct job *newer, struct job *holder)
+{
+	struct message *message = holder->message;
+
+	holder->message = newer->message;
+	newer->message = message;
+	holder->version = newer->version;
+	holder->lease_until = newer->lease_until;
+	job_free(newer);
+}
+
+static void claimed(struct job *job, const struct ledger_claim *claim)
+{
+	struct pipeline *p = job->pipeline;
+	struct job *holder;
+
+	job->delivery_id = claim->delivery_id;
+	job->version = claim->version;
+	job->attempts = claim->attempts;
+	job->throttled = claim->throttled;
+	job->redrives = claim->redrives;
+	job->hide_ms = claim->wait_ms;
+	if (claim->verdict != CLAIM_SEND)
+		counter_add(&p->counters->repeated, 1);
+	switch (claim->verdict) {
+	case CLAIM_SEND:
+		job->lease_until = mono_add_ms(mono_now(), p->config->visibility_timeout_ms);
+		holder = claim->version > 1 ? held_already(p, job) : NULL;
+		if (holder) {
+			pass_right_on(job, holder);
+		} else if (job->event) {
+			job_move(job, JOB_READY);
+		} else {
+			job->class = FAILURE_MALFORMED;
+			job->outcome = DELIVERY_DEAD;
+			settling_add(job);
+		}
+		break;
+	case CLAIM_DELIVERED:
+	case CLAIM_CANCELLED:
+		job_move(job, JOB_TO_DELETE);
+		break;
+	case CLAIM_DEAD:
+		job->class = claim->last_class;
+		snprintf(job->reason, sizeof job->reason, "%s", claim->last_reply);
+		job_move(job, JOB_TO_DLQ);
+		break;
+	case CLAIM_LEASED:
+	case CLAIM_NOT_DUE:
+		job_move(job, JOB_TO_HIDE);
+		break;
+	}
+}
+
+static int claim_batch(struct pipeline *p)
+{
+	struct ledger_claim *claims = mem_array(PIPELINE_BATCH, sizeof *claims);
+	struct job *jobs[PIPELINE_BATCH];
+	struct usher_error err = { 0 };
+	size_t n = 0;
+	int rc;
+
+	for (struct job *job = p->phase[JOB_RECEIVED].head; job && n < PIPELINE_BATCH; job = job->next) {
+		jobs[n] = job;
+		claims[n++] = (struct ledger_claim){
+			.event_id = job->event_id,
+			.user_id = job->event ? job->event->user_id : NULL,
+			.recipient = job->event ? job->event->email : NULL,
+		};
+	}
+	rc = ledger_claim(
+	        p->db, p->channel_id, p->engine->owner, p->config->visibility_timeout_ms, claims, n, &err);
+	if (rc < 0)
+		pipeline_database_failed(p, &err);
+	else
+		pipeline_database_answered(p);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		claimed(jobs[i], &claims[i]);
+	free(claims);
+	return rc;
+}
+
+void intake_claim(struct pipeline *p, mono_time now)
+{
+	while (p->phase[JOB_RECEIVED].n && pipeline_database_ready(p, now))
+		if (claim_batch(p) < 0)
+			break;
+}

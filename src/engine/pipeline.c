@@ -1,0 +1,358 @@
+/* The pipeline of one channel: takes messages off its queue, has the channel send them, settles
+ * them. This file is its thread, its lists and its turns; see pipeline.h for the way of a job.
+ *
+ * Everything runs on the pipeline's own loop; the database calls in it block, batched. */
+#include "engine/pipeline.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/settings.h"
+
+#include <mysql.h>
+#include <stdio.h>
+#include <sys/random.h>
+
+/* -- Jobs and their lists -------------------------------------------------------------------- */
+
+static void list_append(struct job_list *list, struct job *job)
+{
+	job->next = NULL;
+	job->prev = list->tail;
+	if (list->tail)
+		list->tail->next = job;
+	else
+		list->head = job;
+	list->tail = job;
+	list->n++;
+}
+
+static void list_remove(struct job_list *list, struct job *job)
+{
+	if (job->prev)
+		job->prev->next = job->next;
+	else
+		list->head = job->next;
+	if (job->next)
+		job->next->prev = job->prev;
+	else
+		list->tail = job->prev;
+	job->prev = job->next = NULL;
+	list->n--;
+}
+
+struct job *job_new(struct pipeline *p, struct message *message)
+{
+	struct job *job = mem_alloc(sizeof *job);
+
+	job->pipeline = p;
+	job->message = message;
+	job->phase = JOB_RECEIVED;
+	list_append(&p->phase[JOB_RECEIVED], job);
+	p->jobs++;
+	return job;
+}
+
+void job_move(struct job *job, enum job_phase phase)
+{
+	struct pipeline *p = job->pipeline;
+
+	list_remove(&p->phase[job->phase], job);
+	job->phase = phase;
+	list_append(&p->phase[phase], job);
+}
+
+void job_free(struct job *job)
+{
+	struct pipeline *p = job->pipeline;
+
+	list_remove(&p->phase[job->phase], job);
+	p->jobs--;
+	message_free(job->message);
+	event_free(job->event);
+	free(job);
+}
+
+/* -- When a peer fails ----------------------------------------------------------------------- */
+
+static int64_t peer_pause_ms(int failures)
+{
+	int64_t pause = RETRY_PEER_MS;
+
+	for (int i = 1; i < failures && pause < RETRY_PEER_MAX_MS; i++)
+		pause *= 2;
+	return pause < RETRY_PEER_MAX_MS ? pause : RETRY_PEER_MAX_MS;
+}
+
+void pipeline_database_failed(struct pipeline *p, const struct usher_error *err)
+{
+	if (p->database_failures++ == 0)
+		log_warn(p->area, "the ledger cannot be written, nothing is received until it can: %s",
+		        err->message);
+	p->database_at = mono_add_ms(mono_now(), peer_pause_ms(p->database_failures));
+}
+
+void pipeline_database_answered(struct pipeline *p)
+{
+	if (p->database_failures > 0)
+		log_info(p->area, "the ledger can be written again");
+	p->database_failures = 0;
+	p->database_at = (mono_time){ 0 };
+}
+
+bool pipeline_database_ready(const struct pipeline *p, mono_time now)
+{
+	return p->database_at.ns <= now.ns;
+}
+
+void pipeline_broker_failed(struct pipeline *p, const struct usher_error *err)
+{
+	if (p->broker_failures++ == 0)
+		log_warn(p->area, "the broker refuses, trying again: %s", err->message);
+	p->broker_at = mono_add_ms(mono_now(), peer_pause_ms(p->broker_failures));
+}
+
+void pipeline_broker_answered(struct pipeline *p)
+{
+	if (p->broker_failures > 0)
+		log_info(p->area, "the broker answers again");
+	p->broker_failures = 0;
+	p->broker_at = (mono_time){ 0 };
+}
+
+bool pipeline_broker_ready(const struct pipeline *p, mono_time now)
+{
+	return p->broker_at.ns <= now.ns;
+}
+
+/* -- Turns ----------------------------------------------------------------------------------- */
+
+/* What was received and not started goes back: when stopping, or while the service is down. */
+static void hand_back_unstarted(struct pipeline *p)
+{
+	while (p->phase[JOB_READY].head)
+		job_move(p->phase[JOB_READY].head, JOB_RELEASING);
+	while (p->stopping && p->phase[JOB_RECEIVED].head) {
+		struct job *job = p->phase[JOB_RECEIVED].head;
+
+		job->hide_ms = 0;
+		counter_add(&p->counters->handed_back, 1);
+		job_move(job, JOB_TO_HIDE);
+	}
+}
+
+static bool past(mono_time deadline, mono_time now)
+{
+	return deadline.ns <= now.ns;
+}
+
+/* Stopped: nothing held and nothing under way, or the grace is over too. */
+static bool finished(struct pipeline *p, mono_time now)
+{
+	if (p->phase[JOB_SENDING].n && past(p->drain_until, now))
+		sending_abandon(p);
+	if (p->jobs == 0 && p->receives == 0 && p->broker_calls == 0)
+		return true;
+	return past(mono_add_ms(p->drain_until, STOP_GRACE_MS), now) && p->receives == 0 &&
+	       p->broker_calls == 0;
+}
+
+static void sooner(mono_time *deadline, mono_time candidate)
+{
+	if (candidate.ns && candidate.ns < deadline->ns)
+		*deadline = candidate;
+}
+
+static mono_time next_deadline(struct pipeline *p, mono_time now)
+{
+	mono_time deadline = mono_add_ms(now, p->config->visibility_timeout_ms / 4);
+
+	if (p->phase[JOB_SETTLING].n)
+		sooner(&deadline, p->settle_by);
+	if (p->database_failures)
+		sooner(&deadline, p->database_at);
+	if (p->broker_failures)
+		sooner(&deadline, p->broker_at);
+	if (p->breaker.state == BREAKER_OPEN)
+		sooner(&deadline, mono_add_ms(now, breaker_wait_ms(&p->breaker, now)));
+	if (rate_wait_ms(&p->rate, now) > 0)
+		sooner(&deadline, mono_add_ms(now, rate_wait_ms(&p->rate, now)));
+	if (p->stopping)
+		sooner(&deadline, past(p->drain_until, now) ? mono_add_ms(p->drain_until, STOP_GRACE_MS)
+		                                            : p->drain_until);
+	return deadline;
+}
+
+static void gauges_update(struct pipeline *p, mono_time now)
+{
+	struct channel_counters *c = p->counters;
+	int64_t trial_at = 0;
+
+	if (p->breaker.state == BREAKER_OPEN)
+		trial_at = wall_now().ms + breaker_wait_ms(&p->breaker, now);
+	atomic_store(&c->sending, (int)p->phase[JOB_SENDING].n);
+	atomic_store(&c->holding, (int)p->jobs);
+	atomic_store(&c->connections, p->channel ? p->channel->ops->connections(p->channel) : 0);
+	atomic_store(&c->breaker, (int)p->breaker.state);
+	atomic_store(&c->breaker_since_ms, p->breaker.since.ms);
+	atomic_store(&c->breaker_trial_at_ms, trial_at);
+}
+
+/* Nothing is received while the ledger is away, so with nothing held nobody else would find out that it is
+ * back. */
+static void database_probe(struct pipeline *p, mono_time now)
+{
+	struct usher_error err = { 0 };
+
+	if (p->database_failures == 0 || !pipeline_database_ready(p, now))
+		return;
+	if (db_ping(p->db, &err) < 0)
+		pipeline_database_failed(p, &err);
+	else
+		pipeline_database_answered(p);
+}
+
+/* One turn does all that can be done now, in the order that loses least if the daemon dies in the
+ * middle: what is known is stored before anything new is begun. */
+static void turn(void *arg)
+{
+	struct pipeline *p = arg;
+	mono_time now = mono_now();
+
+	p->turn_pending = false;
+	database_probe(p, now);
+	if (p->stopping || p->breaker.state == BREAKER_OPEN)
+		hand_back_unstarted(p);
+	settling_flush(p, now);
+	settling_renew(p, now);
+	intake_claim(p, now);
+	sending_start(p, now);
+	settling_release(p, now);
+	dismissal_flush(p, now);
+	intake_receive(p, now);
+
+	now = mono_now();
+	gauges_update(p, now);
+	if (p->stopping && finished(p, now)) {
+		loop_stop(p->loop);
+		return;
+	}
+	if (!p->turn_pending) {
+		int64_t wait_ms = mono_since_ms(now, next_deadline(p, now));
+
+		loop_timer_start(p->timer, wait_ms > 0 ? wait_ms + 1 : 1);
+	}
+}
+
+void pipeline_wake(struct pipeline *p)
+{
+	if (p->turn_pending)
+		return;
+	p->turn_pending = true;
+	loop_defer(p->loop, turn, p);
+}
+
+static void timer_rang(void *arg)
+{
+	pipeline_wake(arg);
+}
+
+/* -- Life ------------------------------------------------------------------------------------ */
+
+static void *pipeline_main(void *arg)
+{
+	struct pipeline *p = arg;
+
+	mysql_thread_init();
+	log_info(p->area, "receives from %s", p->config->queue);
+	pipeline_wake(p);
+	loop_run(p->loop);
+	if (p->jobs)
+		log_warn(p->area,
+		        "stopped with %zu messages not handed back: they become visible by themselves",
+		        p->jobs);
+	p->broker->ops->close(p->broker);
+	p->broker = NULL;
+	db_free(p->db);
+	p->db = NULL;
+	mysql_thread_end();
+	return NULL;
+}
+
+static void pipeline_free(struct pipeline *p)
+{
+	for (int phase = 0; phase < JOB_PHASES; phase++)
+		while (p->phase[phase].head)
+			job_free(p->phase[phase].head);
+	if (p->broker)
+		p->broker->ops->close(p->broker);
+	if (p->channel)
+		p->channel->ops->close(p->channel);
+	db_free(p->db);
+	loop_timer_free(p->timer);
+	if (p->curl)
+		curl_loop_free(p->curl);
+	loop_free(p->loop);
+	free(p);
+}
+
+int pipeline_start(
+        struct engine *engine, enum channel_id channel, struct pipeline **ret, struct usher_error *err)
+{
+	struct pipeline *p = mem_alloc(sizeof *p);
+	int rc;
+
+	p->engine = engine;
+	p->channel_id = channel;
+	p->config = &engine->config->channel[channel];
+	p->counters = &engine->counters.channel[channel];
+	snprintf(p->area, sizeof p->area, "pipeline %s", channel_name(channel));
+	p->retry = settings_retry(engine->config, channel);
+	p->breaker_settings = settings_breaker(engine->config);
+	p->breaker.since = wall_now();
+	rate_init(&p->rate, p->config->rate, mono_now());
+	p->receives_wanted = 1;
+	if (getrandom(&p->random, sizeof p->random, 0) != (ssize_t)sizeof p->random || p->random == 0)
+		p->random = (uint64_t)wall_now().ms;
+
+	p->loop = loop_new();
+	p->timer = loop_timer_new(p->loop, timer_rang, p);
+	p->curl = curl_loop_new(p->loop, settings_connections(engine->config, channel));
+	p->broker = engine_broker(engine, p->loop);
+	p->db = engine_db(engine);
+	rc = settings_open_channel(engine->config, channel, p->loop, p->curl, &p->channel, err);
+	if (rc < 0)
+		goto fail;
+	if (pthread_create(&p->thread, NULL, pipeline_main, p) != 0) {
+		rc = error_set(err, USHER_EIO,
+		        "cannot start a thread for channel %s: the limit on processes is reached",
+		        channel_name(channel));
+		goto fail;
+	}
+	*ret = p;
+	return 0;
+fail:
+	pipeline_free(p);
+	return rc;
+}
+
+static void stop_here(void *arg)
+{
+	struct pipeline *p = arg;
+
+	p->stopping = true;
+	p->drain_until = mono_add_ms(mono_now(), p->engine->config->daemon.drain_timeout_ms);
+	p->broker->ops->wake(p->broker);
+	pipeline_wake(p);
+}
+
+void pipeline_stop(struct pipeline *p)
+{
+	loop_post(p->loop, stop_here, p);
+}
+
+void pipeline_join(struct pipeline *p)
+{
+	pthread_join(p->thread, NULL);
+	pipeline_free(p);
+}

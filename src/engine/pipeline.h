@@ -1,0 +1,138 @@
+/* Inside the pipeline: what its files share. One pipeline thread a channel owns all of this.
+ *
+ *   received ─claim─> ready ─send─> sending ─reply─> settling ─ledger─> to delete | to hide | to dlq
+ * ─broker─> gone └───────────────┴── handed back (ledger lease ended, visible again at once)
+ *
+ * A job is one received message; its phase is the list it stands on, and job_move is the only
+ * function that moves it. The ledger is written before the broker is told, always. */
+#ifndef ENGINE_PIPELINE_H
+#define ENGINE_PIPELINE_H
+
+#include "broker/broker.h"
+#include "channel/channel.h"
+#include "engine/engine.h"
+#include "model/event.h"
+#include "net/http.h"
+#include "net/loop.h"
+#include "policy/breaker.h"
+#include "policy/rate.h"
+#include "policy/retry.h"
+#include "store/ledger.h"
+
+#include <pthread.h>
+
+enum job_phase {
+	JOB_RECEIVED,  /* not claimed yet */
+	JOB_READY,     /* claimed, waits for its turn at the service */
+	JOB_SENDING,   /* at the service */
+	JOB_SETTLING,  /* outcome known, not in the ledger yet */
+	JOB_RELEASING, /* to be handed back: its lease is ended first */
+	JOB_TO_DELETE, /* settled: the message goes */
+	JOB_TO_HIDE,   /* stays in the queue, visible after hide_ms */
+	JOB_TO_DLQ,    /* dead: a copy goes to the DLQ, then the message is deleted */
+	JOB_AT_BROKER, /* one of the three is under way */
+	JOB_PHASES
+};
+
+struct job {
+	struct job *prev, *next;
+	struct pipeline *pipeline;
+	enum job_phase phase;
+
+	struct message *message;
+	struct event *event; /* NULL: malformed */
+	char event_id[EVENT_ID_MAX + 1];
+	char reason[USHER_ERROR_MESSAGE_MAX]; /* why it is dead; malformed: known from the start */
+
+	int64_t delivery_id; /* from the claim on */
+	int version, attempts, throttled, redrives;
+	mono_time lease_until; /* both the lease and the visibility end about then */
+
+	wall_time sent_at; /* the attempt */
+	bool attempted;    /* reply holds something */
+	struct reply reply;
+	enum failure_class class;
+	enum delivery_state outcome;
+	int64_t hide_ms;
+};
+
+struct job_list {
+	struct job *head, *tail;
+	size_t n;
+};
+
+struct pipeline {
+	struct engine *engine;
+	enum channel_id channel_id;
+	const struct config_channel *config;
+	struct channel_counters *counters;
+	char area[32]; /* for the log: "pipeline email" */
+	pthread_t thread;
+
+	struct loop *loop;
+	struct loop_timer *timer;
+	struct curl_loop *curl;
+	struct broker *broker;
+	struct channel *channel;
+	struct db *db;
+
+	struct retry_policy retry;
+	struct breaker breaker;
+	struct breaker_settings breaker_settings;
+	struct rate rate;
+	uint64_t random;
+
+	struct job_list phase[JOB_PHASES];
+	size_t jobs;         /* on all lists */
+	int receives;        /* under way */
+	int receives_wanted; /* more while full batches come */
+	int broker_calls;    /* under way, receives not counted */
+	bool turn_pending;
+	mono_time settle_by;   /* when the first outcome of the batch must be stored */
+	mono_time database_at; /* not before; {0} while all is well */
+	mono_time broker_at;
+	int database_failures, broker_failures;
+
+	bool stopping;
+	mono_time drain_until;
+};
+
+#define PIPELINE_BATCH MESSAGE_BATCH_MAX /* jobs in one claim, settle or renewal */
+#define SETTLE_LINGER_MS 10              /* outcomes are gathered this long, so that a commit is shared */
+#define RETRY_PEER_MS 200                /* first pause after the database or the broker failed */
+#define RETRY_PEER_MAX_MS 5000
+#define RECEIVE_WAIT_MS 20000 /* one long poll */
+#define STOP_GRACE_MS 2000    /* after drain_timeout, for the last settles */
+
+/* -- pipeline.c ------------------------------------------------------------------------------ */
+struct job *job_new(struct pipeline *p, struct message *message);
+void job_move(struct job *job, enum job_phase phase);
+void job_free(struct job *job);
+void pipeline_wake(struct pipeline *p); /* a turn before the loop next waits */
+/* The database or the broker failed: wait longer each time, say so once. */
+void pipeline_database_failed(struct pipeline *p, const struct usher_error *err);
+void pipeline_database_answered(struct pipeline *p);
+bool pipeline_database_ready(const struct pipeline *p, mono_time now);
+void pipeline_broker_failed(struct pipeline *p, const struct usher_error *err);
+void pipeline_broker_answered(struct pipeline *p);
+bool pipeline_broker_ready(const struct pipeline *p, mono_time now);
+
+/* -- intake.c: receive, decode, claim -------------------------------------------------------- */
+void intake_receive(struct pipeline *p, mono_time now);
+void intake_claim(struct pipeline *p, mono_time now);
+
+/* -- sending.c: the service ------------------------------------------------------------------ */
+void sending_start(struct pipeline *p, mono_time now);
+int sending_room(struct pipeline *p, mono_time now); /* sends that breaker and rate allow now */
+void sending_abandon(struct pipeline *p); /* the drain time is over: note that their fate is unknown */
+
+/* -- settling.c: the ledger ------------------------------------------------------------------ */
+void settling_add(struct job *job);
+void settling_flush(struct pipeline *p, mono_time now);
+void settling_release(struct pipeline *p, mono_time now); /* JOB_RELEASING */
+void settling_renew(struct pipeline *p, mono_time now);   /* leases past half their time */
+
+/* -- dismissal.c: the broker ----------------------------------------------------------------- */
+void dismissal_flush(struct pipeline *p, mono_time now);
+
+#endif

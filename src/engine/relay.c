@@ -1,0 +1,289 @@
+/* The relay: publishes what waits in the outbox, oldest first, in batches. A row is taken under a lease, so
+ * that several daemons may relay at once; it is marked only after the broker has it, so that a crash in
+ * between publishes it twice and the ledger sends it once. One thread, with its own loop, broker and db. */
+#include "engine/engine.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "broker/broker.h"
+#include "net/loop.h"
+#include "store/outbox.h"
+
+#include <mysql.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#define RELAY_TAKE MESSAGE_BATCH_MAX /* rows under one lease; published relay.batch at a time */
+#define RELAY_LEASE_MS 30000         /* a relay that died holds rows back this long */
+#define RELAY_FIRST_PAUSE_MS 200     /* after the first refusal; doubled up to relay.max_backoff */
+#define RELAY_GZIP_ABOVE (32 * 1024) /* bytes of an event from which it is compressed */
+
+struct relay {
+	struct engine *engine;
+	pthread_t thread;
+	struct loop *loop;
+	struct loop_timer *timer;
+	struct broker *broker;
+	struct db *db;
+
+	struct outbox_row *rows;       /* taken */
+	size_t n, done;                /* done: published or put back */
+	size_t in_batch;               /* under way, from rows[done] */
+	int64_t published[RELAY_TAKE]; /* ids to be marked */
+	size_t published_n;
+	struct buf packed[RELAY_TAKE]; /* gzip+base64 bodies of the batch under way */
+	struct message_attributes attributes[RELAY_TAKE];
+	int failures; /* in a row */
+	bool busy, stopping;
+};
+
+static void publish_next(struct relay *r);
+
+static void rest(struct relay *r, int64_t delay_ms)
+{
+	if (r->stopping)
+		loop_stop(r->loop);
+	else
+		loop_timer_start(r->timer, delay_ms);
+}
+
+/* The broker or the database refuses: wait longer each time, say so once. */
+static int64_t pause_after_failure(struct relay *r, const struct usher_error *err)
+{
+	int64_t max = r->engine->config->relay.max_backoff_ms;
+	int64_t pause = RELAY_FIRST_PAUSE_MS;
+
+	if (r->failures++ == 0)
+		log_warn("relay", "cannot publish, events wait in the outbox: %s", err->message);
+	for (int i = 1; i < r->failures && pause < max; i++)
+		pause *= 2;
+	pause = pause < max ? pause : max;
+	atomic_store(&r->engine->counters.relay.failing, 1);
+	atomic_store(&r->engine->counters.relay.retry_at_ms, wall_now().ms + pause);
+	return pause;
+}
+
+static void went_well(struct relay *r)
+{
+	if (r->failures > 0)
+		log_info("relay", "publishes again");
+	r->failures = 0;
+	atomic_store(&r->engine->counters.relay.failing, 0);
+	atomic_store(&r->engine->counters.relay.retry_at_ms, 0);
+}
+
+/* All that was taken is published or put back: mark it, and look for more. */
+static void finish_take(struct relay *r, int64_t pause_ms)
+{
+	struct usher_error err = { 0 };
+	bool full = r->n == RELAY_TAKE;
+
+	if (r->published_n && outbox_published(r->db, r->published, r->published_n, &err) < 0) {
+		/* They will be published again when the lease is over, and answered by the ledger. */
+		pause_ms = pause_after_failure(r, &err);
+	} else if (r->published_n) {
+		counter_add(&r->engine->counters.relay.published, r->published_n);
+		if (pause_ms == 0)
+			went_well(r);
+	}
+	outbox_rows_free(r->rows, r->n);
+	r->rows = NULL;
+	r->n = r->done = r->published_n = 0;
+	r->busy = false;
+	if (pause_ms == 0 && !full)
+		pause_ms = r->engine->config->relay.interval_ms;
+	rest(r, pause_ms);
+}
+
+static void put_back(struct relay *r, const int64_t *ids, size_t n, int64_t delay_ms, const char *why)
+{
+	struct usher_error err = { 0 };
+
+	if (n && outbox_failed(r->db, ids, n, delay_ms, why, &err) < 0)
+		log_warn("relay", "%zu events come back when their lease ends: %s", n, err.message);
+}
+
+/* The whole batch was refused: it and the rest of the take wait in the outbox, due at once, and the relay
+ * pauses. */
+static void batch_refused(struct relay *r, const struct usher_error *err)
+{
+	int64_t ids[RELAY_TAKE];
+	size_t n = 0;
+
+	counter_add(&r->engine->counters.relay.refused, r->in_batch);
+	for (size_t i = r->done; i < r->n; i++)
+		ids[n++] = r->rows[i].id;
+	put_back(r, ids, n, 0, err->message);
+	finish_take(r, pause_after_failure(r, err));
+}
+
+static void on_published(
+        void *arg, const struct broker_entry_result *results, size_t n, const struct usher_error *err)
+{
+	struct relay *r = arg;
+
+	for (size_t i = 0; i < r->in_batch; i++) {
+		buf_free(&r->packed[i]);
+		message_attributes_free(&r->attributes[i]);
+	}
+	if (err->code || n != r->in_batch) {
+		batch_refused(r, err);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct outbox_row *row = &r->rows[r->done + i];
+
+		if (results[i].code == 0) {
+			r->published[r->published_n++] = row->id;
+			continue;
+		}
+		counter_add(&r->engine->counters.relay.refused, 1);
+		log_warn("relay", "event %s was refused: %s", row->event_id, results[i].message);
+		put_back(r, &row->id, 1, r->engine->config->relay.max_backoff_ms, results[i].message);
+	}
+	r->done += n;
+	publish_next(r);
+}
+
+/* Large events travel as gzip+base64, as event_decode reads them. */
+static void prepare(struct relay *r, size_t i, struct broker_outgoing *out)
+{
+	const struct outbox_row *row = &r->rows[r->done + i];
+	struct buf zipped = BUF(EVENT_BODY_MAX);
+
+	r->attributes[i] = (struct message_attributes){ 0 };
+	r->packed[i] = BUF(EVENT_BODY_MAX);
+	message_attribute_set(&r->attributes[i], ATTRIBUTE_EVENT_ID, row->event_id);
+	*out = (struct broker_outgoing){
+		.body = row->payload, .body_len = row->payload_len, .attributes = &r->attributes[i]
+	};
+	if (row->payload_len > RELAY_GZIP_ABOVE &&
+	        gzip_encode(&zipped, row->payload, row->payload_len) == 0) {
+		base64_encode(&r->packed[i], zipped.data, zipped.len);
+		if (!r->packed[i].failed && r->packed[i].len < row->payload_len) {
+			message_attribute_set(&r->attributes[i], ATTRIBUTE_ENCODING, "gzip");
+			out->body = r->packed[i].data;
+			out->body_len = r->packed[i].len;
+		}
+	}
+	buf_free(&zipped);
+}
+
+static void publish_next(struct relay *r)
+{
+	struct broker_outgoing batch[RELAY_TAKE];
+	size_t max = (size_t)r->engine->config->relay.batch;
+	size_t left = r->n - r->done;
+
+	if (left == 0) {
+		finish_take(r, 0);
+		return;
+	}
+	max = max < r->broker->ops->batch_max ? max : r->broker->ops->batch_max;
+	r->in_batch = left < max ? left : max;
+	for (size_t i = 0; i < r->in_batch; i++)
+		prepare(r, i, &batch[i]);
+	r->broker->ops->publish(r->broker, batch, r->in_batch, on_published, r);
+}
+
+static void take(void *arg)
+{
+	struct relay *r = arg;
+	struct usher_error err = { 0 };
+
+	if (r->busy)
+		return;
+	if (r->stopping) {
+		loop_stop(r->loop);
+		return;
+	}
+	if (outbox_take(r->db, RELAY_TAKE, RELAY_LEASE_MS, &r->rows, &r->n, &err) < 0) {
+		r->rows = NULL;
+		r->n = 0;
+		rest(r, pause_after_failure(r, &err));
+		return;
+	}
+	if (r->n == 0) {
+		went_well(r);
+		rest(r, r->engine->config->relay.interval_ms);
+		return;
+	}
+	r->busy = true;
+	r->done = 0;
+	publish_next(r);
+}
+
+/* -- Life ------------------------------------------------------------------------------------ */
+
+static void *relay_main(void *arg)
+{
+	struct relay *r = arg;
+
+	mysql_thread_init();
+	loop_defer(r->loop, take, r);
+	loop_run(r->loop);
+	r->broker->ops->close(r->broker);
+	db_free(r->db);
+	mysql_thread_end();
+	return NULL;
+}
+
+int relay_start(struct engine *engine, struct relay **ret, struct usher_error *err)
+{
+	struct relay *r = mem_alloc(sizeof *r);
+
+	r->engine = engine;
+	r->loop = loop_new();
+	r->timer = loop_timer_new(r->loop, take, r);
+	r->broker = engine_broker(engine, r->loop);
+	r->db = engine_db(engine);
+	if (pthread_create(&r->thread, NULL, relay_main, r) == 0) {
+		*ret = r;
+		return 0;
+	}
+	r->broker->ops->close(r->broker);
+	db_free(r->db);
+	loop_timer_free(r->timer);
+	loop_free(r->loop);
+	free(r);
+	return error_set(
+	        err, USHER_EIO, "cannot start the relay's thread: the limit on processes is reached");
+}
+
+/* A kick does not shorten a pause after a failure. */
+static void kicked(void *arg)
+{
+	struct relay *r = arg;
+
+	if (!r->busy && r->failures == 0)
+		take(r);
+}
+
+void relay_kick(struct relay *r)
+{
+	loop_post(r->loop, kicked, r);
+}
+
+static void stop_here(void *arg)
+{
+	struct relay *r = arg;
+
+	r->stopping = true;
+	if (!r->busy)
+		loop_stop(r->loop);
+}
+
+void relay_stop(struct relay *r)
+{
+	loop_post(r->loop, stop_here, r);
+}
+
+void relay_join(struct relay *r)
+{
+	pthread_join(r->thread, NULL);
+	loop_timer_free(r->timer);
+	loop_free(r->loop);
+	free(r);
+}

@@ -1,0 +1,17 @@
+/* From the configuration to the small settings of each part. Pure. */
+#ifndef ENGINE_SETTINGS_H
+#define ENGINE_SETTINGS_H
+
+#include "channel/channel.h"
+#include "config/config.h"
+#include "policy/breaker.h"
+#include "policy/retry.h"
+
+struct retry_policy settings_retry(const struct config *config, enum channel_id channel);
+struct breaker_settings settings_breaker(const struct config *config);
+/* Connections to the service at most. */
+long settings_connections(const struct config *config, enum channel_id channel);
+int settings_open_channel(const struct config *config, enum channel_id channel, struct loop *loop,
+        struct curl_loop *curl, struct channel **ret_channel, struct usher_error *err);
+
+#endif
