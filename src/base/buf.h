@@ -25,6 +25,7 @@ void buf_cut(struct buf *b, size_t from, size_t count); /* removes bytes; for co
 void buf_clear(struct buf *b);                          /* empty and not failed; keeps the memory */
 void buf_free(struct buf *b);
 const char *buf_str(const struct buf *b);               /* "" when empty */
-char *buf_take(struct buf *b);                          /* hands the string over; the buffer is empty */
+char *buf_take(struct buf *b);                          /* hands the string over (never NULL; free it); the
+                                                           buffer is empty, and failed if it was */
 
 #endif

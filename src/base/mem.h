@@ -13,6 +13,9 @@ void *mem_resize(void *block, size_t count, size_t size) __attribute__((returns_
 char *mem_string(const char *text) __attribute__((malloc));                /* NULL in, NULL out */
 char *mem_stringn(const char *text, size_t len) __attribute__((malloc, returns_nonnull));
 
+/* Says so on standard error and ends the process: for libraries that report exhaustion by NULL. */
+void mem_exhausted(size_t wanted) __attribute__((noreturn));
+
 /* Frees *pointer and sets it to NULL; for __attribute__((cleanup)): owned char * variables. */
 void mem_freep(void *pointer);
 #define OWNED __attribute__((cleanup(mem_freep)))
