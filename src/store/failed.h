@@ -65,8 +65,10 @@ int failed_redrive(struct db *db, int64_t id, int version, const struct act *act
 int failed_cancel(struct db *db, int64_t id, int version, const struct act *act, struct usher_error *err);   /* dead -> cancelled; reason required */
 int failed_restore(struct db *db, int64_t id, int version, const struct act *act, struct usher_error *err);  /* cancelled -> dead */
 
-/* -- Redrive intents: copies still to be sent ------------------------------------------------ */
-struct intent { int64_t id, failed_id; enum channel_id channel; char *source_queue, *payload, *attributes;
+/* -- Redrive intents: copies still to be sent ------------------------------------------------
+ * The copy carries event_id as attribute usher.event_id: a body without an id of its own (or that is no event)
+ * must come back to the same ledger row. */
+struct intent { int64_t id, failed_id; enum channel_id channel; char *event_id, *source_queue, *payload, *attributes;
                 size_t payload_len; int attempts; };
 /* Takes what is due, oldest first, under a lease (SKIP LOCKED): another daemon does not take the same. */
 int intents_take(struct db *db, int max, int64_t lease_ms, struct intent **ret_intents, size_t *ret_n, struct usher_error *err);
