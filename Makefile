@@ -1,35 +1,46 @@
 # usher. `make help` lists the targets. Everything built goes under $(BUILD).
-PREFIX  ?= /usr/local
-DESTDIR ?=
-BUILD   ?= build
-VERSION := $(shell sed -n 's/^\#define USHER_VERSION "\(.*\)"/\1/p' include/usher/usher.h)
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR    ?=
+BUILD      ?= build
+PYTHON     ?= /usr/bin/python3
+JOBS       ?= $(shell nproc 2>/dev/null || echo 2)
+VERSION    := $(shell sed -n 's/^\#define USHER_VERSION "\(.*\)"/\1/p' include/usher/usher.h)
+MAKEFLAGS  += --no-print-directory
 
 # -- What must be installed (Debian 12 names): one list for `make deps` ------------------------
+# mariadb-server-core is the server's program alone: no service is set up or started.
 DEPS_BUILD = gcc make pkg-config libc6-dev libncurses-dev libcurl4-openssl-dev libcjson-dev libmariadb-dev libinih-dev \
              libmicrohttpd-dev libuv1-dev libssl-dev zlib1g-dev
-DEPS_TEST  = mariadb-server-core mariadb-client-core libcmocka-dev python3 python3-pytest python3-pymysql python3-aiosmtpd \
-             python3-pyte python3-pexpect tmux curl jq mandoc
+DEPS_TEST  = mariadb-server-core mariadb-client-core libcmocka-dev python3 python3-pytest python3-pymysql \
+             python3-aiosmtpd python3-pyte python3-pexpect tmux curl jq mandoc openssl
 DEPS_LINT  = clang-format clang-tidy cppcheck clang libclang-rt-14-dev
 
 # -- Flags ------------------------------------------------------------------------------------
+# pkg-config is asked at the first use, which is after `make deps` has run, and once.
+once      = $(eval $(1) := $$(shell $(2)))$($(1))
 PKGS      = libcurl libcjson libmariadb inih libmicrohttpd libuv libcrypto zlib
+DEP_CFLAGS = $(call once,DEP_CFLAGS,pkg-config --cflags $(PKGS) ncursesw)
+LIB_LIBS   = $(call once,LIB_LIBS,pkg-config --libs $(PKGS)) -lm
+UI_LIBS    = $(call once,UI_LIBS,pkg-config --libs libcurl libcjson ncursesw zlib libcrypto) -lm
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wno-format-nonliteral
 OPT      ?= -O2 -g
-CPPFLAGS += -D_GNU_SOURCE -Isrc -Iinclude -I$(BUILD)/gen
+DATADIR   = $(PREFIX)/share/usher
+CPPFLAGS += -D_GNU_SOURCE -Isrc -Iinclude -I$(BUILD)/gen -DUSHER_DATADIR='"$(DATADIR)"' -DUSHER_SYSCONFDIR='"$(SYSCONFDIR)"'
 CFLAGS   += -std=gnu11 $(OPT) $(WARN) $(WERROR) $(SANITIZE) -fPIC -fvisibility=hidden -pthread
 LDFLAGS  += $(SANITIZE) -pthread
-DEP_CFLAGS := $(shell pkg-config --cflags $(PKGS) ncursesw 2>/dev/null)
-LIB_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm
-UI_LIBS    := $(shell pkg-config --libs libcurl libcjson ncursesw zlib libcrypto 2>/dev/null) -lm
 
 # -- What is built ------------------------------------------------------------------------------
-LIB_SRC := $(filter-out src/usherd.c,$(wildcard src/*.c src/*/*.c))
-UI_SRC  := $(wildcard ui/*.c ui/*/*.c)
-UNIT    := $(wildcard tests/unit/*_test.c)
-CONTRACT:= $(wildcard tests/contract/*_test.c)
-obj      = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+LIB_SRC  := $(filter-out src/usherd.c,$(wildcard src/*.c src/*/*.c))
+UI_SRC   := $(wildcard ui/*.c ui/*/*.c)
+UNIT     := $(wildcard tests/unit/*_test.c)
+CONTRACT := $(wildcard tests/contract/*_test.c)
+SINKS    := $(wildcard tests/bench/*.c)
+FUZZ     := $(wildcard tests/fuzz/*_fuzz.c)
+obj       = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+bin       = $(patsubst %.c,$(BUILD)/%,$(1))
 
-all: $(BUILD)/usherd $(BUILD)/usher $(BUILD)/libusher.a $(BUILD)/libusher.so
+all: $(BUILD)/usherd $(BUILD)/usher $(BUILD)/libusher.a $(BUILD)/libusher.so ## build the daemon, the console and the library
 
 $(BUILD)/libusher.a: $(call obj,$(LIB_SRC)) $(BUILD)/obj/schema.o
 	@rm -f $@
@@ -53,21 +64,127 @@ $(BUILD)/obj/schema.o: $(BUILD)/gen/schema.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/obj/%.o: %.c
+# Objects are made anew when they would be made otherwise: other compiler, sanitizer or prefix.
+$(BUILD)/flags: force
+	@mkdir -p $(@D)
+	@echo '$(CC) $(OPT) $(SANITIZE) $(DATADIR) $(SYSCONFDIR)' | cmp -s - $@ || \
+	 echo '$(CC) $(OPT) $(SANITIZE) $(DATADIR) $(SYSCONFDIR)' > $@
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(DEP_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
-# -- Tests --------------------------------------------------------------------------------------
+# -- What must be there first ---------------------------------------------------------------------
+# $(call need,PACKAGES): installs the missing ones; where there is no apt, says what is wanted and stops.
+define need
+	@if ! command -v apt-get >/dev/null 2>&1; then \
+	   pkg-config --exists $(PKGS) ncursesw cmocka 2>/dev/null && command -v mariadbd $(PYTHON) >/dev/null && exit 0; \
+	   echo "This system has no apt-get. Install what these Debian packages hold, then run make again:"; \
+	   echo "  $(1)" | fold -s -w 100; exit 1; fi; \
+	 missing=; for p in $(1); do \
+	   dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; done; \
+	 [ -z "$$missing" ] && exit 0; \
+	 sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	 echo "Installing:$$missing"; \
+	 $$sudo apt-get -q update && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $$missing
+endef
+deps: ## install the Debian packages that are missing
+	$(call need,$(DEPS_BUILD) $(DEPS_TEST))
+deps-lint:
+	$(call need,$(DEPS_BUILD) $(DEPS_TEST) $(DEPS_LINT))
+
+# -- Tests: each target ends with "N passed, N failed" -------------------------------------------
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libusher.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka
 .SECONDARY:
-unit-bins: $(UNIT:%.c=$(BUILD)/%)
-contract-bins: $(CONTRACT:%.c=$(BUILD)/%)
-unit: unit-bins
-	@for t in $(UNIT:%.c=$(BUILD)/%); do $$t || exit 1; done
+unit-bins: $(call bin,$(UNIT))
+contract-bins: $(call bin,$(CONTRACT))
+bench-bins: $(call bin,$(SINKS))
+$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^
+run = $(PYTHON) tests/run.py --build $(BUILD)
 
-clean:
+demo: deps ## show the whole of it at work: 200 sign-ups through planned faults, then the console
+	@$(MAKE) -j$(JOBS) all
+	@$(PYTHON) tests/demo/demo.py --build $(BUILD)
+check: deps ## every test: unit, contract, system, console
+	@$(MAKE) -j$(JOBS) all unit-bins contract-bins WERROR=-Werror
+	@$(run) $(call bin,$(UNIT) $(CONTRACT)) tests/system tests/console
+unit: unit-bins ## tests of single parts, without outside services
+	@$(run) $(call bin,$(UNIT))
+contract: contract-bins ## tests of broker and store on a private mariadbd
+	@$(run) $(call bin,$(CONTRACT))
+system: all ## tests of the running daemon against stand-ins for mail and coupon service; T=... picks
+	@$(run) tests/system $(if $(T),-k '$(T)')
+console: all ## tests of console and command line; T=... picks
+	@$(run) tests/console $(if $(T),-k '$(T)')
+
+ASAN = BUILD=build/asan OPT='-O1 -g' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
+TSAN = BUILD=build/tsan OPT='-O1 -g' SANITIZE='-fsanitize=thread -fno-omit-frame-pointer'
+asan: deps ## all but the console's tests under the address and undefined-behaviour sanitizers
+	@$(MAKE) -j$(JOBS) $(ASAN) all unit-bins contract-bins
+	@$(MAKE) $(ASAN) unit contract system
+tsan: deps ## what has threads, under the thread sanitizer
+	@$(MAKE) -j$(JOBS) $(TSAN) all unit-bins
+	@$(MAKE) $(TSAN) unit
+	@$(MAKE) $(TSAN) T='main or kill_one' system
+FUZZ_SECONDS ?= 20
+fuzz: deps-lint ## libFuzzer on every decoder, FUZZ_SECONDS each
+	@$(MAKE) -j$(JOBS) BUILD=build/fuzz CC=clang OPT='-O1 -g' SANITIZE=-fsanitize=address,undefined,fuzzer-no-link fuzz-bins
+	@set -e; for f in $(patsubst tests/fuzz/%.c,%,$(FUZZ)); do echo "fuzz: $$f"; mkdir -p build/fuzz/corpus/$$f; \
+	  build/fuzz/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -max_len=70000 -verbosity=0 \
+	    -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/corpus/$$f tests/fuzz/corpus/$${f%_fuzz}; done
+fuzz-bins: $(call bin,$(FUZZ))
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libusher.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS)
+bench: deps ## 40,000 deliveries against fast sinks; ends with the figures
+	@$(MAKE) -j$(JOBS) all bench-bins
+	@$(PYTHON) tests/bench/run.py --build $(BUILD)
+
+# -- Lint ---------------------------------------------------------------------------------------
+C_FILES = $(wildcard src/*.c src/*/*.c ui/*.c ui/*/*.c)
+ALL_C   = $(C_FILES) $(wildcard src/*/*.h ui/*.h ui/*/*.h include/usher/*.h tests/*/*.c tests/*/*.h)
+lint: deps-lint $(BUILD)/gen/schema.c lint-includes lint-format lint-tidy lint-cppcheck lint-analyzer ## style and static analysis
+	@echo "lint: nothing found"
+lint-includes:
+	@$(PYTHON) tests/lint/includes.py
+lint-format:
+	@clang-format --dry-run -Werror $(ALL_C)
+lint-tidy:
+	@printf '%s\n' $(C_FILES) | xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- $(CPPFLAGS_TIDY) 2>/dev/null' sh
+CPPFLAGS_TIDY = -std=gnu11 -D_GNU_SOURCE -Isrc -Iinclude $(DEP_CFLAGS) -DUSHER_DATADIR=\"\" -DUSHER_SYSCONFDIR=\"\"
+lint-cppcheck:
+	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 -j2 --inline-suppr \
+	  --suppressions-list=tests/lint/cppcheck.txt -D_GNU_SOURCE -DUSHER_DATADIR='""' -DUSHER_SYSCONFDIR='""' -Isrc -Iinclude $(C_FILES)
+lint-analyzer:
+	@printf '%s\n' $(filter src/%,$(C_FILES)) | xargs -P2 -n1 sh -c \
+	  'gcc -std=gnu11 -O1 $(CPPFLAGS_TIDY) -fanalyzer $(ANALYZER_OFF) -Werror -c -o /dev/null "$$1"' sh
+
+# -- Install --------------------------------------------------------------------------------------
+D = $(DESTDIR)$(PREFIX)
+install: all ## under PREFIX (/usr/local), staged in DESTDIR
+	install -d $(D)/bin $(D)/sbin $(D)/lib/pkgconfig $(D)/include/usher $(DESTDIR)$(DATADIR)/templates $(DESTDIR)$(SYSCONFDIR)/usher
+	install -m755 $(BUILD)/usher $(D)/bin/
+	install -m755 $(BUILD)/usherd $(D)/sbin/
+	install -m644 $(BUILD)/libusher.a $(D)/lib/
+	install -m755 $(BUILD)/libusher.so $(D)/lib/libusher.so.$(VERSION)
+	ln -sf libusher.so.$(VERSION) $(D)/lib/libusher.so.0
+	ln -sf libusher.so.0 $(D)/lib/libusher.so
+	install -m644 include/usher/*.h $(D)/include/usher/
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: usher' \
+	  'Description: welcomes new members: fanout worker and sign-ups' 'Version: $(VERSION)' 'Cflags: -I$${includedir}' \
+	  'Libs: -L$${libdir} -lusher' 'Libs.private: -lm -pthread' 'Requires.private: $(PKGS)' > $(D)/lib/pkgconfig/usher.pc
+	install -m644 conf/templates/* $(DESTDIR)$(DATADIR)/templates/
+	install -m644 conf/*.ini $(DESTDIR)$(DATADIR)/
+	@[ -e $(DESTDIR)$(SYSCONFDIR)/usher/usher.ini ] || install -m640 conf/usher.ini $(DESTDIR)$(SYSCONFDIR)/usher/
+	set -e; for m in man/*.[1-8]; do s=$${m##*.}; install -d $(D)/share/man/man$$s; install -m644 $$m $(D)/share/man/man$$s/; done
+
+clean: ## remove everything built
 	rm -rf build
-.PHONY: all unit unit-bins contract-bins clean
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+.PHONY: all deps deps-lint demo check unit contract system console asan tsan fuzz bench lint install clean help force \
+        unit-bins contract-bins bench-bins fuzz-bins lint-includes lint-format lint-tidy lint-cppcheck lint-analyzer

@@ -1,0 +1,112 @@
+"""Runs tests and ends with one line, "N passed, N failed".
+
+    run.py --build DIR  WHAT...  [-k EXPRESSION]
+
+WHAT is a cmocka program or a folder of pytest tests. Programs under DIR/tests/contract find a private
+mariadbd, started for them and ended afterwards, through USHER_TEST_SOCKET (its unix socket; user root
+without a password). A program that dies counts as one failed test more than it reported.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+PROGRAM_TIMEOUT_S = 300
+
+
+class Tally:
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def add(self, passed, failed):
+        self.passed += passed
+        self.failed += failed
+
+
+def run_program(path, environment, tally):
+    """A cmocka program: quiet when all is well, its whole output when not."""
+    began = time.monotonic()
+    try:
+        done = subprocess.run([path], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL, timeout=PROGRAM_TIMEOUT_S, check=False)
+        output, code = done.stdout.decode("utf-8", "replace"), done.returncode
+    except subprocess.TimeoutExpired as late:
+        output, code = (late.stdout or b"").decode("utf-8", "replace"), "no end in sight"
+    except OSError as error:
+        output, code = str(error), "cannot be run"
+    passed = len(re.findall(r"^\[       OK \]", output, re.M))
+    failed = len(re.findall(r"^\[  FAILED  \] (?!\d+ test)", output, re.M))
+    failed = len(set(re.findall(r"^\[  FAILED  \] (?!\d+ test)(.*)$", output, re.M))) if failed else 0
+    if code != 0 and not failed:
+        failed = 1
+    if failed or passed == 0:
+        print(output)
+        failed = max(failed, 1)
+    print(f"{pathlib.Path(path).name:32} {passed:4} passed {failed:3} failed  {time.monotonic() - began:6.1f} s"
+          + (f"  (ended with {code})" if code else ""), flush=True)
+    tally.add(passed, failed)
+
+
+def run_pytest(folder, build, expression, tally):
+    """Folder of pytest tests, each file's progress shown as it goes."""
+    if not any((ROOT / folder).glob("test_*.py")):
+        return
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5",
+                   "--tb=short", f"--junitxml={report.name}", "--build", build, folder]
+        if expression:
+            command += ["-k", expression]
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        text = report.read()
+    passed = failed = 0
+    if text:
+        for suite in xml.etree.ElementTree.fromstring(text).iter("testsuite"):
+            count = {key: int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")}
+            failed += count["failures"] + count["errors"] + count["skipped"]
+            passed += max(0, count["tests"] - count["failures"] - count["errors"] - count["skipped"])
+    if code not in (0, 5) and not failed:
+        failed = 1
+    tally.add(passed, failed)
+    if code == 2:
+        raise KeyboardInterrupt
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--build", default="build")
+    parser.add_argument("-k", dest="expression")
+    parser.add_argument("what", nargs="*")
+    options = parser.parse_args()
+    tally, server = Tally(), None
+    environment = dict(os.environ)
+    try:
+        for what in options.what:
+            if (ROOT / what).is_dir():
+                run_pytest(what, options.build, options.expression, tally)
+                continue
+            if "/contract/" in what and server is None:
+                from support.mariadb import MariaDB
+                server = MariaDB()
+                environment["USHER_TEST_SOCKET"] = server.socket
+            run_program(what, environment, tally)
+    except KeyboardInterrupt:
+        print("interrupted")
+        tally.failed += 1
+    finally:
+        if server:
+            server.close()
+    print(f"{tally.passed} passed, {tally.failed} failed")
+    return 1 if tally.failed or not tally.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

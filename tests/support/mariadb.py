@@ -1,0 +1,122 @@
+"""A private mariadbd: own folder, unix socket only, no configuration file of the machine read."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import pymysql
+
+from . import process
+
+USER, PASSWORD = "usher", "daemon-secret"            # what `usherd run` needs, no more
+MIGRATE_USER, MIGRATE_PASSWORD = "usher_migrate", "migrate-secret"
+DATABASE = "usher"
+
+ACCOUNTS = f"""
+CREATE USER {USER}@localhost IDENTIFIED BY '{PASSWORD}';
+CREATE USER {MIGRATE_USER}@localhost IDENTIFIED BY '{MIGRATE_PASSWORD}';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `{DATABASE}`.* TO {USER}@localhost;
+GRANT ALL ON `{DATABASE}`.* TO {MIGRATE_USER}@localhost;
+"""
+
+
+def _server_program():
+    return shutil.which("mariadbd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+
+
+class MariaDB:
+    """Started when made. `durable`: as a server in earnest, with a sync at each commit; without it a commit survives
+    the death of mariadbd (which is what tests kill) but not that of the machine."""
+
+    def __init__(self, durable=False):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="usher-db-"))
+        self.socket = str(self.folder / "s")
+        self.log = self.folder / "log"
+        self.durable = durable
+        self._process = None
+        try:
+            self._install()
+            self.start()
+            for statement in ACCOUNTS.strip().splitlines():
+                self.execute(statement, database=None)
+        except BaseException:
+            self.close()
+            raise
+
+    def _install(self):
+        done = subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db",
+                               "--auth-root-authentication-method=normal", *self._user()],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode:
+            raise RuntimeError("mariadb-install-db: " + done.stdout.decode("utf-8", "replace"))
+
+    @staticmethod
+    def _user():
+        return ["--user=root"] if os.geteuid() == 0 else []
+
+    def start(self):
+        self._process = process.start(
+            [_server_program(), "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}",
+             f"--pid-file={self.folder}/pid", "--skip-networking", "--skip-log-bin", "--innodb-buffer-pool-size=128M",
+             f"--innodb-flush-log-at-trx-commit={1 if self.durable else 2}", *self._user()], self.log)
+        process.wait_until(self._answers, lambda: "mariadbd: " + self.log.read_text(errors="replace")[-2000:], 30)
+
+    def _answers(self):
+        if self._process.poll() is not None:
+            raise RuntimeError("mariadbd ended: " + self.log.read_text(errors="replace")[-2000:])
+        try:
+            self.connect(None).close()
+            return True
+        except pymysql.err.OperationalError:
+            return False
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def kill(self):
+        """As a power cut to the server: SIGKILL."""
+        process.end(self._process, first=signal.SIGKILL)
+
+    def stop(self):
+        process.end(self._process)
+
+    def connect(self, database=DATABASE):
+        return pymysql.connect(unix_socket=self.socket, user="root", database=database, autocommit=True,
+                               charset="utf8mb4", cursorclass=pymysql.cursors.DictCursor)
+
+    def query(self, sql, *values, database=DATABASE):
+        """All rows, as dictionaries."""
+        connection = self.connect(database)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql, values or None)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def value(self, sql, *values):
+        """The first column of the first row; None without a row."""
+        rows = self.query(sql, *values)
+        return next(iter(rows[0].values())) if rows else None
+
+    def execute(self, sql, *values, database=DATABASE):
+        connection = self.connect(database)
+        try:
+            with connection.cursor() as cursor:
+                return cursor.execute(sql, values or None)
+        finally:
+            connection.close()
+
+    def fresh(self):
+        """An empty database of the same name: what a test starts from."""
+        self.execute(f"DROP DATABASE IF EXISTS `{DATABASE}`", database=None)
+        self.execute(f"CREATE DATABASE `{DATABASE}` CHARACTER SET utf8mb4", database=None)
+
+    def close(self):
+        if self._process is not None:
+            process.end(self._process, timeout_s=10)
+        shutil.rmtree(self.folder, ignore_errors=True)

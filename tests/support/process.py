@@ -1,0 +1,68 @@
+"""Child processes that end with their parent, however it ends, and waiting without sleeping blindly."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import threading
+import time
+
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _die_with_parent():
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start(command, log, **options):
+    """Popen with its output in the file `log`; killed by the kernel when this process dies. Only from the main
+    thread: the kernel's bond is to the thread."""
+    assert threading.current_thread() is threading.main_thread()
+    with open(log, "ab") as out:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                preexec_fn=_die_with_parent, **options)
+
+
+def end(process, timeout_s=20.0, first=signal.SIGTERM):
+    """Ends a child by its pid: asks, then kills. Returns the exit code (negative: the signal)."""
+    if process.poll() is None:
+        process.send_signal(first)
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    return process.returncode
+
+
+class TimedOut(AssertionError):
+    """A condition did not come true in time."""
+
+
+def wait_until(condition, what, deadline_s=20.0, every_s=0.02):
+    """Polls `condition` until it returns something true, and returns that. `what` is a text, or a function that
+    makes one of the state at the deadline."""
+    ends = time.monotonic() + deadline_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > ends:
+            raise TimedOut(f"not within {deadline_s:g} s: {what() if callable(what) else what}")
+        time.sleep(every_s)
+
+
+def cpu_seconds(pid):
+    """User and system time of a process, all its threads."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_memory_kib(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
+    return 0
