@@ -68,9 +68,9 @@ int queue_find(struct queues *queues, const char *name, struct known_queue **ret
 
 	struct sql sql = sql_new(queues->db);
 	sql_add(&sql,
-		"SELECT q.id, d.id, q.max_receive_count FROM broker_queue q "
-		"LEFT JOIN broker_queue d ON d.name = q.dlq WHERE q.name = ?s",
-		name);
+	        "SELECT q.id, d.id, q.max_receive_count FROM broker_queue q "
+	        "LEFT JOIN broker_queue d ON d.name = q.dlq WHERE q.name = ?s",
+	        name);
 	struct rows *rows = NULL;
 	int rc = db_query(queues->db, &sql, &rows, err);
 	if (rc)
@@ -78,8 +78,8 @@ int queue_find(struct queues *queues, const char *name, struct known_queue **ret
 	if (!rows_next(rows)) {
 		rows_free(rows);
 		return error_set(err, USHER_ENOTFOUND,
-			"the embedded broker has no queue %s: is its channel enabled in the configuration?",
-			name);
+		        "the embedded broker has no queue %s: is its channel enabled in the configuration?",
+		        name);
 	}
 	if (!q) {
 		q = mem_alloc(sizeof *q);
@@ -97,10 +97,10 @@ int queue_find(struct queues *queues, const char *name, struct known_queue **ret
 }
 
 int queue_subscribers(struct queues *queues, const char *topic, const char *const **ret_names, size_t *ret_n,
-	struct usher_error *err)
+        struct usher_error *err)
 {
 	if (!queues->subscribed.topic || strcmp(queues->subscribed.topic, topic) != 0 ||
-		!fresh(queues->subscribed.at)) {
+	        !fresh(queues->subscribed.at)) {
 		struct sql sql = sql_new(queues->db);
 		sql_add(&sql, "SELECT queue FROM broker_subscription WHERE topic = ?s ORDER BY queue", topic);
 		struct rows *rows = NULL;
@@ -133,9 +133,9 @@ static int ensure_dlq(struct db *db, const struct queue_definition *d, struct us
 {
 	struct sql sql = sql_new(db);
 	sql_add(&sql,
-		"INSERT IGNORE INTO broker_queue (name, dlq, max_receive_count, visibility_ms, retention_ms) "
-		"VALUES (?s, NULL, 0, ?i, ?i)",
-		d->dlq, d->visibility_ms, d->retention_ms);
+	        "INSERT IGNORE INTO broker_queue (name, dlq, max_receive_count, visibility_ms, retention_ms) "
+	        "VALUES (?s, NULL, 0, ?i, ?i)",
+	        d->dlq, d->visibility_ms, d->retention_ms);
 	return db_exec(db, &sql, NULL, err);
 }
 
@@ -143,11 +143,11 @@ static int ensure_queue(struct db *db, const struct queue_definition *d, struct 
 {
 	struct sql sql = sql_new(db);
 	sql_add(&sql,
-		"INSERT INTO broker_queue (name, dlq, max_receive_count, visibility_ms, retention_ms) "
-		"VALUES (?s, ?s, ?i, ?i, ?i) ON DUPLICATE KEY UPDATE dlq = VALUES(dlq), "
-		"max_receive_count = VALUES(max_receive_count), visibility_ms = VALUES(visibility_ms), "
-		"retention_ms = VALUES(retention_ms)",
-		d->name, d->dlq, (int64_t)d->max_receive_count, d->visibility_ms, d->retention_ms);
+	        "INSERT INTO broker_queue (name, dlq, max_receive_count, visibility_ms, retention_ms) "
+	        "VALUES (?s, ?s, ?i, ?i, ?i) ON DUPLICATE KEY UPDATE dlq = VALUES(dlq), "
+	        "max_receive_count = VALUES(max_receive_count), visibility_ms = VALUES(visibility_ms), "
+	        "retention_ms = VALUES(retention_ms)",
+	        d->name, d->dlq, (int64_t)d->max_receive_count, d->visibility_ms, d->retention_ms);
 	return db_exec(db, &sql, NULL, err);
 }
 
@@ -163,7 +163,7 @@ static int ensure_work(struct db *db, void *arg, struct usher_error *err)
 			return rc;
 		struct sql sql = sql_new(db);
 		sql_add(&sql, "INSERT IGNORE INTO broker_subscription (topic, queue) VALUES (?s, ?s)",
-			e->topic, d->name);
+		        e->topic, d->name);
 		rc = db_exec(db, &sql, NULL, err);
 		if (rc)
 			return rc;
@@ -172,7 +172,7 @@ static int ensure_work(struct db *db, void *arg, struct usher_error *err)
 }
 
 int queue_ensure(struct queues *queues, const char *topic, const struct queue_definition *definitions,
-	size_t n, struct usher_error *err)
+        size_t n, struct usher_error *err)
 {
 	struct ensure e = { topic, definitions, n };
 	forget(queues);
@@ -189,17 +189,17 @@ struct put {
 	char (*message_ids)[UUID_TEXT_SIZE];
 };
 
-static void put_row(struct sql *sql, bool first, const struct put *p, size_t i, const char *attributes,
-	int64_t queue_id)
+static void put_row(
+        struct sql *sql, bool first, const struct put *p, size_t i, const char *attributes, int64_t queue_id)
 {
 	const struct queue_put *m = &p->batch[i];
 	if (first)
 		sql_add(sql, "INSERT INTO broker_message (queue_id, message_id, body, attributes, sent_at, "
-			     "visible_at) VALUES ");
+		             "visible_at) VALUES ");
 	else
 		sql_add(sql, ",");
 	sql_add(sql, "(?i,?s,?b,?s,UTC_TIMESTAMP(3),", queue_id, p->message_ids[i], m->body, m->body_len,
-		attributes);
+	        attributes);
 	if (m->delay_ms > 0)
 		sql_add(sql, "UTC_TIMESTAMP(3) + INTERVAL ?i MICROSECOND)", m->delay_ms * 1000);
 	else
@@ -214,7 +214,8 @@ static int put_work(struct db *db, void *arg, struct usher_error *err)
 	int rc = 0;
 	for (size_t i = 0; i < p->n && !rc; i++) {
 		const struct message_attributes *attributes = p->batch[i].attributes;
-		OWNED char *text = attributes && attributes->count ? message_attributes_print(attributes) : NULL;
+		OWNED char *text =
+		        attributes && attributes->count ? message_attributes_print(attributes) : NULL;
 		for (size_t q = 0; q < p->queue_count && !rc; q++) {
 			put_row(&sql, first, p, i, text ? text : "{}", p->queue_ids[q]);
 			first = false;
@@ -231,7 +232,8 @@ static int put_work(struct db *db, void *arg, struct usher_error *err)
 	return rc;
 }
 
-/* Whether one INSERT will do, so that the usual batch is spared BEGIN and COMMIT. Escaping at most doubles a body. */
+/* Whether one INSERT will do, so that the usual batch is spared BEGIN and COMMIT. Escaping at most doubles a
+ * body. */
 static bool put_fits(const struct put *p)
 {
 	size_t bytes = 0;
@@ -241,7 +243,7 @@ static bool put_fits(const struct put *p)
 }
 
 int queue_put(struct queues *queues, const char *const *names, size_t name_count,
-	const struct queue_put *batch, size_t n, struct usher_error *err)
+        const struct queue_put *batch, size_t n, struct usher_error *err)
 {
 	if (n == 0 || name_count == 0)
 		return 0;
@@ -257,7 +259,7 @@ int queue_put(struct queues *queues, const char *const *names, size_t name_count
 		uuid_new(p.message_ids[i]);
 	if (!rc)
 		rc = put_fits(&p) ? put_work(queues->db, &p, err)
-				  : db_transaction(queues->db, put_work, &p, err);
+		                  : db_transaction(queues->db, put_work, &p, err);
 	free(p.message_ids);
 	free(ids);
 	return rc;
@@ -277,7 +279,7 @@ struct message *queue_message(const struct rows *rows, int received)
 	const char *attributes = row_text(rows, 4);
 	/* What does not parse was not put there by usher: the body still stands, without attributes. */
 	if (attributes && strcmp(attributes, "{}") != 0 &&
-		message_attributes_parse(attributes, &m->attributes) != 0)
+	        message_attributes_parse(attributes, &m->attributes) != 0)
 		memset(&m->attributes, 0, sizeof m->attributes);
 	const char *body = row_bytes(rows, 5, &m->body_len);
 	m->body = mem_stringn(body, m->body_len);
@@ -291,7 +293,7 @@ void queue_messages_free(struct message **messages, size_t n)
 }
 
 int queue_list(struct queues *queues, const char *name, size_t max, struct message **messages, size_t *ret_n,
-	bool *ret_exact, struct usher_error *err)
+        bool *ret_exact, struct usher_error *err)
 {
 	struct known_queue *q = NULL;
 	int rc = queue_find(queues, name, &q, err);
@@ -299,11 +301,11 @@ int queue_list(struct queues *queues, const char *name, size_t max, struct messa
 		return rc;
 	bool from_start = q->listed_id == 0;
 	struct sql sql = sql_new(queues->db);
-	sql_add(&sql,
-		"SELECT " QUEUE_COLUMNS " FROM broker_message FORCE INDEX (expiry) WHERE queue_id = ?i", q->id);
+	sql_add(&sql, "SELECT " QUEUE_COLUMNS " FROM broker_message FORCE INDEX (expiry) WHERE queue_id = ?i",
+	        q->id);
 	if (!from_start)
 		sql_add(&sql, " AND sent_at >= ?t AND (sent_at > ?t OR id > ?i)", q->listed_sent_at,
-			q->listed_sent_at, q->listed_id);
+		        q->listed_sent_at, q->listed_id);
 	sql_add(&sql, " ORDER BY sent_at, id LIMIT ?i", (int64_t)max + 1);
 	struct rows *rows = NULL;
 	rc = db_query(queues->db, &sql, &rows, err);
@@ -326,7 +328,7 @@ int queue_list(struct queues *queues, const char *name, size_t max, struct messa
 }
 
 int queue_count(
-	struct queues *queues, const char *name, struct queue_depths *ret_depths, struct usher_error *err)
+        struct queues *queues, const char *name, struct queue_depths *ret_depths, struct usher_error *err)
 {
 	struct known_queue *q = NULL;
 	int rc = queue_find(queues, name, &q, err);
@@ -334,15 +336,15 @@ int queue_count(
 		return rc;
 	struct sql sql = sql_new(queues->db);
 	sql_add(&sql,
-		"SELECT (SELECT COUNT(*) FROM broker_message FORCE INDEX (to_receive) "
-		"  WHERE queue_id = ?i AND visible_at <= UTC_TIMESTAMP(3)),"
-		" SUM(receive_count > 0), SUM(receive_count = 0),"
-		" (SELECT TIMESTAMPDIFF(MICROSECOND, sent_at, UTC_TIMESTAMP(3)) DIV 1000"
-		"  FROM broker_message FORCE INDEX (expiry)"
-		"  WHERE queue_id = ?i AND visible_at <= UTC_TIMESTAMP(3) ORDER BY sent_at LIMIT 1) "
-		"FROM broker_message FORCE INDEX (to_receive) "
-		"WHERE queue_id = ?i AND visible_at > UTC_TIMESTAMP(3)",
-		q->id, q->id, q->id);
+	        "SELECT (SELECT COUNT(*) FROM broker_message FORCE INDEX (to_receive) "
+	        "  WHERE queue_id = ?i AND visible_at <= UTC_TIMESTAMP(3)),"
+	        " SUM(receive_count > 0), SUM(receive_count = 0),"
+	        " (SELECT TIMESTAMPDIFF(MICROSECOND, sent_at, UTC_TIMESTAMP(3)) DIV 1000"
+	        "  FROM broker_message FORCE INDEX (expiry)"
+	        "  WHERE queue_id = ?i AND visible_at <= UTC_TIMESTAMP(3) ORDER BY sent_at LIMIT 1) "
+	        "FROM broker_message FORCE INDEX (to_receive) "
+	        "WHERE queue_id = ?i AND visible_at > UTC_TIMESTAMP(3)",
+	        q->id, q->id, q->id);
 	struct rows *rows = NULL;
 	rc = db_query(queues->db, &sql, &rows, err);
 	if (rc)
@@ -373,9 +375,9 @@ int queue_expire(struct queues *queues, int max, int *ret_n, struct usher_error 
 		uint64_t deleted = 0;
 		sql = sql_new(queues->db);
 		sql_add(&sql,
-			"DELETE FROM broker_message WHERE queue_id = ?i AND "
-			"sent_at < UTC_TIMESTAMP(3) - INTERVAL ?i MICROSECOND ORDER BY sent_at LIMIT ?i",
-			row_int(rows, 0), row_int(rows, 1) * 1000, (int64_t)left);
+		        "DELETE FROM broker_message WHERE queue_id = ?i AND "
+		        "sent_at < UTC_TIMESTAMP(3) - INTERVAL ?i MICROSECOND ORDER BY sent_at LIMIT ?i",
+		        row_int(rows, 0), row_int(rows, 1) * 1000, (int64_t)left);
 		rc = db_exec(queues->db, &sql, &deleted, err);
 		if (!rc)
 			left -= (int)deleted;

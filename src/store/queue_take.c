@@ -30,15 +30,15 @@ static int take_select(struct db *db, const struct take *t, struct rows **ret_ro
 	struct sql sql = sql_new(db);
 	/* In the order of the index, so that the first rows are the answer, however deep the queue is. */
 	sql_add(&sql,
-		"SELECT " QUEUE_COLUMNS " FROM broker_message FORCE INDEX (to_receive) "
-		"WHERE queue_id = ?i AND visible_at <= UTC_TIMESTAMP(3) ORDER BY visible_at, id LIMIT ?i "
-		"FOR UPDATE SKIP LOCKED",
-		t->queue->id, (int64_t)t->max);
+	        "SELECT " QUEUE_COLUMNS " FROM broker_message FORCE INDEX (to_receive) "
+	        "WHERE queue_id = ?i AND visible_at <= UTC_TIMESTAMP(3) ORDER BY visible_at, id LIMIT ?i "
+	        "FOR UPDATE SKIP LOCKED",
+	        t->queue->id, (int64_t)t->max);
 	return db_query(db, &sql, ret_rows, err);
 }
 
-/* Takes what may still be received, moves the rest: as on SQS, the message keeps its id and the time it was sent, and
- * its receives start again. */
+/* Takes what may still be received, moves the rest: as on SQS, the message keeps its id and the time it was
+ * sent, and its receives start again. */
 static int take_work(struct db *db, void *arg, struct usher_error *err)
 {
 	struct take *t = arg;
@@ -51,13 +51,13 @@ static int take_work(struct db *db, void *arg, struct usher_error *err)
 
 	struct sql taken = sql_new(db), moved = sql_new(db);
 	sql_add(&taken,
-		"UPDATE broker_message SET visible_at = UTC_TIMESTAMP(3) + INTERVAL ?i MICROSECOND, "
-		"receive_count = receive_count + 1 WHERE id IN ",
-		t->visibility_ms * 1000);
+	        "UPDATE broker_message SET visible_at = UTC_TIMESTAMP(3) + INTERVAL ?i MICROSECOND, "
+	        "receive_count = receive_count + 1 WHERE id IN ",
+	        t->visibility_ms * 1000);
 	sql_add(&moved,
-		"UPDATE broker_message SET queue_id = ?i, receive_count = 0, visible_at = UTC_TIMESTAMP(3) "
-		"WHERE id IN ",
-		t->queue->dlq_id);
+	        "UPDATE broker_message SET queue_id = ?i, receive_count = 0, visible_at = UTC_TIMESTAMP(3) "
+	        "WHERE id IN ",
+	        t->queue->dlq_id);
 	while (rows_next(rows)) {
 		if (t->queue->dlq_id && row_int(rows, 1) >= t->queue->max_receive_count) {
 			sql_list(&moved, t->moved++, row_int(rows, 0));
@@ -84,13 +84,15 @@ static int take_work(struct db *db, void *arg, struct usher_error *err)
 }
 
 /* One statement that locks nothing: until the first message is due, 0 when one is, -1 for none. */
-static int take_peek(struct queues *queues, const struct known_queue *q, int64_t *ret_ms, struct usher_error *err)
+static int take_peek(
+        struct queues *queues, const struct known_queue *q, int64_t *ret_ms, struct usher_error *err)
 {
 	struct sql sql = sql_new(queues->db);
 	sql_add(&sql,
-		"SELECT CEIL(TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), visible_at) / 1000) "
-		"FROM broker_message FORCE INDEX (to_receive) WHERE queue_id = ?i ORDER BY visible_at, id LIMIT 1",
-		q->id);
+	        "SELECT CEIL(TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), visible_at) / 1000) "
+	        "FROM broker_message FORCE INDEX (to_receive) WHERE queue_id = ?i ORDER BY visible_at, id "
+	        "LIMIT 1",
+	        q->id);
 	struct rows *rows = NULL;
 	int rc = db_query(queues->db, &sql, &rows, err);
 	if (rc)
@@ -107,7 +109,7 @@ static int take_peek(struct queues *queues, const struct known_queue *q, int64_t
 }
 
 int queue_take(struct queues *queues, const char *name, int max, int64_t visibility_ms,
-	struct message **messages, size_t *ret_n, int64_t *ret_next_ms, struct usher_error *err)
+        struct message **messages, size_t *ret_n, int64_t *ret_next_ms, struct usher_error *err)
 {
 	struct known_queue *q = NULL;
 	int rc = queue_find(queues, name, &q, err);
@@ -157,10 +159,10 @@ static bool receipt_parse(const char *text, struct receipt *ret)
 	return !errno && *end == 0;
 }
 
-/* "WHERE id IN (...) AND (id, receive_count, queue_id) IN (...)": the first part finds the rows by primary key, the
- * second lets only good receipts pass. */
+/* "WHERE id IN (...) AND (id, receive_count, queue_id) IN (...)": the first part finds the rows by primary
+ * key, the second lets only good receipts pass. */
 static void settle_where(struct sql *sql, const struct known_queue *q, const struct receipt *receipts,
-	const int *codes, size_t n)
+        const int *codes, size_t n)
 {
 	size_t k = 0;
 	sql_add(sql, " WHERE id IN ");
@@ -172,14 +174,14 @@ static void settle_where(struct sql *sql, const struct known_queue *q, const str
 	for (size_t i = 0; i < n; i++)
 		if (!codes[i])
 			sql_add(sql, k++ ? ",(?i,?i,?i)" : "(?i,?i,?i)", receipts[i].id,
-				receipts[i].receive_count, q->id);
+			        receipts[i].receive_count, q->id);
 	sql_add(sql, ")");
 }
 
-/* After fewer rows were changed than asked: which receipts no longer hold? `gone` is the code of a message that is not
- * there any more. */
-static int settle_judge(struct db *db, const struct known_queue *q, const struct receipt *receipts, int *codes,
-	size_t n, int gone, struct usher_error *err)
+/* After fewer rows were changed than asked: which receipts no longer hold? `gone` is the code of a message
+ * that is not there any more. */
+static int settle_judge(struct db *db, const struct known_queue *q, const struct receipt *receipts,
+        int *codes, size_t n, int gone, struct usher_error *err)
 {
 	struct sql sql = sql_new(db);
 	size_t k = 0;
@@ -210,8 +212,9 @@ static int settle_judge(struct db *db, const struct known_queue *q, const struct
 }
 
 /* Finds the queue and reads the receipts; *ret_good is how many are receipts at all. */
-static int settle_begin(struct queues *queues, const char *name, const char *const *texts, size_t n, int *codes,
-	struct known_queue **ret_queue, struct receipt **ret_receipts, size_t *ret_good, struct usher_error *err)
+static int settle_begin(struct queues *queues, const char *name, const char *const *texts, size_t n,
+        int *codes, struct known_queue **ret_queue, struct receipt **ret_receipts, size_t *ret_good,
+        struct usher_error *err)
 {
 	int rc = queue_find(queues, name, ret_queue, err);
 	if (rc)
@@ -229,7 +232,7 @@ static int settle_begin(struct queues *queues, const char *name, const char *con
 }
 
 int queue_remove(struct queues *queues, const char *name, const char *const *texts, size_t n, int *codes,
-	struct usher_error *err)
+        struct usher_error *err)
 {
 	struct known_queue *q = NULL;
 	OWNED struct receipt *receipts = NULL;
@@ -249,7 +252,7 @@ int queue_remove(struct queues *queues, const char *name, const char *const *tex
 
 /* One time for all where it is the same, as for a batch that is handed back. */
 static void hide_time(struct sql *sql, const struct queue_hide *batch, const struct receipt *receipts,
-	const int *codes, size_t n)
+        const int *codes, size_t n)
 {
 	bool same = true;
 	int64_t ms = -1;
@@ -271,7 +274,7 @@ static void hide_time(struct sql *sql, const struct queue_hide *batch, const str
 }
 
 int queue_hide(struct queues *queues, const char *name, const struct queue_hide *batch, size_t n, int *codes,
-	struct usher_error *err)
+        struct usher_error *err)
 {
 	struct known_queue *q = NULL;
 	OWNED struct receipt *receipts = NULL;
