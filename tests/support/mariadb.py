@@ -77,6 +77,10 @@ class MariaDB:
     def pid(self):
         return self._process.pid
 
+    @property
+    def running(self):
+        return self._process is not None and self._process.poll() is None
+
     def kill(self):
         """As a power cut to the server: SIGKILL."""
         process.end(self._process, first=signal.SIGKILL)

@@ -1,0 +1,85 @@
+"""Fixtures for tests of the running daemon (tests/system, tests/console).
+
+    mariadb   a private server with an empty database `usher`; .kill() .start() .query(...)
+    smtp      the mail service's stand-in: faults by recipient, .outage() .recover(), .mails
+    coupon    the coupon service's stand-in: faults by user id, .outage() .recover(), .grants
+    daemon    daemon() starts one usherd on the three; daemon(changes={...}, start=False) as wanted
+    build     the folder of the programs under test: --build, or build
+
+Everything is ended by its pid at the end of the test or of the run, Ctrl-C included."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from support.coupon import CouponService    # noqa: E402
+from support.daemon import ROOT, Daemon     # noqa: E402
+from support.mariadb import MariaDB         # noqa: E402
+from support.smtp import MailService        # noqa: E402
+
+
+def pytest_addoption(parser):
+    parser.addoption("--build", default="build", help="folder of the programs under test")
+
+
+@pytest.fixture(scope="session")
+def build(request):
+    folder = pathlib.Path(ROOT, request.config.getoption("--build"))
+    assert (folder / "usherd").exists(), f"{folder}/usherd is not built: make all"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mariadb_server():
+    server = MariaDB()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def mariadb(mariadb_server):
+    mariadb_server.fresh()
+    yield mariadb_server
+    if not mariadb_server.running:
+        mariadb_server.start()
+
+
+@pytest.fixture
+def smtp():
+    service = MailService()
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def coupon():
+    service = CouponService()
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def daemon(build, mariadb, smtp, coupon):
+    """daemon(changes={}, start=True, migrate=True, environment={}) -> Daemon."""
+    made = []
+
+    def make(changes=None, start=True, migrate=True, environment=None, mail=smtp):
+        one = Daemon(build, mariadb, mail, coupon, changes, environment)
+        made.append(one)
+        if migrate:
+            one.migrate()
+        if start:
+            one.start()
+        return one
+
+    yield make
+    complaints = []
+    for one in reversed(made):
+        try:
+            one.close()
+        except AssertionError as complaint:
+            complaints.append(str(complaint))
+    assert not complaints, "\n".join(complaints)
