@@ -10,26 +10,34 @@
 #include <stdint.h>
 #include <usher/error.h>
 
-/* -- A curl multi handle driven by a loop; http and smtp both put their easy handles on it -- */
+/* -- A curl multi handle driven by a loop; http and smtp both put their easy handles on one --
+ * An added handle's CURLOPT_PRIVATE belongs to the curl_loop. `done` is called once, outside every call
+ * into curl; the handle stays on the multi handle (a CURLOPT_CONNECT_ONLY connection lives only there)
+ * until curl_loop_remove, which is also called before an easy handle is used again or cleaned up. */
 struct curl_loop;
 typedef void curl_loop_done(void *arg, CURL *easy, CURLcode result);
 struct curl_loop *curl_loop_new(struct loop *loop, long max_connections);
 void curl_loop_add(struct curl_loop *cl, CURL *easy, curl_loop_done *done, void *arg);
 void curl_loop_remove(struct curl_loop *cl, CURL *easy); /* before done was called: cancels */
-void curl_loop_free(struct curl_loop *cl);
+void curl_loop_free(struct curl_loop *cl);               /* every handle has been removed; NULL is allowed */
+struct loop *curl_loop_loop(struct curl_loop *cl);
 
 /* -- HTTP --------------------------------------------------------------------------------- */
 struct http;
 struct http *http_new(struct curl_loop *cl);
-void http_free(struct http *http); /* cancels what is under way, without calling back */
+void http_free(struct http *http); /* cancels what is under way, without calling back; not from a callback */
 
 #define HTTP_ANSWER_MAX (1024 * 1024) /* bytes of an answer's body; a longer one is FAULT_PROTOCOL */
+
+#define HTTP_REQUEST_MAX (4 * 1024 * 1024)
+#define HTTP_HEADERS_MAX 32
+#define HTTP_HEADER_BYTES_MAX (32 * 1024) /* a request over one of these is answered with HTTP_PROTOCOL */
 
 struct http_request {
 	const char *method;              /* "GET", "POST" */
 	const char *url;
 	const char *const *headers;      /* "Name: value", NULL-terminated; may be NULL */
-	const void *body;                /* copied */
+	const void *body;                /* copied; a string of that many bytes, at most HTTP_REQUEST_MAX */
 	size_t body_len;
 	int64_t timeout_ms;              /* whole request */
 	int64_t connect_timeout_ms;

@@ -4,10 +4,13 @@
  * and descriptors here are closed by their _free and freed one round later; loop_free turns the
  * loop until the last of them is gone. Calls from other threads wait in a list behind a mutex and
  * wake the loop through a uv_async; calls from the loop's own thread wait in a plain list that runs
- * before the loop next waits. May call libuv and base. Runs on the thread that calls loop_run,
- * except loop_post and loop_stop, which any thread may call. */
+ * before the loop next waits. libuv runs timers before it looks at the descriptors; here a timer that
+ * is due only notes so, and runs once the descriptors have been heard: a thread that was held up must
+ * not take an answer that lies in the socket for one that never came. May call libuv and base. Runs on the
+ * thread that calls loop_run, except loop_post and loop_stop, which any thread may call. */
 #include "net/loop.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -33,17 +36,21 @@ struct loop {
 	uv_loop_t uv;
 	uv_async_t wake;      /* posts or a stop have come */
 	uv_prepare_t prepare; /* runs the deferred calls just before each wait */
-	uv_idle_t idle;       /* active while deferred calls remain: keeps the wait at zero */
+	uv_check_t check;     /* runs the timers that are due just after each wait */
+	uv_idle_t idle;       /* active while deferred calls or due timers remain: no wait then */
 	atomic_bool stopping;
 	pthread_mutex_t mutex; /* guards `posted` */
 	struct call_list posted;
 	struct call_list posted_run; /* the list being run: swapped with `posted`, memory kept */
 	struct call_list deferred;
 	struct call_list deferred_run;
+	struct loop_timer *due, *due_last; /* in the order of their times */
 };
 
 struct loop_timer {
 	uv_timer_t uv;
+	bool is_due; /* in the loop's list */
+	struct loop_timer *next, *previous;
 	loop_fn *fn;
 	void *arg;
 };
@@ -104,22 +111,24 @@ static void on_prepare(uv_prepare_t *prepare)
 {
 	struct loop *loop = prepare->data;
 
-	if (loop->deferred.len == 0)
-		return;
 	call_list_swap(&loop->deferred, &loop->deferred_run);
 	call_list_run(&loop->deferred_run);
-	if (loop->deferred.len > 0)
+	if (loop->deferred.len > 0 || loop->due)
 		uv_idle_start(&loop->idle, on_idle);
 	else
 		uv_idle_stop(&loop->idle);
 }
 
+static void on_check(uv_check_t *check);
+
 /* libuv refuses only what a broken process asks for (no epoll, no descriptors at start): there is
  * no loop to report it on, so the process ends here, as it does for memory. */
 static void must(int result)
 {
-	if (result < 0)
+	if (result < 0) {
+		log_error("loop", "the operating system refused an event loop: %s", uv_strerror(result));
 		abort();
+	}
 }
 
 struct loop *loop_new(void)
@@ -127,12 +136,16 @@ struct loop *loop_new(void)
 	struct loop *loop = mem_alloc(sizeof *loop);
 
 	must(uv_loop_init(&loop->uv));
+	loop->uv.data = loop;
 	must(uv_async_init(&loop->uv, &loop->wake, on_wake));
 	must(uv_prepare_init(&loop->uv, &loop->prepare));
+	must(uv_check_init(&loop->uv, &loop->check));
 	must(uv_idle_init(&loop->uv, &loop->idle));
 	loop->wake.data = loop;
 	loop->prepare.data = loop;
+	loop->check.data = loop;
 	must(uv_prepare_start(&loop->prepare, on_prepare));
+	must(uv_check_start(&loop->check, on_check));
 	pthread_mutex_init(&loop->mutex, NULL);
 	atomic_init(&loop->stopping, false);
 	return loop;
@@ -155,6 +168,7 @@ void loop_free(struct loop *loop)
 		return;
 	uv_close((uv_handle_t *)&loop->wake, NULL);
 	uv_close((uv_handle_t *)&loop->prepare, NULL);
+	uv_close((uv_handle_t *)&loop->check, NULL);
 	uv_close((uv_handle_t *)&loop->idle, NULL);
 	uv_run(&loop->uv, UV_RUN_NOWAIT); /* close callbacks of everything freed lately */
 	int busy = uv_loop_close(&loop->uv);
@@ -185,10 +199,52 @@ void loop_defer(struct loop *loop, loop_fn *fn, void *arg)
 
 /* -- Timers ------------------------------------------------------------------------------- */
 
+static struct loop *timer_loop(const struct loop_timer *timer)
+{
+	return timer->uv.loop->data;
+}
+
+static void due_remove(struct loop_timer *timer)
+{
+	struct loop *loop = timer_loop(timer);
+
+	if (!timer->is_due)
+		return;
+	if (timer->previous)
+		timer->previous->next = timer->next;
+	else
+		loop->due = timer->next;
+	if (timer->next)
+		timer->next->previous = timer->previous;
+	else
+		loop->due_last = timer->previous;
+	timer->next = timer->previous = NULL;
+	timer->is_due = false;
+}
+
 static void on_timer(uv_timer_t *uv)
 {
 	struct loop_timer *timer = uv->data;
-	timer->fn(timer->arg);
+	struct loop *loop = timer_loop(timer);
+
+	timer->previous = loop->due_last;
+	if (loop->due_last)
+		loop->due_last->next = timer;
+	else
+		loop->due = timer;
+	loop->due_last = timer;
+	timer->is_due = true;
+}
+
+static void on_check(uv_check_t *check)
+{
+	struct loop *loop = check->data;
+	struct loop_timer *timer;
+
+	while ((timer = loop->due)) {
+		due_remove(timer);
+		timer->fn(timer->arg); /* may free it, or start, stop and free others */
+	}
 }
 
 static void on_timer_closed(uv_handle_t *uv)
@@ -212,18 +268,22 @@ void loop_timer_start(struct loop_timer *timer, int64_t delay_ms)
 	/* libuv counts from the start of the round: after a long callback that lies in the past,
 	 * and the timer would fire early. */
 	uv_update_time(timer->uv.loop);
+	due_remove(timer);
 	uv_timer_start(&timer->uv, on_timer, delay_ms > 0 ? (uint64_t)delay_ms : 0, 0);
 }
 
 void loop_timer_stop(struct loop_timer *timer)
 {
+	due_remove(timer);
 	uv_timer_stop(&timer->uv);
 }
 
 void loop_timer_free(struct loop_timer *timer)
 {
-	if (timer)
-		uv_close((uv_handle_t *)&timer->uv, on_timer_closed);
+	if (!timer)
+		return;
+	due_remove(timer);
+	uv_close((uv_handle_t *)&timer->uv, on_timer_closed);
 }
 
 /* -- Descriptors -------------------------------------------------------------------------- */

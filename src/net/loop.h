@@ -21,7 +21,9 @@ void loop_post(struct loop *loop, loop_fn *fn, void *arg);
 /* The same, for the loop's own thread and cheaper: before the loop next waits. */
 void loop_defer(struct loop *loop, loop_fn *fn, void *arg);
 
-/* One-shot timers; starting a started timer moves it. Freeing inside its own callback is allowed. */
+/* One-shot timers; starting a started timer moves it. Freeing inside its own callback is allowed.
+ * Whatever is due runs after the descriptors that are ready in the same round, so that a thread that
+ * was held up hears an answer before its timeout. */
 struct loop_timer *loop_timer_new(struct loop *loop, loop_fn *fn, void *arg);
 void loop_timer_start(struct loop_timer *timer, int64_t delay_ms);
 void loop_timer_stop(struct loop_timer *timer);
