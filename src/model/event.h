@@ -16,6 +16,7 @@
 #define EVENT_EMAIL_MAX 320             /* bytes */
 #define EVENT_NAME_MAX 200              /* code points */
 #define EVENT_LOCALE_MAX 35             /* bytes */
+#define EVENT_TIME_MAX 64               /* bytes */
 
 /* All strings are owned by the event, valid UTF-8, free of control characters, within the limits. */
 struct event {
@@ -37,7 +38,8 @@ struct event_source {
 
 /* USHER_EINVAL: not an event; the message is for the operator and names the field and the limit, and
  * when the event id could still be read it is in ret_event_id (EVENT_ID_MAX+1 bytes, may be NULL;
- * otherwise it becomes source->message_id). Required: type "user-signup", userId, email, name
+ * otherwise it becomes the envelope's MessageId, or source->message_id; "" when there is none). A member that
+ * is null counts as absent. Required: type "user-signup", userId, email, name
  * (strings). Unknown fields are kept by keeping the body. A 1 MB field, wrong types, control
  * characters (CR, LF, NUL...) in a field, ids that are numbers are refused, each by its name. */
 int event_decode(const struct event_source *source, struct event **ret_event, char *ret_event_id,
@@ -47,7 +49,8 @@ void event_free(struct event *event); /* NULL is allowed */
 /* The event as JSON, as published: appends to out. */
 void event_encode(const struct event *event, struct buf *out);
 
-/* Checks one sign-up's fields by the same rules as event_decode (used by usher_signup). */
+/* Checks one sign-up's fields by the same rules as event_decode (used by usher_signup). NULL for user_id or
+ * locale means that the caller fills it in, and is allowed; email and name are required. */
 int event_check_fields(const char *user_id, const char *email, const char *name,
                        const char *locale, struct usher_error *err);
 

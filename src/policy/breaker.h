@@ -11,7 +11,7 @@ enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 
 struct breaker_settings {
 	int failures;        /* consecutive service failures that open it; 0 = never opens */
-	int64_t cooldown_ms; /* open this long, then half-open; doubled at each failed trial, at most 8 times */
+	int64_t cooldown_ms; /* open this long, then half-open; doubled at each failed trial, to 8 times this at most */
 	int probes;          /* trials let through while half-open; that many successes close it */
 };
 
