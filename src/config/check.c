@@ -1,0 +1,199 @@
+/* What must hold between values: what is needed because something else is on, what contradicts, and
+ * what follows from other values when it was not given. Notes every error; one thread a call. */
+#include "config/load.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "config/value.h"
+#include "net/smtp.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ORIGIN_RETRY "as in [retry]"
+
+static size_t row(const char *section, const char *name)
+{
+	return (size_t)(key_find(section, name) - config_keys);
+}
+
+static const char *origin(const struct load *load, const char *section, const char *name)
+{
+	return load->config->origins[row(section, name)];
+}
+
+static void set_origin(struct load *load, size_t i, const char *text)
+{
+	free(load->config->origins[i]);
+	load->config->origins[i] = mem_string(text);
+}
+
+static bool given(const struct load *load, const char *section, const char *name)
+{
+	return strcmp(origin(load, section, name), ORIGIN_BUILT_IN) != 0;
+}
+
+/* -- What follows from other values ------------------------------------------------------------- */
+
+/* RUN_DIR/file for a socket that was not given. */
+static void derive_socket(struct load *load, const char *name, const char *file)
+{
+	const struct config_key *key = key_find("daemon", name);
+	struct usher_error err;
+	struct buf path = BUF(CONFIG_VALUE_MAX + 64);
+
+	if (*value_text(load->config, key))
+		return;
+	buf_printf(&path, "%s/%s", load->config->daemon.run_dir, file);
+	if (value_store(load->config, key, buf_str(&path), &err))
+		load_error(load, origin(load, "daemon", "run_dir"), "[daemon] %s in run_dir: %s", name,
+		        err.message);
+	set_origin(load, row("daemon", name), "from run_dir");
+	buf_free(&path);
+}
+
+static void derive_retry(struct load *load, const char *section)
+{
+	for (size_t i = 0; i < config_key_count; i++) {
+		const struct config_key *key = &config_keys[i];
+		const struct config_key *general = key_find("retry", key->name);
+		if (strcmp(key->section, section) != 0 || !general || given(load, section, key->name))
+			continue;
+		value_copy(load->config, key, general);
+		set_origin(load, i, ORIGIN_RETRY);
+	}
+}
+
+static bool smtps(const struct load *load)
+{
+	return load->config->email.smtp_url && strncmp(load->config->email.smtp_url, "smtps://", 8) == 0;
+}
+
+static void derive_tls(struct load *load)
+{
+	if (!smtps(load) || given(load, "email", "tls"))
+		return;
+	load->config->email.tls = SMTP_TLS_IMPLICIT;
+	set_origin(load, row("email", "tls"), "from smtp_url");
+}
+
+/* -- Checks ------------------------------------------------------------------------------------- */
+
+static void need(struct load *load, const char *section, const char *name, const char *reason)
+{
+	const struct config_key *key = key_find(section, name);
+	char env[CONFIG_ENV_NAME_MAX], file[CONFIG_ENV_NAME_MAX] = "";
+
+	/* One that was given and refused has its error already. */
+	if (*value_text(load->config, key) || load->refused[row(section, name)])
+		return;
+	if (key->flags & SECRET)
+		snprintf(file, sizeof file, ", %s_file", name);
+	load_error(load, load->path ? load->path : "configuration",
+	        "[%s] %s is needed %s; set it%s or %s in the environment", section, name, reason, file,
+	        key_env_name(key, env));
+}
+
+static void check_needed(struct load *load)
+{
+	const struct config *c = load->config;
+
+	if (c->channel[CHANNEL_EMAIL].enabled)
+		need(load, "email", "from", "while [channel.email] is enabled");
+	if (c->channel[CHANNEL_COUPON].enabled)
+		need(load, "coupon", "url", "while [channel.coupon] is enabled");
+	if (c->email.user)
+		need(load, "email", "password", "because [email] user is set");
+	if (c->email.password)
+		need(load, "email", "user", "because [email] password is set");
+	if (c->database.migrate_password)
+		need(load, "database", "migrate_user", "because [database] migrate_password is set");
+}
+
+static void check_driver(struct load *load)
+{
+	if (strcmp(load->config->broker.driver, "aws") == 0)
+		load_error(load, origin(load, "broker", "driver"),
+		        "[broker] driver: aws is not in this version of usher; use embedded");
+}
+
+static void check_tls(struct load *load)
+{
+	if (smtps(load) && load->config->email.tls != SMTP_TLS_IMPLICIT)
+		load_error(load, origin(load, "email", "tls"),
+		        "[email] tls: an smtps:// server is spoken to with tls = implicit; change tls or "
+		        "smtp_url");
+}
+
+/* Two of these with one name would carry each other's messages. */
+static void check_queues(struct load *load)
+{
+	static const char *const queues[][2] = { { "channel.email", "queue" }, { "channel.email", "dlq" },
+		{ "channel.coupon", "queue" }, { "channel.coupon", "dlq" } };
+
+	for (size_t i = 1; i < ARRAY_LEN(queues); i++)
+		for (size_t j = 0; j < i; j++) {
+			const char *a = *value_text(load->config, key_find(queues[j][0], queues[j][1]));
+			const char *b = *value_text(load->config, key_find(queues[i][0], queues[i][1]));
+			if (strcmp(a, b) == 0)
+				load_error(load, origin(load, queues[i][0], queues[i][1]),
+				        "[%s] %s: %s is the name of [%s] %s too; each queue needs its own",
+				        queues[i][0], queues[i][1], b, queues[j][0], queues[j][1]);
+		}
+}
+
+static void check_sockets(struct load *load)
+{
+	const struct config *c = load->config;
+
+	if (c->daemon.socket && c->daemon.readonly_socket &&
+	        strcmp(c->daemon.socket, c->daemon.readonly_socket) == 0)
+		load_error(load, origin(load, "daemon", "readonly_socket"),
+		        "[daemon] readonly_socket: %s is the socket that can act; they must be two",
+		        c->daemon.socket);
+}
+
+static void check_retry(struct load *load, const char *section, int64_t base_ms, int64_t max_delay_ms)
+{
+	char base[DURATION_TEXT_SIZE], max[DURATION_TEXT_SIZE];
+
+	if (base_ms <= max_delay_ms)
+		return;
+	load_error(load, origin(load, section, "base"), "[%s] base: %s is more than max_delay, %s", section,
+	        duration_format(base_ms, base), duration_format(max_delay_ms, max));
+}
+
+static bool inherited(const struct load *load, const char *section, const char *name)
+{
+	return strcmp(origin(load, section, name), ORIGIN_RETRY) == 0;
+}
+
+static void check_schedules(struct load *load)
+{
+	static const char *const sections[CHANNEL_COUNT] = {
+		[CHANNEL_EMAIL] = "channel.email", [CHANNEL_COUPON] = "channel.coupon"
+	};
+
+	check_retry(load, "retry", load->config->retry.base_ms, load->config->retry.max_delay_ms);
+	for (size_t i = 0; i < CHANNEL_COUNT; i++)
+		if (!inherited(load, sections[i], "base") || !inherited(load, sections[i], "max_delay"))
+			check_retry(load, sections[i], load->config->channel[i].base_ms,
+			        load->config->channel[i].max_delay_ms);
+}
+
+void load_check(struct load *load)
+{
+	derive_socket(load, "socket", "usher.sock");
+	derive_socket(load, "readonly_socket", "usher-ro.sock");
+	derive_retry(load, "channel.email");
+	derive_retry(load, "channel.coupon");
+	derive_tls(load);
+	if (load->database_only)
+		return;
+	check_needed(load);
+	check_driver(load);
+	check_schedules(load);
+	check_tls(load);
+	check_queues(load);
+	check_sockets(load);
+}

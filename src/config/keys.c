@@ -1,0 +1,208 @@
+/* The table of keys and the look-ups in it, with suggestions for names that are not there. Constant
+ * data and pure functions; any thread. */
+#include "config/keys.h"
+
+#include "base/mem.h"
+#include "config/config.h"
+#include "net/smtp.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct config_key config_keys[] = {
+#define KEY(section_, name_, kind_, field, value_, allowed_, flags_, help_)                                  \
+	{ .section = section_,                                                                               \
+		.name = name_,                                                                               \
+		.kind = kind_,                                                                               \
+		.offset = offsetof(struct config, field),                                                    \
+		.value = value_,                                                                             \
+		.allowed = allowed_,                                                                         \
+		.flags = flags_,                                                                             \
+		.help = help_ },
+#include "config/keys.def"
+#undef KEY
+};
+const size_t config_key_count = ARRAY_LEN(config_keys);
+
+/* A row whose kind does not fit the type of its field would write over its neighbours. */
+#define FIELD_TYPE(field)                                                                                    \
+	_Generic(((struct config *)0)->field,                                                                \
+		char *: 't',                                                                                 \
+		bool: 'b',                                                                                   \
+		int: 'i',                                                                                    \
+		unsigned: 'i',                                                                               \
+		double: 'r',                                                                                 \
+		int64_t: 'd')
+#define KIND_TYPE(kind)                                                                                      \
+	((kind) == KIND_BOOL                                ? 'b'                                            \
+	        : (kind) == KIND_INT || (kind) == KIND_WORD ? 'i'                                            \
+	        : (kind) == KIND_REAL                       ? 'r'                                            \
+	        : (kind) == KIND_DURATION                   ? 'd'                                            \
+	                                                    : 't')
+#define KEY(section_, name_, kind_, field, value_, allowed_, flags_, help_)                                  \
+	_Static_assert(FIELD_TYPE(field) == KIND_TYPE(kind_), section_ "." name_);
+#include "config/keys.def"
+#undef KEY
+
+/* Words are stored as their position in the row. */
+_Static_assert((int)LOG_DEBUG_LEVEL == 0 && (int)LOG_INFO_LEVEL == 1 && (int)LOG_WARN_LEVEL == 2 &&
+                       (int)LOG_ERROR_LEVEL == 3,
+        "log.level");
+_Static_assert((int)LOG_TEXT == 0 && (int)LOG_JSON == 1, "log.format");
+_Static_assert(
+        (int)SMTP_TLS_NONE == 0 && (int)SMTP_TLS_STARTTLS == 1 && (int)SMTP_TLS_IMPLICIT == 2, "email.tls");
+
+/* Sections that usher.ini will have and this version cannot obey: said so instead of "unknown". */
+static const char *const reserved[] = { "alarm.", "notify.", "config_server" };
+
+bool key_is_text(const struct config_key *key)
+{
+	return KIND_TYPE(key->kind) == 't';
+}
+
+bool key_is(const struct config_key *key, const char *section, const char *name)
+{
+	return strcmp(key->section, section) == 0 && strcmp(key->name, name) == 0;
+}
+
+const struct config_key *key_find(const char *section, const char *name)
+{
+	for (size_t i = 0; i < config_key_count; i++)
+		if (key_is(&config_keys[i], section, name))
+			return &config_keys[i];
+	return NULL;
+}
+
+const struct config_key *key_find_file(const char *section, const char *name)
+{
+	size_t len = strlen(name);
+	for (size_t i = 0; i < config_key_count; i++) {
+		const struct config_key *key = &config_keys[i];
+		size_t own = strlen(key->name);
+		if ((key->flags & SECRET) && strcmp(key->section, section) == 0 && len == own + 5 &&
+		        memcmp(name, key->name, own) == 0 && strcmp(name + own, "_file") == 0)
+			return key;
+	}
+	return NULL;
+}
+
+/* toupper() obeys the locale of the program that links libusher: in Turkish, i becomes another letter. */
+static char ascii_upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+}
+
+const char *key_env_name(const struct config_key *key, char text[CONFIG_ENV_NAME_MAX])
+{
+	snprintf(text, CONFIG_ENV_NAME_MAX, "USHER_%s_%s", key->section, key->name);
+	for (char *c = text; *c; c++)
+		*c = *c == '.' ? '_' : ascii_upper(*c);
+	return text;
+}
+
+bool section_known(const char *section)
+{
+	for (size_t i = 0; i < config_key_count; i++)
+		if (strcmp(config_keys[i].section, section) == 0)
+			return true;
+	return false;
+}
+
+bool section_reserved(const char *section)
+{
+	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
+		if (strncmp(section, reserved[i], strlen(reserved[i])) == 0)
+			return true;
+	return false;
+}
+
+/* -- Suggestions -------------------------------------------------------------------------------- */
+
+#define NEAR_MAX 3       /* edits; more is another word */
+#define NEAR_NAME_MAX 96 /* bytes; a longer name is near to nothing */
+
+/* Levenshtein's distance without regard to case: insertions, deletions, substitutions. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[NEAR_NAME_MAX + 1];
+	size_t a_len = strlen(a), b_len = strlen(b);
+
+	if (a_len > NEAR_NAME_MAX || b_len > NEAR_NAME_MAX)
+		return NEAR_MAX + 1;
+	for (size_t j = 0; j <= b_len; j++)
+		row[j] = (unsigned)j;
+	for (size_t i = 1; i <= a_len; i++) {
+		unsigned diagonal = row[0];
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= b_len; j++) {
+			bool same = ascii_upper(a[i - 1]) == ascii_upper(b[j - 1]);
+			unsigned best = diagonal + !same;
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			diagonal = row[j];
+			row[j] = best;
+		}
+	}
+	return row[b_len];
+}
+
+/* Keeps the nearest candidate seen so far, if it is near at all: at most a third of it may differ. */
+struct nearest {
+	const char *wanted, *found;
+	unsigned distance;
+};
+
+static bool nearest_offer(struct nearest *n, const char *candidate)
+{
+	unsigned d = distance(n->wanted, candidate);
+	if (d > NEAR_MAX || d * 3 > strlen(candidate) + 2 || (n->found && d >= n->distance))
+		return false;
+	n->found = candidate;
+	n->distance = d;
+	return true;
+}
+
+void key_suggest(struct buf *out, const char *section, const char *name)
+{
+	struct nearest n = { .wanted = name };
+
+	for (size_t i = 0; i < config_key_count; i++)
+		if (strcmp(config_keys[i].section, section) == 0)
+			nearest_offer(&n, config_keys[i].name);
+	if (n.found) {
+		buf_printf(out, " (did you mean \"%s\"?)", n.found);
+		return;
+	}
+	for (size_t i = 0; i < config_key_count; i++) {
+		if (strcmp(config_keys[i].name, name) == 0) {
+			buf_printf(out, " (it belongs in [%s])", config_keys[i].section);
+			return;
+		}
+	}
+}
+
+void section_suggest(struct buf *out, const char *section)
+{
+	struct nearest n = { .wanted = section };
+
+	for (size_t i = 0; i < config_key_count; i++)
+		nearest_offer(&n, config_keys[i].section);
+	if (n.found)
+		buf_printf(out, " (did you mean [%s]?)", n.found);
+}
+
+void env_suggest(struct buf *out, const char *env_name)
+{
+	char candidate[CONFIG_ENV_NAME_MAX], best[CONFIG_ENV_NAME_MAX];
+	struct nearest n = { .wanted = env_name };
+
+	for (size_t i = 0; i < config_key_count; i++)
+		if (nearest_offer(&n, key_env_name(&config_keys[i], candidate))) {
+			memcpy(best, candidate, sizeof best);
+			n.found = best;
+		}
+	if (n.found)
+		buf_printf(out, " (did you mean %s?)", n.found);
+}

@@ -1,0 +1,66 @@
+/* The table of keys.def as data, and looking things up in it. Inside src/config only (and its
+ * tests). Constant data; any thread. */
+#ifndef CONFIG_KEYS_H
+#define CONFIG_KEYS_H
+
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifndef USHER_DATADIR
+#define USHER_DATADIR "/usr/local/share/usher" /* the Makefile gives the installation's */
+#endif
+
+enum config_kind {
+	KIND_TEXT,     /* char *: any text */
+	KIND_NAME,     /* char *: letters, digits, - and _, at most CONFIG_NAME_MAX */
+	KIND_URL,      /* char *: begins with one of `allowed` */
+	KIND_SOCKET,   /* char *: a path short enough for a unix socket */
+	KIND_LISTEN,   /* char *: a loopback address and a port */
+	KIND_ADDRESS,  /* char *: a mail address, bare or as NAME <ADDRESS> */
+	KIND_CHOICE,   /* char *: one of the words of `allowed` */
+	KIND_WORD,     /* int or enum: the position of the word in `allowed` */
+	KIND_BOOL,     /* bool */
+	KIND_INT,      /* int */
+	KIND_REAL,     /* double */
+	KIND_DURATION, /* int64_t, in ms */
+};
+
+enum { SECRET = 1, RELOAD = 2, NEEDED = 4 }; /* flags; see keys.def */
+
+#define CONFIG_NAME_MAX 80     /* bytes of a KIND_NAME: what SQS allows a queue */
+#define CONFIG_SOCKET_MAX 107  /* bytes of a socket's path: sun_path less its NUL */
+#define CONFIG_VALUE_MAX 8192  /* bytes of any value, secrets in files included */
+#define CONFIG_ENV_NAME_MAX 96 /* bytes of an environment variable's name, with the NUL */
+
+struct config_key {
+	const char *section, *name;
+	enum config_kind kind;
+	size_t offset; /* in struct config */
+	const char *value, *allowed;
+	int flags;
+	const char *help;
+};
+
+extern const struct config_key config_keys[];
+extern const size_t config_key_count;
+
+bool key_is_text(const struct config_key *key); /* its field is a char * */
+bool key_is(const struct config_key *key, const char *section, const char *name);
+const struct config_key *key_find(const char *section, const char *name); /* NULL: none */
+/* "password_file" of a secret key: the key; NULL: no such key, or not a secret. */
+const struct config_key *key_find_file(const char *section, const char *name);
+/* USHER_CHANNEL_EMAIL_RATE. Returns text. */
+const char *key_env_name(const struct config_key *key, char text[CONFIG_ENV_NAME_MAX]);
+
+bool section_known(const char *section);
+/* A section of the design that this version has no code for ("alarm.backlog"). */
+bool section_reserved(const char *section);
+
+/* Appends what may have been meant: ` (did you mean "host"?)`, ` (it belongs in [email])`, or nothing. */
+void key_suggest(struct buf *out, const char *section, const char *name);
+void section_suggest(struct buf *out, const char *section);
+void env_suggest(struct buf *out, const char *env_name);
+
+#endif

@@ -1,0 +1,295 @@
+/* Makes a configuration: built-in values, usher.ini, usher-PROFILE.ini, the environment, in this
+ * order; notes every error and goes on, so that an operator sees all of them at once. Reads files,
+ * calls base only; one thread a call, the result may be read by any. */
+#include "config/load.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "config/value.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#define SUMMARY_MAX (USHER_ERROR_MESSAGE_MAX - 128) /* leaves room for the words around it */
+
+/* -- Errors ------------------------------------------------------------------------------------- */
+
+void load_error(struct load *load, const char *where, const char *fmt, ...)
+{
+	struct buf line = BUF(CONFIG_VALUE_MAX * 2);
+	va_list ap;
+
+	if (++load->errors > CONFIG_ERRORS_MAX)
+		return;
+	buf_printf(&line, "%s: ", where);
+	va_start(ap, fmt);
+	buf_vprintf(&line, fmt, ap);
+	va_end(ap);
+	if (load->report)
+		fprintf(load->report, "%s\n", buf_str(&line));
+	if (load->errors == 1) { /* the first is always told, cut if it must be */
+		char first[SUMMARY_MAX];
+		utf8_copy(first, sizeof first, buf_str(&line), line.len);
+		buf_puts(&load->summary, first);
+	} else {
+		buf_printf(&load->summary, "; %s", buf_str(&line));
+	}
+	buf_free(&line);
+}
+
+static int tell(struct load *load, struct usher_error *err)
+{
+	if (load->errors > CONFIG_ERRORS_MAX && load->report)
+		fprintf(load->report, "%d more errors\n", load->errors - CONFIG_ERRORS_MAX);
+	return error_set(err, USHER_ECONFIG, "%d error%s in the configuration: %s%s", load->errors,
+	        load->errors == 1 ? "" : "s", buf_str(&load->summary),
+	        load->summary.failed ? " ... (usherd check-config lists all)" : "");
+}
+
+/* -- Values ------------------------------------------------------------------------------------- */
+
+static void take(struct load *load, const struct config_key *key, const char *text, const char *where)
+{
+	size_t i = (size_t)(key - config_keys);
+	struct usher_error err;
+
+	if (value_store(load->config, key, text, &err)) {
+		load_error(load, where, "[%s] %s: %s", key->section, key->name, err.message);
+		load->refused[i] = true;
+		return;
+	}
+	free(load->config->origins[i]);
+	load->config->origins[i] = mem_string(where);
+}
+
+/* A key may come once from each source. */
+static bool first_time(struct load *load, const struct config_key *key, const char *where)
+{
+	char **seen = &load->seen[key - config_keys];
+
+	if (*seen) {
+		load_error(load, where, "[%s] %s is given twice; it is at %s already", key->section,
+		        key->name, *seen);
+		return false;
+	}
+	*seen = mem_string(where);
+	return true;
+}
+
+void load_value(struct load *load, const struct config_key *key, const char *text, const char *where)
+{
+	if (load->in_profile && key_is(key, "daemon", "profile"))
+		load_error(load, where,
+		        "a profile cannot choose a profile; set it in usher.ini or the environment");
+	else if (first_time(load, key, where))
+		take(load, key, text, where);
+}
+
+/* A whole file in one block, which the caller wipes and frees, so that no copy of a secret is left
+ * behind by a growing buffer. */
+static char *file_read(const char *path, size_t max, size_t *ret_len, struct usher_error *err)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file) {
+		error_set(err, USHER_EIO, "cannot be opened: %s", strerror(errno));
+		return NULL;
+	}
+	char *text = mem_alloc(max + 2);
+	setvbuf(file, NULL, _IONBF, 0);
+	errno = 0;
+	size_t len = fread(text, 1, max + 1, file);
+	int reason = ferror(file) ? errno : 0;
+	fclose(file);
+	if (!reason && len <= max) {
+		*ret_len = len;
+		return text;
+	}
+	mem_wipe(text, len);
+	free(text);
+	if (reason)
+		error_set(err, USHER_EIO, "cannot be read: %s", strerror(reason));
+	else
+		error_set(err, USHER_ETOOBIG, "has more than %zu bytes; is it the right file?", max);
+	return NULL;
+}
+
+/* Its first line, without the end of the line. */
+static int secret_read(const char *path, char **ret_text, size_t *ret_len, struct usher_error *err)
+{
+	size_t len;
+	char *text = file_read(path, CONFIG_VALUE_MAX, &len, err);
+
+	if (!text)
+		return err->code;
+	*ret_text = text;
+	*ret_len = len;
+	if (strlen(text) != len)
+		return error_set(err, USHER_EINVAL, "holds a NUL byte; a secret is one line of text");
+	text[strcspn(text, "\r\n")] = '\0';
+	if (!*text)
+		return error_set(err, USHER_EINVAL, "its first line is empty; the secret belongs there");
+	return 0;
+}
+
+void load_value_file(struct load *load, const struct config_key *key, const char *path, const char *where)
+{
+	struct usher_error err;
+	char *text = NULL;
+	size_t len = 0;
+
+	if (!first_time(load, key, where))
+		return;
+	if (load->database_only && strcmp(key->section, "database") != 0)
+		return;
+	if (secret_read(path, &text, &len, &err)) {
+		load_error(load, where, "[%s] %s_file: %s: %s", key->section, key->name, path, err.message);
+		load->refused[key - config_keys] = true;
+	} else {
+		struct buf origin = BUF(CONFIG_VALUE_MAX * 2);
+		buf_printf(&origin, "%s, file %s", where, path);
+		take(load, key, text, buf_str(&origin));
+		buf_free(&origin);
+	}
+	if (text)
+		mem_wipe(text, len);
+	free(text);
+}
+
+/* -- Sources in their order ----------------------------------------------------------------------- */
+
+void load_begin(struct load *load, bool database_only, FILE *report)
+{
+	*load = (struct load){ .database_only = database_only,
+		.report = report,
+		.summary = BUF(SUMMARY_MAX),
+		.config = mem_alloc(sizeof *load->config),
+		.seen = mem_array(config_key_count, sizeof *load->seen),
+		.refused = mem_array(config_key_count, sizeof *load->refused) };
+	load->config->origins = mem_array(config_key_count, sizeof *load->config->origins);
+	for (size_t i = 0; i < config_key_count; i++) {
+		if (config_keys[i].value)
+			take(load, &config_keys[i], config_keys[i].value, ORIGIN_BUILT_IN);
+		else
+			load->config->origins[i] = mem_string(ORIGIN_BUILT_IN);
+	}
+}
+
+void load_next_source(struct load *load)
+{
+	for (size_t i = 0; i < config_key_count; i++)
+		mem_freep(&load->seen[i]);
+}
+
+static void load_file(struct load *load, const char *path)
+{
+	struct usher_error err;
+	size_t len;
+	char *text = file_read(path, CONFIG_FILE_MAX, &len, &err);
+
+	if (!text) {
+		load_error(load, path, "%s", err.message);
+		return;
+	}
+	load_ini(load, path, text, len);
+	mem_wipe(text, len);
+	free(text);
+}
+
+/* The environment's word on the profile counts before the rest of the environment is read. The
+ * caller frees; NULL: none, or not a possible name, which load_environment will say. */
+static char *profile_choose(const struct load *load, const char *const *environment)
+{
+	const struct config_key *key = key_find("daemon", "profile");
+	char env_name[CONFIG_ENV_NAME_MAX];
+	const char *text = environment_get(environment, key_env_name(key, env_name));
+	struct config scratch = { 0 };
+
+	if (!text)
+		return mem_string(load->config->daemon.profile);
+	return value_store(&scratch, key, text, NULL) ? NULL : scratch.daemon.profile;
+}
+
+/* Beside usher.ini: /etc/usher/usher.ini -> /etc/usher/usher-PROFILE.ini. */
+static void load_profile(struct load *load, const char *path, const char *profile)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	const char *dot = path ? strrchr(slash ? slash : path, '.') : NULL;
+	char *file;
+
+	if (!path) {
+		load_error(load, "profile",
+		        "\"%s\" cannot be read: there is no configuration file to look beside", profile);
+		return;
+	}
+	if (asprintf(&file, "%.*s-%s.ini", (int)(dot ? (size_t)(dot - path) : strlen(path)), path, profile) <
+	        0)
+		abort();
+	load->in_profile = true;
+	load_file(load, file);
+	load->in_profile = false;
+	free(file);
+}
+
+int load_finish(struct load *load, struct config **ret_config, struct usher_error *err)
+{
+	int code = 0;
+
+	load_check(load);
+	if (load->errors) {
+		code = tell(load, err);
+		config_free(load->config);
+	} else {
+		*ret_config = load->config;
+	}
+	load_next_source(load);
+	free(load->seen);
+	free(load->refused);
+	buf_free(&load->summary);
+	return code;
+}
+
+static int load_all(const char *path, const char *const *environment, bool database_only, FILE *report,
+        struct config **ret_config, struct usher_error *err)
+{
+	struct load load;
+	char *profile;
+
+	load_begin(&load, database_only, report);
+	load.path = path;
+	if (path)
+		load_file(&load, path);
+	profile = profile_choose(&load, environment);
+	if (profile)
+		load_profile(&load, path, profile);
+	load_environment(&load, environment);
+	free(profile);
+	return load_finish(&load, ret_config, err);
+}
+
+int config_load(const char *path, const char *const *environment, FILE *report, struct config **ret_config,
+        struct usher_error *err)
+{
+	return load_all(path, environment, false, report, ret_config, err);
+}
+
+int config_load_database(const char *path, const char *const *environment, FILE *report,
+        struct config **ret_config, struct usher_error *err)
+{
+	return load_all(path, environment, true, report, ret_config, err);
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	for (size_t i = 0; i < config_key_count; i++) {
+		if (key_is_text(&config_keys[i]))
+			value_free(config, &config_keys[i]);
+		free(config->origins[i]);
+	}
+	free(config->origins);
+	free(config);
+}

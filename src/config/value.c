@@ -1,0 +1,369 @@
+/* From a value's text to its field in struct config, and back: one reader a kind of key. Pure, calls
+ * base only; any thread. Numbers are read and written without the locale's help, because libusher
+ * may live in a program whose decimal point is a comma. */
+#include "config/value.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define WORDS_MAX 160 /* bytes of what value_allowed writes */
+#define SHOWN_MAX 60  /* bytes of a bad value that its message repeats */
+#define DIGITS_MAX 15 /* of a number: what a double holds exactly */
+
+static void *field(const struct config *config, const struct config_key *key)
+{
+	return (char *)config + key->offset;
+}
+
+char **value_text(const struct config *config, const struct config_key *key)
+{
+	return field(config, key);
+}
+
+void value_free(struct config *config, const struct config_key *key)
+{
+	char **text = value_text(config, key);
+
+	if (*text && (key->flags & SECRET))
+		mem_wipe(*text, strlen(*text));
+	free(*text);
+	*text = NULL;
+}
+
+/* -- Reading ------------------------------------------------------------------------------------ */
+
+/* "12", "0.25": digits with at most one point between them. */
+static bool number_read(const char *text, bool fraction, double *ret)
+{
+	double value = 0, scale = 1;
+	int digits = 0;
+	bool point = false;
+
+	for (const char *c = text; *c; c++) {
+		if (*c == '.' && fraction && !point && c > text && c[1]) {
+			point = true;
+			continue;
+		}
+		if (*c < '0' || *c > '9' || ++digits > DIGITS_MAX)
+			return false;
+		value = value * 10 + (*c - '0');
+		if (point)
+			scale *= 10;
+	}
+	if (!digits)
+		return false;
+	*ret = value / scale;
+	return true;
+}
+
+/* Any of the kinds that have a range. A duration counts in ms, exact in a double. */
+static bool quantity_read(enum config_kind kind, const char *text, double *ret)
+{
+	int64_t ms;
+
+	if (kind != KIND_DURATION)
+		return number_read(text, kind == KIND_REAL, ret);
+	if (duration_parse(text, &ms))
+		return false;
+	*ret = (double)ms;
+	return true;
+}
+
+static bool in_range(const struct config_key *key, double value)
+{
+	char low[32];
+	const char *dots = strstr(key->allowed, "..");
+	double min = 0, max = 0;
+
+	utf8_copy(low, sizeof low, key->allowed, (size_t)(dots - key->allowed));
+	return quantity_read(key->kind, low, &min) && quantity_read(key->kind, dots + 2, &max) &&
+	       value >= min && value <= max;
+}
+
+/* The position of the word in "a|b|c"; -1 when it is none. With `begins`, of the word it begins with. */
+static int word_find(const char *words, const char *text, bool begins)
+{
+	int position = 0;
+
+	for (const char *word = words; word; position++) {
+		const char *bar = strchr(word, '|');
+		size_t len = bar ? (size_t)(bar - word) : strlen(word);
+		if (strncmp(text, word, len) == 0 && (begins ? text[len] != '\0' : text[len] == '\0'))
+			return position;
+		word = bar ? bar + 1 : NULL;
+	}
+	return -1;
+}
+
+static bool name_valid(const char *text)
+{
+	for (const char *c = text; *c; c++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", *c))
+			return false;
+	return strlen(text) <= CONFIG_NAME_MAX;
+}
+
+/* 127.0.0.1:9464, localhost:9464, [::1]:9464: what answers there is not protected by anything else. */
+static bool listen_valid(const char *text)
+{
+	static const char *const hosts[] = { "127.0.0.1:", "localhost:", "[::1]:" };
+	double port;
+
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+		size_t len = strlen(hosts[i]);
+		if (strncmp(text, hosts[i], len) == 0)
+			return number_read(text + len, false, &port) && port >= 1 && port <= 65535;
+	}
+	return false;
+}
+
+/* A password inside a URL would be shown wherever the URL is. */
+static bool url_valid(const char *text, const char *schemes)
+{
+	const char *host = strstr(text, "://");
+
+	if (word_find(schemes, text, true) < 0 || strpbrk(text, " \t\"<>"))
+		return false;
+	return !host || !memchr(host + 3, '@', strcspn(host + 3, "/?#"));
+}
+
+static bool address_valid(const char *text)
+{
+	const char *open = strchr(text, '<');
+	const char *start = open ? open + 1 : text;
+	size_t len = open ? strcspn(start, ">") : strlen(start);
+	const char *at = memchr(start, '@', len);
+
+	if (open && strcmp(start + len, ">") != 0)
+		return false;
+	return at && at > start && at < start + len - 1 &&
+	       !memchr(at + 1, '@', len - (size_t)(at + 1 - start)) && !memchr(start, ' ', len) &&
+	       !memchr(start, ',', len);
+}
+
+static bool text_fits(const struct config_key *key, const char *text)
+{
+	switch (key->kind) {
+	case KIND_NAME:
+		return name_valid(text);
+	case KIND_URL:
+		return url_valid(text, key->allowed);
+	case KIND_SOCKET:
+		return strlen(text) <= CONFIG_SOCKET_MAX;
+	case KIND_LISTEN:
+		return listen_valid(text);
+	case KIND_ADDRESS:
+		return address_valid(text);
+	case KIND_CHOICE:
+		return word_find(key->allowed, text, false) >= 0;
+	default:
+		return true;
+	}
+}
+
+/* What no value may be, whatever its kind: it would end up in headers, log lines or SQL. */
+static int text_check(const char *text, struct usher_error *err)
+{
+	size_t len = strlen(text);
+
+	if (len > CONFIG_VALUE_MAX)
+		return error_set(err, USHER_EINVAL, "the value has %zu bytes; at most %d are allowed", len,
+		        CONFIG_VALUE_MAX);
+	if (!utf8_valid(text, len))
+		return error_set(err, USHER_EINVAL, "the value is not valid UTF-8; save the file as UTF-8");
+	for (const char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			return error_set(err, USHER_EINVAL,
+			        "the value holds a control character (0x%02x); remove it", *c);
+	return 0;
+}
+
+static int refuse(const struct config_key *key, const char *text, struct usher_error *err)
+{
+	char shown[SHOWN_MAX];
+	struct buf allowed = BUF(WORDS_MAX);
+	bool comment = strstr(text, " ;") || strstr(text, " #");
+
+	utf8_copy(shown, sizeof shown, text, strlen(text));
+	value_allowed(&allowed, key);
+	error_set(err, USHER_EINVAL, "\"%s\" is not allowed; use %s%s", (key->flags & SECRET) ? "..." : shown,
+	        buf_str(&allowed), comment ? " (a comment needs a line of its own)" : "");
+	buf_free(&allowed);
+	return USHER_EINVAL;
+}
+
+static int store_text(
+        struct config *config, const struct config_key *key, const char *text, struct usher_error *err)
+{
+	char **value = value_text(config, key);
+
+	if (!*text && (key->flags & NEEDED))
+		return error_set(err, USHER_EINVAL,
+		        "it may not be empty; leave the key out for the default \"%s\"", key->value);
+	if (*text && !text_fits(key, text))
+		return refuse(key, text, err);
+	value_free(config, key);
+	*value = *text ? mem_string(text) : NULL;
+	return 0;
+}
+
+static int store_number(
+        struct config *config, const struct config_key *key, const char *text, struct usher_error *err)
+{
+	double value;
+
+	if (!quantity_read(key->kind, text, &value) || !in_range(key, value))
+		return refuse(key, text, err);
+	if (key->kind == KIND_INT)
+		*(int *)field(config, key) = (int)value;
+	else if (key->kind == KIND_REAL)
+		*(double *)field(config, key) = value;
+	else
+		*(int64_t *)field(config, key) = (int64_t)value;
+	return 0;
+}
+
+int value_store(
+        struct config *config, const struct config_key *key, const char *text, struct usher_error *err)
+{
+	int word, code = text_check(text, err);
+
+	if (code)
+		return code;
+	switch (key->kind) {
+	case KIND_WORD:
+		word = word_find(key->allowed, text, false);
+		if (word < 0)
+			return refuse(key, text, err);
+		*(int *)field(config, key) = word;
+		return 0;
+	case KIND_BOOL:
+		word = word_find("yes|no|true|false|on|off|1|0", text, false);
+		if (word < 0)
+			return refuse(key, text, err);
+		*(bool *)field(config, key) = word % 2 == 0;
+		return 0;
+	case KIND_INT:
+	case KIND_REAL:
+	case KIND_DURATION:
+		return store_number(config, key, text, err);
+	default:
+		return store_text(config, key, text, err);
+	}
+}
+
+void value_copy(struct config *config, const struct config_key *to, const struct config_key *from)
+{
+	size_t size = from->kind == KIND_INT    ? sizeof(int)
+	              : from->kind == KIND_REAL ? sizeof(double)
+	                                        : sizeof(int64_t);
+
+	memcpy(field(config, to), field(config, from), size);
+}
+
+/* -- Writing ------------------------------------------------------------------------------------ */
+
+static void word_format(struct buf *out, const char *words, int position)
+{
+	while (position-- > 0)
+		words = strchr(words, '|') + 1;
+	buf_add(out, words, strcspn(words, "|"));
+}
+
+static void real_format(struct buf *out, double value)
+{
+	char text[32];
+
+	snprintf(text, sizeof text, "%.10g", value);
+	for (char *c = text; *c; c++)
+		if (*c == ',')
+			*c = '.';
+	buf_puts(out, text);
+}
+
+void value_format(struct buf *out, const struct config *config, const struct config_key *key)
+{
+	char text[DURATION_TEXT_SIZE];
+
+	switch (key->kind) {
+	case KIND_WORD:
+		word_format(out, key->allowed, *(int *)field(config, key));
+		break;
+	case KIND_BOOL:
+		buf_puts(out, *(bool *)field(config, key) ? "yes" : "no");
+		break;
+	case KIND_INT:
+		buf_printf(out, "%d", *(int *)field(config, key));
+		break;
+	case KIND_REAL:
+		real_format(out, *(double *)field(config, key));
+		break;
+	case KIND_DURATION:
+		buf_puts(out, duration_format(*(int64_t *)field(config, key), text));
+		break;
+	default:
+		if (!*value_text(config, key))
+			buf_puts(out, "(not set)");
+		else
+			buf_puts(out, (key->flags & SECRET) ? "(set)" : *value_text(config, key));
+	}
+}
+
+/* "a|b|c" -> "BEFOREa, BEFOREb or BEFOREc" */
+static void list_words(struct buf *out, const char *words, const char *before)
+{
+	for (const char *word = words; word;) {
+		const char *bar = strchr(word, '|');
+		size_t len = bar ? (size_t)(bar - word) : strlen(word);
+		if (word != words)
+			buf_puts(out, bar ? ", " : " or ");
+		buf_puts(out, before);
+		buf_add(out, word, len);
+		word = bar ? bar + 1 : NULL;
+	}
+}
+
+void value_allowed(struct buf *out, const struct config_key *key)
+{
+	switch (key->kind) {
+	case KIND_TEXT:
+		break;
+	case KIND_NAME:
+		buf_printf(out, "letters, digits, - and _, at most %d", CONFIG_NAME_MAX);
+		break;
+	case KIND_URL:
+		list_words(out, key->allowed, "");
+		buf_puts(out, "..., without spaces or a login");
+		break;
+	case KIND_SOCKET:
+		buf_printf(out, "a path of at most %d bytes", CONFIG_SOCKET_MAX);
+		break;
+	case KIND_LISTEN:
+		buf_puts(out, "127.0.0.1:PORT, localhost:PORT or [::1]:PORT");
+		break;
+	case KIND_ADDRESS:
+		buf_puts(out, "a mail address, as NAME@HOST or TEXT <NAME@HOST>");
+		break;
+	case KIND_CHOICE:
+	case KIND_WORD:
+		list_words(out, key->allowed, "");
+		break;
+	case KIND_BOOL:
+		buf_puts(out, "yes or no");
+		break;
+	case KIND_INT:
+		buf_printf(out, "a whole number %s", key->allowed);
+		break;
+	case KIND_REAL:
+		buf_printf(out, "a number %s", key->allowed);
+		break;
+	case KIND_DURATION:
+		buf_printf(out, "a duration with its unit, %s", key->allowed);
+		break;
+	}
+}
