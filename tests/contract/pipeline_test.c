@@ -1,0 +1,471 @@
+/* The pipeline and the relay against a broker and a channel that fail on request, on a real MariaDB: what
+ * must hold whatever fails in the middle. */
+#include "fixture.h"
+#include "scripted.h"
+
+#include "base/mem.h"
+#include "engine/engine.h"
+#include "engine/signup.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#define DEADLINE_MS 15000
+
+/* Waits for a condition; a test that waits in vain fails on this line. */
+#define WAIT_FOR(condition)                                                                                  \
+	do {                                                                                                 \
+		mono_time begun_ = mono_now();                                                               \
+		while (!(condition)) {                                                                       \
+			if (mono_since_ms(begun_, mono_now()) > DEADLINE_MS)                                 \
+				fail_msg("in vain: %s", #condition);                                         \
+			nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);                           \
+		}                                                                                            \
+	} while (0)
+
+static struct config config;
+static struct engine *engine;
+static struct db *db;
+
+/* -- The ground ------------------------------------------------------------------------------ */
+
+static void default_config(void)
+{
+	const struct db_settings *s = fixture_settings();
+
+	memset(&config, 0, sizeof config);
+	config.daemon.drain_timeout_ms = 5000;
+	config.database.socket = (char *)s->socket;
+	config.database.user = (char *)s->user;
+	config.database.password = (char *)s->password;
+	config.database.name = (char *)s->name;
+	config.database.connect_timeout_ms = 1000;
+	config.database.read_timeout_ms = 5000;
+	config.channel[CHANNEL_EMAIL] = (struct config_channel){
+		.enabled = true,
+		.queue = (char *)"q",
+		.dlq = (char *)"q-dlq",
+		.visibility_timeout_ms = 60000,
+		.receivers = 4,
+		.in_flight = 50,
+		.max_attempts = 3,
+		.base_ms = 20,
+		.factor = 1,
+		.max_delay_ms = 1000,
+	};
+	config.email.connections = 1;
+	config.relay.batch = 10;
+	config.relay.interval_ms = 20;
+	config.relay.max_backoff_ms = 100;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	scripted_reset();
+	fixture_clear();
+	default_config();
+	engine = engine_new(&config);
+	db = engine_db(engine);
+	return 0;
+}
+
+static void stop_pipeline(void)
+{
+	if (!engine->pipeline[CHANNEL_EMAIL])
+		return;
+	pipeline_stop(engine->pipeline[CHANNEL_EMAIL]);
+	pipeline_join(engine->pipeline[CHANNEL_EMAIL]);
+	engine->pipeline[CHANNEL_EMAIL] = NULL;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	stop_pipeline();
+	if (engine->relay) {
+		relay_stop(engine->relay);
+		relay_join(engine->relay);
+		engine->relay = NULL;
+	}
+	db_free(db);
+	engine_free(engine);
+	return 0;
+}
+
+static void start_pipeline(void)
+{
+	struct usher_error err;
+
+	assert_int_equal(pipeline_start(engine, CHANNEL_EMAIL, &engine->pipeline[CHANNEL_EMAIL], &err), 0);
+}
+
+static void put_events(int from, int count)
+{
+	for (int i = from; i < from + count; i++) {
+		char body[256];
+
+		snprintf(body, sizeof body,
+		        "{\"eventId\":\"e%d\",\"type\":\"user-signup\",\"userId\":\"u%d\",\"email\":\"u%d@"
+		        "example.com\","
+		        "\"name\":\"김철수\"}",
+		        i, i, i);
+		scripted_put(body);
+	}
+}
+
+static int64_t count(const char *query)
+{
+	struct sql sql = sql_new(db);
+	struct usher_error err;
+	struct rows *rows;
+	int64_t n;
+
+	sql_add(&sql, query);
+	if (db_query(db, &sql, &rows, &err) < 0)
+		return -1;
+	n = rows_next(rows) ? row_int(rows, 0) : -1;
+	rows_free(rows);
+	return n;
+}
+
+static int64_t delivered(void)
+{
+	return count("SELECT COUNT(*) FROM delivery WHERE state = 'delivered'");
+}
+
+static void each_sent_once(int events)
+{
+	assert_int_equal(scripted_sends(), events);
+	for (int i = 0; i < events; i++) {
+		char id[16];
+
+		snprintf(id, sizeof id, "e%d", i);
+		assert_int_equal(scripted_sends_of(id), 1);
+	}
+}
+
+/* -- Pipeline -------------------------------------------------------------------------------- */
+
+static void every_message_is_sent_once_and_deleted(void **state)
+{
+	(void)state;
+	put_events(0, 250);
+	start_pipeline();
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(250);
+	assert_int_equal(delivered(), 250);
+	assert_int_equal(count("SELECT COUNT(*) FROM delivery_attempt WHERE class = ''"), 250);
+}
+
+static void a_broker_that_refuses_to_delete_costs_no_second_send(void **state)
+{
+	(void)state;
+	scripted_fail(OP_DELETE, 4);
+	scripted_fail(OP_RECEIVE, 2);
+	put_events(0, 60);
+	start_pipeline();
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(60);
+	assert_true(scripted_calls(OP_DELETE) > 6);
+}
+
+static void a_redelivered_message_is_answered_by_the_ledger(void **state)
+{
+	(void)state;
+	put_events(0, 5);
+	start_pipeline();
+	WAIT_FOR(scripted_in_queue() == 0);
+	put_events(0, 5); /* the same events again */
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(5);
+	assert_int_equal(counter_get(&engine->counters.channel[CHANNEL_EMAIL].repeated), 5);
+}
+
+static void a_dead_message_stands_in_the_dlq_before_it_leaves_the_queue(void **state)
+{
+	(void)state;
+	config.channel[CHANNEL_EMAIL].max_attempts = 1;
+	scripted_answer((struct scripted_reply){ .code = 550 });
+	scripted_fail(OP_SEND, 2);
+	put_events(0, 3);
+	start_pipeline();
+	WAIT_FOR(count("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 3);
+	assert_true(scripted_in_queue() == 3 || scripted_in_dlq() > 0);
+	WAIT_FOR(scripted_in_queue() == 0);
+	assert_int_equal(scripted_in_dlq(), 3);
+	assert_int_equal(count("SELECT COUNT(*) FROM failed_notification WHERE payload LIKE '%eventId%'"), 3);
+}
+
+static void a_copy_of_a_dead_delivery_is_moved_to_the_dlq(void **state)
+{
+	(void)state;
+	config.channel[CHANNEL_EMAIL].max_attempts = 1;
+	scripted_answer((struct scripted_reply){ .code = 554 });
+	put_events(0, 1);
+	start_pipeline();
+	WAIT_FOR(scripted_in_queue() == 0);
+	put_events(0, 1); /* as if the daemon had died before the move */
+	WAIT_FOR(scripted_in_queue() == 0);
+	assert_int_equal(scripted_in_dlq(), 2);
+	assert_int_equal(scripted_sends(), 1);
+}
+
+static void a_malformed_message_is_dead_at_once_byte_for_byte(void **state)
+{
+	(void)state;
+	scripted_put("this is <not> an event \x01 '; DROP TABLE users; --");
+	start_pipeline();
+	WAIT_FOR(scripted_in_queue() == 0);
+	assert_int_equal(scripted_sends(), 0);
+	assert_true(scripted_dlq_holds("this is <not> an event \x01 '; DROP TABLE users; --"));
+	assert_int_equal(count("SELECT COUNT(*) FROM failed_notification WHERE class = 'malformed' AND "
+	                       "payload = _binary'this is <not> an event \x01 \\'; DROP TABLE users; --'"),
+	        1);
+	assert_int_equal(count("SELECT COUNT(*) FROM delivery_attempt"), 0);
+}
+
+static void a_damaged_copy_is_not_taken_for_the_delivered_event(void **state)
+{
+	(void)state;
+	put_events(0, 1);
+	start_pipeline();
+	WAIT_FOR(scripted_in_queue() == 0);
+	scripted_put("{\"eventId\":\"e0\",\"type\":\"user-signup\"}");
+	WAIT_FOR(scripted_in_queue() == 0);
+	assert_int_equal(delivered(), 1);
+	assert_int_equal(scripted_in_dlq(), 1);
+}
+
+static void failures_are_retried_on_schedule_and_then_die(void **state)
+{
+	(void)state;
+	scripted_answer((struct scripted_reply){ .fault = FAULT_CONNECT });
+	put_events(0, 2);
+	start_pipeline();
+	WAIT_FOR(count("SELECT COUNT(*) FROM failed_notification WHERE attempts = 3 AND class = "
+	               "'service_down'") == 2);
+	assert_int_equal(scripted_sends(), 6);
+	WAIT_FOR(scripted_in_queue() == 0);
+	assert_int_equal(scripted_in_dlq(), 2);
+}
+
+static void an_open_breaker_hands_back_and_burns_nothing(void **state)
+{
+	struct channel_counters *c = &engine->counters.channel[CHANNEL_EMAIL];
+
+	(void)state;
+	config.breaker.failures = 3;
+	config.breaker.cooldown_ms = 300;
+	config.breaker.probes = 1;
+	config.channel[CHANNEL_EMAIL].rate = 20; /* so that some are held and not started */
+	scripted_answer((struct scripted_reply){ .fault = FAULT_CONNECT });
+	put_events(0, 40);
+	start_pipeline();
+	WAIT_FOR(atomic_load(&c->breaker) == BREAKER_OPEN);
+	WAIT_FOR(scripted_sending() == 0 && atomic_load(&c->holding) == 0);
+	assert_int_equal(scripted_in_queue(), 40);
+	assert_int_equal(count("SELECT COUNT(*) FROM delivery WHERE lease_until > UTC_TIMESTAMP(3) AND state "
+	                       "= 'claimed'"),
+	        0);
+	scripted_answer((struct scripted_reply){ .code = 250 });
+	WAIT_FOR(scripted_in_queue() == 0);
+	assert_int_equal(delivered(), 40);
+	assert_int_equal(scripted_in_dlq(), 0);
+}
+
+static void a_wrong_login_opens_the_breaker_at_the_first_reply(void **state)
+{
+	(void)state;
+	config.breaker.failures = 100;
+	config.breaker.cooldown_ms = 60000;
+	config.channel[CHANNEL_EMAIL].rate = 5;
+	scripted_answer((struct scripted_reply){ .fault = FAULT_LOGIN, .code = 535 });
+	put_events(0, 20);
+	start_pipeline();
+	WAIT_FOR(atomic_load(&engine->counters.channel[CHANNEL_EMAIL].breaker) == BREAKER_OPEN);
+	WAIT_FOR(scripted_visible() + scripted_in_dlq() == 20);
+	assert_true(scripted_in_dlq() <= 5);
+}
+
+static void a_long_send_keeps_its_lease(void **state)
+{
+	(void)state;
+	config.channel[CHANNEL_EMAIL].visibility_timeout_ms = 400;
+	scripted_answer((struct scripted_reply){ .code = 250, .delay_ms = 1500 });
+	put_events(0, 12);
+	start_pipeline();
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(12);
+	assert_int_equal(counter_get(&engine->counters.channel[CHANNEL_EMAIL].lost), 0);
+}
+
+static void a_stop_finishes_what_is_sent_and_hands_back_the_rest(void **state)
+{
+	(void)state;
+	config.channel[CHANNEL_EMAIL].rate = 10;
+	scripted_answer((struct scripted_reply){ .code = 250, .delay_ms = 100 });
+	put_events(0, 30);
+	start_pipeline();
+	WAIT_FOR(scripted_sends() >= 5);
+	stop_pipeline();
+	assert_int_equal(delivered(), scripted_sends());
+	assert_int_equal(scripted_in_queue(), 30 - scripted_sends());
+	assert_int_equal(scripted_visible(), scripted_in_queue());
+}
+
+static void a_stop_notes_a_send_without_an_answer_as_ambiguous(void **state)
+{
+	(void)state;
+	config.daemon.drain_timeout_ms = 200;
+	scripted_answer((struct scripted_reply){ .silent = true });
+	put_events(0, 4);
+	start_pipeline();
+	WAIT_FOR(scripted_sending() == 4);
+	stop_pipeline();
+	assert_int_equal(count("SELECT COUNT(*) FROM delivery WHERE state = 'retrying' AND attempts = 0"), 4);
+	assert_int_equal(count("SELECT COUNT(*) FROM delivery_attempt WHERE class = 'ambiguous'"), 4);
+	assert_int_equal(scripted_visible(), 4);
+}
+
+static void a_database_that_dies_during_sends_costs_no_second_send(void **state)
+{
+	(void)state;
+	scripted_answer((struct scripted_reply){ .code = 250, .delay_ms = 300 });
+	put_events(0, 30);
+	start_pipeline();
+	WAIT_FOR(scripted_sending() == 30);
+	fixture_kill();
+	WAIT_FOR(scripted_sending() == 0);
+	put_events(30, 10);
+	assert_int_equal(scripted_sends(), 30); /* without the ledger nothing is received */
+	fixture_restart();
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(40);
+	assert_int_equal(delivered(), 40);
+}
+
+static void another_workers_lease_is_respected(void **state)
+{
+	struct ledger_claim claim = { .event_id = "e0", .user_id = "u0", .recipient = "u0@example.com" };
+	struct usher_error err;
+
+	(void)state;
+	assert_int_equal(ledger_claim(db, CHANNEL_EMAIL, "another", 700, &claim, 1, &err), 0);
+	assert_int_equal(claim.verdict, CLAIM_SEND);
+	put_events(0, 1);
+	start_pipeline();
+	WAIT_FOR(scripted_calls(OP_HIDE) >= 1);
+	assert_int_equal(scripted_sends(), 0);
+	WAIT_FOR(scripted_in_queue() == 0); /* its lease ran out: taken over */
+	each_sent_once(1);
+}
+
+/* -- Relay ----------------------------------------------------------------------------------- */
+
+static void start_relay(void)
+{
+	struct usher_error err;
+
+	assert_int_equal(relay_start(engine, &engine->relay, &err), 0);
+}
+
+static void sign_up(int i)
+{
+	char user[32], email[64];
+	struct usher_signup_result result;
+	struct usher_error err;
+
+	snprintf(user, sizeof user, "user-%03d", i);
+	snprintf(email, sizeof email, "user-%03d@example.com", i);
+	assert_int_equal(
+	        signup_register(db, &(struct usher_signup){ user, email, "김영희", NULL }, &result, &err), 0);
+}
+
+static void a_sign_up_succeeds_while_the_broker_is_down(void **state)
+{
+	(void)state;
+	scripted_fail(OP_PUBLISH, 1000000);
+	start_relay();
+	for (int i = 0; i < 25; i++)
+		sign_up(i);
+	relay_kick(engine->relay);
+	WAIT_FOR(atomic_load(&engine->counters.relay.failing) == 1);
+	assert_int_equal(count("SELECT COUNT(*) FROM signup_outbox WHERE published_at IS NULL"), 25);
+	assert_int_equal(scripted_published(), 0);
+	scripted_fail(OP_PUBLISH, 0);
+	WAIT_FOR(count("SELECT COUNT(*) FROM signup_outbox WHERE published_at IS NULL") == 0);
+	assert_int_equal(scripted_published(), 25);
+	assert_int_equal(atomic_load(&engine->counters.relay.failing), 0);
+	assert_true(scripted_batch_max_seen() <= 10);
+	for (int i = 0; i < 25; i++) { /* oldest first */
+		char user[32];
+
+		snprintf(user, sizeof user, "user-%03d", i);
+		assert_non_null(strstr(scripted_published_body(i), user));
+	}
+}
+
+static void an_event_that_is_refused_alone_holds_nobody_up(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 12; i++)
+		sign_up(i);
+	scripted_refuse_entry(3);
+	start_relay();
+	WAIT_FOR(scripted_published() >= 11);
+	assert_int_equal(
+	        count("SELECT COUNT(*) FROM signup_outbox WHERE last_error LIKE '%refused alone%'"), 1);
+	WAIT_FOR(count("SELECT COUNT(*) FROM signup_outbox WHERE published_at IS NULL") == 0);
+	assert_int_equal(scripted_published(), 12);
+}
+
+static void two_relays_publish_each_event_once(void **state)
+{
+	struct engine *other = engine_new(&config);
+	struct usher_error err;
+
+	(void)state;
+	for (int i = 0; i < 300; i++)
+		sign_up(i);
+	start_relay();
+	assert_int_equal(relay_start(other, &other->relay, &err), 0);
+	WAIT_FOR(count("SELECT COUNT(*) FROM signup_outbox WHERE published_at IS NULL") == 0);
+	relay_stop(other->relay);
+	relay_join(other->relay);
+	engine_free(other);
+	assert_int_equal(scripted_published(), 300);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(every_message_is_sent_once_and_deleted),
+		T(a_broker_that_refuses_to_delete_costs_no_second_send),
+		T(a_redelivered_message_is_answered_by_the_ledger),
+		T(a_dead_message_stands_in_the_dlq_before_it_leaves_the_queue),
+		T(a_copy_of_a_dead_delivery_is_moved_to_the_dlq),
+		T(a_malformed_message_is_dead_at_once_byte_for_byte),
+		T(a_damaged_copy_is_not_taken_for_the_delivered_event),
+		T(failures_are_retried_on_schedule_and_then_die),
+		T(an_open_breaker_hands_back_and_burns_nothing),
+		T(a_wrong_login_opens_the_breaker_at_the_first_reply),
+		T(a_long_send_keeps_its_lease),
+		T(a_stop_finishes_what_is_sent_and_hands_back_the_rest),
+		T(a_stop_notes_a_send_without_an_answer_as_ambiguous),
+		T(a_database_that_dies_during_sends_costs_no_second_send),
+		T(another_workers_lease_is_respected),
+		T(a_sign_up_succeeds_while_the_broker_is_down),
+		T(an_event_that_is_refused_alone_holds_nobody_up),
+		T(two_relays_publish_each_event_once),
+	};
+
+	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);
+}
