@@ -15,6 +15,7 @@ struct dismissal {
 	enum dismissal_kind kind;
 	size_t n;
 	struct job *jobs[MESSAGE_BATCH_MAX];
+	struct message_attributes *marked; /* DISMISS_DLQ: one set a job */
 	union {
 		const char *receipts[MESSAGE_BATCH_MAX];
 		struct broker_visibility visibility[MESSAGE_BATCH_MAX];
@@ -32,6 +33,8 @@ static const enum job_phase waiting_phase[] = {
  * whoever received the message since answers for it. */
 static void entry_done(struct dismissal *d, struct job *job, int code)
 {
+	if (d->kind == DISMISS_DLQ && code == USHER_ETOOBIG)
+		job->dlq_bare = true;
 	if (code != 0 && code != USHER_ESTALE)
 		job_move(job, waiting_phase[d->kind]);
 	else if (d->kind == DISMISS_DLQ)
@@ -62,17 +65,20 @@ static void on_dismissed(
 		pipeline_broker_failed(p, err->code ? err : &entry_err);
 	else
 		pipeline_broker_answered(p);
+	for (size_t i = 0; d->marked && i < d->n; i++)
+		message_attributes_free(&d->marked[i]);
+	free(d->marked);
 	free(d);
 	pipeline_wake(p);
 }
 
-/* What an operator of the bare queue reads on a dead message. */
-static void mark_dead(struct job *job)
+/* What an operator of the bare queue reads on a dead message; the failed row says the same, and more. */
+static void mark_dead(const struct job *job, struct message_attributes *a)
 {
-	struct message_attributes *a = &job->message->attributes;
 	char attempts[16];
 
 	snprintf(attempts, sizeof attempts, "%d", job->attempts);
+	message_attributes_copy(a, &job->message->attributes);
 	message_attribute_set(a, ATTRIBUTE_CLASS, failure_info(job->class)->name);
 	message_attribute_set(a, ATTRIBUTE_REASON, job->reason);
 	message_attribute_set(a, ATTRIBUTE_ATTEMPTS, attempts);
@@ -92,9 +98,14 @@ static void dismissal_add(struct dismissal *d, struct job *job)
 		d->visibility[d->n] = (struct broker_visibility){ m->receipt, job->hide_ms };
 		break;
 	case DISMISS_DLQ:
-		mark_dead(job);
+		if (!d->marked)
+			d->marked = mem_array(MESSAGE_BATCH_MAX, sizeof *d->marked);
+		if (!job->dlq_bare)
+			mark_dead(job, &d->marked[d->n]);
 		d->outgoing[d->n] = (struct broker_outgoing){
-			.body = m->body, .body_len = m->body_len, .attributes = &m->attributes
+			.body = m->body,
+			.body_len = m->body_len,
+			.attributes = job->dlq_bare ? &m->attributes : &d->marked[d->n],
 		};
 		break;
 	}
