@@ -1,0 +1,260 @@
+/* usherd: the daemon's program. Reads options, starts the worker, waits for signals on the main
+ * thread, and makes exit codes; everything else is in libusher.
+ *
+ * Signals are blocked before the first thread starts, so that every thread inherits the mask and
+ * only the main thread, in sigwaitinfo, meets them. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "store/migrate.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <usher/usher.h>
+
+#ifndef USHER_SYSCONFDIR
+#define USHER_SYSCONFDIR "/etc"
+#endif
+#define DEFAULT_CONFIG USHER_SYSCONFDIR "/usher/usher.ini"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct options {
+	const char *config; /* NULL: built-in values and the environment only */
+	bool manual, sample;
+};
+
+static const char *const *environment(void)
+{
+	return (const char *const *)environ;
+}
+
+static int fail(const struct usher_error *err)
+{
+	fprintf(stderr, "usherd: %s\n", err->message);
+	return EXIT_FAILED;
+}
+
+/* Standard output may be a full disk or a closed pipe. */
+static int finish_output(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EXIT_DONE;
+	fprintf(stderr, "usherd: cannot write the output: %s\n", strerror(errno));
+	return EXIT_FAILED;
+}
+
+/* -- run ---------------------------------------------------------------------------------------- */
+
+static void signals_block(sigset_t *ret_signals)
+{
+	signal(SIGPIPE, SIG_IGN); /* a peer that hangs up is an error of that call, not our end */
+	sigemptyset(ret_signals);
+	sigaddset(ret_signals, SIGTERM);
+	sigaddset(ret_signals, SIGINT);
+	sigaddset(ret_signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, ret_signals, NULL);
+}
+
+/* Returns when asked to stop. From then on a second SIGTERM or SIGINT ends the process at once: the
+ * ledger makes that safe, and an operator who insists has a reason. */
+static void signals_wait(const sigset_t *signals)
+{
+	int number;
+
+	while ((number = sigwaitinfo(signals, NULL)) != SIGTERM && number != SIGINT)
+		if (number == SIGHUP)
+			log_warn("usherd",
+			        "SIGHUP changes nothing: the configuration is read at start; restart usherd");
+	log_info("usherd", "received %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+	sigprocmask(SIG_UNBLOCK, signals, NULL);
+	signal(SIGHUP, SIG_IGN);
+}
+
+/* The worker's message is cut at the size of an error; here all of it is told, a line each. */
+static int tell_config_errors(const struct options *options, const struct usher_error *first)
+{
+	struct config *config = NULL;
+
+	if (config_load(options->config, environment(), stderr, &config, NULL) == 0) {
+		config_free(config); /* mended in between; the answer stays what it was */
+		return fail(first);
+	}
+	return EXIT_FAILED;
+}
+
+static int run(const struct options *options)
+{
+	struct usher_worker *worker = NULL;
+	struct usher_error err;
+	sigset_t signals;
+	int code;
+
+	signals_block(&signals);
+	code = usher_worker_new(options->config, &worker, &err);
+	if (code)
+		return code == USHER_ECONFIG ? tell_config_errors(options, &err) : fail(&err);
+	if (usher_worker_start(worker, &err)) {
+		log_error("usherd", "cannot start: %s", err.message);
+		usher_worker_free(worker);
+		return EXIT_FAILED;
+	}
+	signals_wait(&signals);
+	usher_worker_stop(worker);
+	usher_worker_free(worker);
+	return EXIT_DONE;
+}
+
+/* -- migrate ------------------------------------------------------------------------------------ */
+
+static void print_line(void *arg, const char *line)
+{
+	fprintf(arg, "%s\n", line);
+}
+
+static int migrate(const struct options *options)
+{
+	struct config *config = NULL;
+	struct usher_error err;
+
+	if (config_load_database(options->config, environment(), stderr, &config, &err))
+		return EXIT_FAILED;
+	bool own = config->database.migrate_user != NULL;
+	struct db_settings settings = {
+		.host = config->database.host,
+		.port = config->database.port,
+		.socket = config->database.socket,
+		.user = own ? config->database.migrate_user : config->database.user,
+		.password = own ? config->database.migrate_password : config->database.password,
+		.name = config->database.name,
+		.tls_ca = config->database.tls_ca,
+		.connect_timeout_ms = config->database.connect_timeout_ms,
+		.read_timeout_ms = config->database.read_timeout_ms,
+	};
+	int code = migrate_run(&settings, print_line, stdout, &err);
+	config_free(config);
+	return code ? fail(&err) : finish_output();
+}
+
+/* -- check-config ------------------------------------------------------------------------------- */
+
+static int check_config(const struct options *options)
+{
+	struct config *config = NULL;
+
+	if (options->manual) {
+		config_print_manual(stdout);
+		return finish_output();
+	}
+	if (options->sample) {
+		config_print_sample(stdout);
+		return finish_output();
+	}
+	if (config_load(options->config, environment(), stderr, &config, NULL))
+		return EXIT_FAILED;
+	printf("%s\n\n",
+	        options->config ? options->config : "no configuration file; built-in values and environment");
+	config_print(config, stdout);
+	config_free(config);
+	return finish_output();
+}
+
+/* -- Options ------------------------------------------------------------------------------------ */
+
+static const struct verb {
+	const char *name, *help;
+	int (*act)(const struct options *options);
+} verbs[] = {
+	{ "run", "deliver until SIGTERM or SIGINT (what is done without a verb)", run },
+	{ "migrate", "create the database's tables, or bring them up to date", migrate },
+	{ "check-config", "tell every error of the configuration, or what is in force", check_config },
+};
+
+static void help(void)
+{
+	puts("usherd: welcomes new members with a mail and a coupon.\n\n"
+	     "Usage: usherd [-c FILE] [VERB]\n\nVerbs:");
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		printf("  %-14s %s\n", verbs[i].name, verbs[i].help);
+	puts("\nOptions:\n"
+	     "  -c, --config FILE  configuration; else USHER_CONFIG, else " DEFAULT_CONFIG "\n"
+	     "  --manual           with check-config: the keys as usher.ini(5) has them\n"
+	     "  --sample           with check-config: a configuration file of all keys\n"
+	     "  -h, --help         this text\n"
+	     "  -V, --version      the version\n\n"
+	     "Exit status: 0 done, 1 failed, 2 wrong usage. See usherd(8), usher.ini(5).");
+}
+
+static int usage(const char *what, const char *word)
+{
+	if (what)
+		fprintf(stderr, "usherd: %s%s%s\n", what, *word ? " " : "", word);
+	fputs("Try usherd --help.\n", stderr);
+	return EXIT_USAGE;
+}
+
+/* Without a word from anybody, a missing default file is no error: a container has the environment. */
+static const char *config_choose(const char *given)
+{
+	const char *named = getenv("USHER_CONFIG");
+
+	if (given)
+		return given;
+	if (named && *named)
+		return named;
+	return access(DEFAULT_CONFIG, F_OK) && errno == ENOENT ? NULL : DEFAULT_CONFIG;
+}
+
+static const struct verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	enum { MANUAL = 256, SAMPLE };
+	static const struct option long_options[] = { { "config", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' },
+		{ "manual", no_argument, NULL, MANUAL }, { "sample", no_argument, NULL, SAMPLE }, { 0 } };
+	struct options options = { 0 };
+	const struct verb *verb = &verbs[0];
+	int letter;
+
+	while ((letter = getopt_long(argc, argv, "c:hV", long_options, NULL)) != -1) {
+		switch (letter) {
+		case 'c':
+			options.config = optarg;
+			break;
+		case 'h':
+			help();
+			return finish_output();
+		case 'V':
+			printf("usherd %s\n", usher_version());
+			return finish_output();
+		case MANUAL:
+			options.manual = true;
+			break;
+		case SAMPLE:
+			options.sample = true;
+			break;
+		default:
+			return usage(NULL, ""); /* getopt_long has said what is wrong */
+		}
+	}
+	if (optind < argc && !(verb = verb_find(argv[optind])))
+		return usage("there is no verb", argv[optind]);
+	if (optind + 1 < argc)
+		return usage("there is one verb at a time, not also", argv[optind + 1]);
+	if ((options.manual || options.sample) &&
+	        (verb->act != check_config || options.manual == options.sample))
+		return usage("--manual or --sample goes with check-config, one of them", "");
+	options.config = config_choose(options.config);
+	return verb->act(&options);
+}
