@@ -96,7 +96,7 @@ deps-lint:
 # -- Tests: each target ends with "N passed, N failed" -------------------------------------------
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libusher.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lssl -lcmocka
 .SECONDARY:
 unit-bins: $(call bin,$(UNIT))
 contract-bins: $(call bin,$(CONTRACT))
