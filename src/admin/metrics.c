@@ -1,0 +1,249 @@
+/* Every metric is a row of one table: name, type, help, labels, and where its number comes from. Rows
+ * of one name stand together, as Prometheus wants them. No personal data, nothing unbounded in a
+ * label. May call base/ and the names of model/; any thread. */
+#include "admin/metrics.h"
+
+#include "admin/route.h"
+#include "admin/view.h"
+#include "base/mem.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+#include <usher/usher.h>
+
+#define UNKNOWN ((double)NAN)
+
+enum scope { ONCE, EACH_CHANNEL };
+
+struct metric {
+	const char *name, *help;
+	enum scope scope;
+	const char *labels; /* besides channel; NULL: none */
+	/* a counter: where it stands in struct counters or struct channel_counters */
+	size_t offset;
+	/* a gauge */
+	double (*read)(const struct metrics_source *m, int channel);
+};
+
+/* -- Gauges ----------------------------------------------------------------------------------------- */
+
+/* A gauge is an expression of m (the source), c (the channel's counters), s (its status, NULL when there is
+ * none that can be believed). */
+#define GAUGE(id, expression)                                                                                \
+	static double id(const struct metrics_source *m, int channel)                                        \
+	{                                                                                                    \
+		struct channel_counters *c = &m->counters->channel[channel];                                 \
+		const struct channel_status *s = channel_known(m, channel);                                  \
+		(void)c, (void)s;                                                                            \
+		return (expression);                                                                         \
+	}
+
+static bool status_known(const struct metrics_source *m)
+{
+	return m->status && !view_is_stale(m->config, m->status->at, m->now);
+}
+
+static bool ledger_known(const struct metrics_source *m)
+{
+	return status_known(m) && m->status->database_up;
+}
+
+static const struct channel_status *channel_known(const struct metrics_source *m, int channel)
+{
+	return status_known(m) ? &m->status->channel[channel] : NULL;
+}
+
+static double depth(const struct metrics_source *m, const struct channel_status *s, struct figure figure)
+{
+	bool known = s && figure.value >= 0 && figure.exactness != STALE &&
+	             !view_is_stale(m->config, s->depth_at, m->now);
+	return known ? (double)figure.value : UNKNOWN;
+}
+
+static double rows(const struct metrics_source *m, int64_t count)
+{
+	return ledger_known(m) && count >= 0 ? (double)count : UNKNOWN;
+}
+
+static double seconds(int64_t ms)
+{
+	return ms < 0 ? UNKNOWN : (double)ms / 1000;
+}
+
+static const struct figure no_figure = { .value = -1, .exactness = STALE };
+
+GAUGE(read_one, 1)
+GAUGE(read_started, seconds(m->started_at.ms))
+GAUGE(read_age, m->status ? seconds(m->now.ms - m->status->at.ms) : UNKNOWN)
+GAUGE(read_database, status_known(m) && m->status->database_up)
+GAUGE(read_broker, status_known(m) && m->status->broker_up)
+GAUGE(read_failing, atomic_load(&m->counters->relay.failing))
+GAUGE(read_waiting, m->status ? rows(m, m->status->outbox_waiting) : UNKNOWN)
+GAUGE(read_waiting_age, ledger_known(m) ? seconds(m->status->outbox_oldest_ms) : UNKNOWN)
+GAUGE(read_enabled, m->config->channel[channel].enabled)
+GAUGE(read_sending, atomic_load(&c->sending))
+GAUGE(read_holding, atomic_load(&c->holding))
+GAUGE(read_connections, atomic_load(&c->connections))
+GAUGE(read_breaker, atomic_load(&c->breaker))
+GAUGE(read_last, atomic_load(&c->last_delivered_ms) ? seconds(atomic_load(&c->last_delivered_ms)) : UNKNOWN)
+GAUGE(read_visible, depth(m, s, s ? s->depth.visible : no_figure))
+GAUGE(read_in_flight, depth(m, s, s ? s->depth.in_flight : no_figure))
+GAUGE(read_delayed, depth(m, s, s ? s->depth.delayed : no_figure))
+GAUGE(read_oldest,
+        s && !view_is_stale(m->config, s->depth_at, m->now) ? seconds(s->depth.oldest_age_ms) : UNKNOWN)
+GAUGE(read_dlq, depth(m, s, s ? s->dlq_depth.visible : no_figure))
+GAUGE(read_claimed, s ? rows(m, s->claimed) : UNKNOWN)
+GAUGE(read_retrying, s ? rows(m, s->retrying) : UNKNOWN)
+GAUGE(read_dead, s ? rows(m, s->dead) : UNKNOWN)
+GAUGE(read_queued, s ? rows(m, s->queued) : UNKNOWN)
+GAUGE(read_cancelled, s ? rows(m, s->cancelled) : UNKNOWN)
+
+/* -- The table -------------------------------------------------------------------------------------- */
+
+#define COUNTER(n, member, h)                                                                                \
+	{                                                                                                    \
+		.name = n, .help = h, .scope = ONCE, .offset = offsetof(struct counters, member)             \
+	}
+#define CHANNEL_COUNTER(n, member, h)                                                                        \
+	{                                                                                                    \
+		.name = n, .help = h, .scope = EACH_CHANNEL,                                                 \
+		.offset = offsetof(struct channel_counters, member)                                          \
+	}
+#define VALUE(n, fn, h)                                                                                      \
+	{                                                                                                    \
+		.name = n, .help = h, .scope = ONCE, .read = fn                                              \
+	}
+#define CHANNEL_VALUE(n, l, fn, h)                                                                           \
+	{                                                                                                    \
+		.name = n, .help = h, .scope = EACH_CHANNEL, .labels = l, .read = fn                         \
+	}
+
+static const char queue_help[] = "Messages in the channel's queue, by state.";
+static const char ledger_help[] = "Deliveries that are not delivered, by state in the ledger.";
+
+static const struct metric metrics[] = {
+	{ .name = "usher_build_info",
+	        .help = "Always 1; the version is a label.",
+	        .scope = ONCE,
+	        .labels = "version=\"" USHER_VERSION "\"",
+	        .read = read_one },
+	VALUE("usher_start_time_seconds", read_started, "When this daemon started, in seconds since 1970."),
+	VALUE("usher_status_age_seconds", read_age, "Age of the figures that the watcher takes."),
+	VALUE("usher_database_up", read_database, "1 when the database answers."),
+	VALUE("usher_broker_up", read_broker, "1 when the broker answers."),
+	VALUE("usher_relay_failing", read_failing, "1 while events cannot be published."),
+	VALUE("usher_outbox_events", read_waiting, "Events that wait to be published."),
+	VALUE("usher_outbox_oldest_age_seconds", read_waiting_age,
+	        "Age of the oldest event that waits to be published."),
+	COUNTER("usher_signups_total", signups, "Sign-ups registered through this daemon."),
+	COUNTER("usher_events_published_total", relay.published, "Events published to the topic."),
+	COUNTER("usher_events_refused_total", relay.refused,
+	        "Events whose publication failed and is tried again."),
+	COUNTER("usher_acts_total", acts, "Acts of operators that were carried out."),
+	COUNTER("usher_acts_refused_total", refused_acts, "Acts refused to operators who may only look."),
+	COUNTER("usher_api_requests_total", api_requests, "Requests to the admin API."),
+	COUNTER("usher_database_statements_total", statements, "Statements sent to the database."),
+	COUNTER("usher_redriven_total", redriven, "Copies of dead messages sent back to their queue."),
+	COUNTER("usher_dlq_adopted_total", mirror_adopted,
+	        "Messages that came to a DLQ by the queue's own policy."),
+	COUNTER("usher_dlq_deleted_total", mirror_deleted, "Settled copies deleted from a DLQ."),
+	COUNTER("usher_messages_expired_total", expired,
+	        "Messages of the embedded broker that outlived their queue's retention."),
+	COUNTER("usher_rows_pruned_total", pruned, "Rows deleted after their retention."),
+	CHANNEL_COUNTER("usher_messages_received_total", received, "Messages received."),
+	CHANNEL_COUNTER("usher_messages_repeated_total", repeated,
+	        "Messages that the ledger answered without a send."),
+	CHANNEL_COUNTER("usher_messages_handed_back_total", handed_back,
+	        "Messages received, not started and given back."),
+	CHANNEL_COUNTER("usher_deliveries_delivered_total", delivered, "Deliveries that succeeded."),
+	CHANNEL_COUNTER("usher_attempts_failed_total", failed, "Attempts that failed, whatever came of it."),
+	CHANNEL_COUNTER("usher_attempts_retried_total", retried, "Failed attempts that will be tried again."),
+	CHANNEL_COUNTER("usher_deliveries_dead_total", dead, "Deliveries that died."),
+	CHANNEL_COUNTER("usher_leases_lost_total", lost,
+	        "Results not stored because another worker held the delivery by then."),
+	CHANNEL_VALUE(
+	        "usher_channel_enabled", NULL, read_enabled, "1 when the configuration enables the channel."),
+	CHANNEL_VALUE(
+	        "usher_sends_in_progress", NULL, read_sending, "Deliveries at the outside service now."),
+	CHANNEL_VALUE("usher_messages_held", NULL, read_holding, "Messages received and not settled yet."),
+	CHANNEL_VALUE(
+	        "usher_connections", NULL, read_connections, "Open connections to the outside service."),
+	CHANNEL_VALUE("usher_breaker_state", NULL, read_breaker, "0 closed, 1 open, 2 half-open."),
+	CHANNEL_VALUE(
+	        "usher_last_delivered_timestamp_seconds", NULL, read_last, "When a delivery last succeeded."),
+	CHANNEL_VALUE("usher_queue_messages", "state=\"visible\"", read_visible, queue_help),
+	CHANNEL_VALUE("usher_queue_messages", "state=\"in_flight\"", read_in_flight, queue_help),
+	CHANNEL_VALUE("usher_queue_messages", "state=\"delayed\"", read_delayed, queue_help),
+	CHANNEL_VALUE(
+	        "usher_queue_oldest_age_seconds", NULL, read_oldest, "Age of the oldest visible message."),
+	CHANNEL_VALUE("usher_dlq_messages", NULL, read_dlq, "Messages in the dead-letter queue."),
+	CHANNEL_VALUE("usher_ledger_deliveries", "state=\"claimed\"", read_claimed, ledger_help),
+	CHANNEL_VALUE("usher_ledger_deliveries", "state=\"retrying\"", read_retrying, ledger_help),
+	CHANNEL_VALUE("usher_ledger_deliveries", "state=\"dead\"", read_dead, ledger_help),
+	CHANNEL_VALUE("usher_ledger_deliveries", "state=\"queued\"", read_queued, ledger_help),
+	CHANNEL_VALUE("usher_ledger_deliveries", "state=\"cancelled\"", read_cancelled, ledger_help),
+};
+
+const char *metrics_name(size_t i)
+{
+	return i < ARRAY_LEN(metrics) ? metrics[i].name : NULL;
+}
+
+/* -- Printing --------------------------------------------------------------------------------------- */
+
+static void print_labels(const struct metric *metric, int channel, struct buf *out)
+{
+	if (metric->scope == EACH_CHANNEL)
+		buf_printf(out, "{channel=\"%s\"%s%s}", channel_name((enum channel_id)channel),
+		        metric->labels ? "," : "", metric->labels ? metric->labels : "");
+	else if (metric->labels)
+		buf_printf(out, "{%s}", metric->labels);
+}
+
+static void print_sample(
+        const struct metric *metric, const struct metrics_source *m, int channel, struct buf *out)
+{
+	double value = metric->read ? metric->read(m, channel) : 0;
+	if (isnan(value))
+		return;
+	buf_puts(out, metric->name);
+	print_labels(metric, channel, out);
+	if (metric->read) {
+		buf_printf(out, " %.15g\n", value);
+		return;
+	}
+	char *base = metric->scope == ONCE ? (char *)m->counters : (char *)&m->counters->channel[channel];
+	buf_printf(out, " %" PRIu64 "\n", counter_get((counter *)(base + metric->offset)));
+}
+
+void metrics_print(const struct metrics_source *source, struct buf *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
+		const struct metric *metric = &metrics[i];
+		if (i == 0 || strcmp(metric->name, metrics[i - 1].name) != 0)
+			buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help,
+			        metric->name, metric->read ? "gauge" : "counter");
+		for (int channel = 0; channel < (metric->scope == ONCE ? 1 : CHANNEL_COUNT); channel++)
+			print_sample(metric, source, channel, out);
+	}
+}
+
+int metrics_get(struct call *call, struct usher_error *err)
+{
+	(void)err;
+	struct engine *engine = call->ctx->engine;
+	struct status *status = status_board_get(engine->board);
+	struct metrics_source source = { .config = engine->config,
+		.counters = &engine->counters,
+		.status = status,
+		.started_at = call->ctx->started_at,
+		.now = wall_now() };
+	call->text = BUF(METRICS_MAX);
+	call->type = METRICS_TYPE;
+	metrics_print(&source, &call->text);
+	if (status)
+		status_release(status);
+	return 0;
+}

@@ -1,0 +1,159 @@
+/* Pieces that several answers of the admin API share: ids, times, figures, masked personal data, the
+ * rows of failed_notification and of the audit. May call base/, model/; any thread. */
+#include "admin/view.h"
+
+#include "admin/mask.h"
+#include "base/mem.h"
+#include "base/text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define VIEW_WORDS_MAX 8192 /* bytes of a reply, a reason or a detail once masked */
+#define VIEW_MASKED_SIZE 512
+
+void view_add_id(cJSON *object, const char *key, int64_t id)
+{
+	char text[24];
+	snprintf(text, sizeof text, "%" PRId64, id);
+	json_add_string(object, key, text);
+}
+
+void view_add_time(cJSON *object, const char *key, wall_time time)
+{
+	char text[WALL_TEXT_SIZE];
+	json_add_string(object, key, time.ms ? wall_format(time, text) : NULL);
+}
+
+void view_add_rate(cJSON *object, const char *key, double per_s)
+{
+	cJSON_AddNumberToObject(object, key, isfinite(per_s) ? round(per_s * 100) / 100 : 0);
+}
+
+void view_add_seconds(cJSON *object, const char *key, int64_t ms)
+{
+	if (ms < 0)
+		cJSON_AddNullToObject(object, key);
+	else
+		json_add_int(object, key, (ms + 999) / 1000);
+}
+
+void view_add_figure(cJSON *object, const char *key, struct figure figure, bool stale)
+{
+	static const char *const words[] = {
+		[EXACT] = "exact", [APPROXIMATE] = "approximate", [STALE] = "stale"
+	};
+	cJSON *json = json_add_object(object, key);
+	if (figure.value < 0)
+		cJSON_AddNullToObject(json, "value");
+	else
+		json_add_int(json, "value", figure.value);
+	json_add_string(json, "exactness", words[stale ? STALE : figure.exactness]);
+}
+
+void view_add_next(cJSON *object, const char *cursor)
+{
+	json_add_string(object, "next", *cursor ? cursor : NULL);
+}
+
+bool view_is_stale(const struct config *config, wall_time at, wall_time now)
+{
+	return at.ms == 0 || now.ms - at.ms > STALE_INTERVALS * config->watch.depth_interval_ms;
+}
+
+/* -- Masked ----------------------------------------------------------------------------------------- */
+
+void view_add_words(cJSON *object, const char *key, const char *text)
+{
+	if (!text) {
+		cJSON_AddNullToObject(object, key);
+		return;
+	}
+	struct buf masked = BUF(VIEW_WORDS_MAX);
+	mask_addresses(text, strlen(text), &masked);
+	json_add_bytes(object, key, buf_str(&masked), masked.len);
+	buf_free(&masked);
+}
+
+static void add_masked(
+        cJSON *object, const char *key, const char *value, void (*mask)(const char *, char *, size_t))
+{
+	char masked[VIEW_MASKED_SIZE];
+	if (value)
+		mask(value, masked, sizeof masked);
+	json_add_string(object, key, value ? masked : NULL);
+}
+
+void view_add_email(cJSON *object, const char *key, const char *email)
+{
+	add_masked(object, key, email, mask_email);
+}
+
+void view_add_name(cJSON *object, const char *key, const char *name)
+{
+	add_masked(object, key, name, mask_name);
+}
+
+void view_add_user_id(cJSON *object, const char *key, const char *user_id)
+{
+	add_masked(object, key, user_id, mask_id);
+}
+
+/* -- Rows ------------------------------------------------------------------------------------------- */
+
+bool view_channel_idempotent(enum channel_id channel)
+{
+	return channel == CHANNEL_COUPON;
+}
+
+cJSON *view_failed(const struct failed_row *row)
+{
+	const struct failure_info *class = failure_info(row->class);
+	bool automatic =
+	        failure_disposition(row->class, view_channel_idempotent(row->channel)) == DISPOSITION_AUTO;
+	cJSON *json = cJSON_CreateObject();
+	view_add_id(json, "id", row->id);
+	json_add_string(json, "event_id", row->event_id);
+	json_add_string(json, "channel", channel_name(row->channel));
+	json_add_string(json, "status", failed_status_name(row->status));
+	json_add_string(json, "state", delivery_state_name(row->delivery_state));
+	json_add_string(json, "class", class->name);
+	json_add_string(json, "class_help", class->help);
+	json_add_string(json, "disposition", automatic ? "auto" : "manual");
+	view_add_words(json, "reason", row->reason);
+	json_add_int(json, "attempts", row->attempts);
+	json_add_int(json, "redrives", row->redrives);
+	json_add_int(json, "version", row->version);
+	view_add_user_id(json, "user_id", row->user_id);
+	view_add_email(json, "recipient", row->recipient);
+	view_add_name(json, "name", row->name);
+	json_add_string(json, "source_queue", row->source_queue);
+	json_add_string(json, "message_id", row->message_id);
+	view_add_time(json, "first_at", row->first_at);
+	view_add_time(json, "dead_at", row->dead_at);
+	view_add_time(json, "updated_at", row->updated_at);
+	cJSON *dlq = json_add_object(json, "dlq");
+	json_add_string(dlq, "message_id", row->dlq_message_id);
+	view_add_time(dlq, "seen_at", row->dlq_seen_at);
+	view_add_time(dlq, "expires_at", row->dlq_expires_at);
+	json_add_string(json, "settled_by", row->settled_by);
+	view_add_words(json, "settled_reason", row->settled_reason);
+	return json;
+}
+
+cJSON *view_audit(const struct audit_row *row)
+{
+	cJSON *json = cJSON_CreateObject();
+	view_add_id(json, "id", row->id);
+	view_add_time(json, "at", row->at);
+	json_add_string(json, "operator", row->operator);
+	json_add_string(json, "role", row->role);
+	json_add_string(json, "act", row->act);
+	view_add_words(json, "target", row->target);
+	json_add_string(json, "outcome", row->outcome);
+	view_add_words(json, "reason", row->reason);
+	view_add_words(json, "detail", row->detail);
+	return json;
+}

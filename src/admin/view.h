@@ -1,0 +1,37 @@
+/* Pieces that several answers share. They fill JSON objects; personal data leaves here masked.
+ * May call base/, model/ and the names of store/; any thread. */
+#ifndef ADMIN_VIEW_H
+#define ADMIN_VIEW_H
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "config/config.h"
+#include "model/message.h"
+#include "store/audit.h"
+#include "store/failed.h"
+
+void view_add_id(cJSON *object, const char *key, int64_t id);        /* a decimal string */
+void view_add_time(cJSON *object, const char *key, wall_time time);  /* null for none */
+void view_add_rate(cJSON *object, const char *key, double per_s);    /* two decimals */
+void view_add_seconds(cJSON *object, const char *key, int64_t ms);   /* whole, rounded up; null below 0 */
+/* {"value", "exactness"}; null when unknown (below 0); `stale` wins over the figure's own word. */
+void view_add_figure(cJSON *object, const char *key, struct figure figure, bool stale);
+void view_add_next(cJSON *object, const char *cursor);               /* "" -> null */
+
+/* Texts of other people with whatever looks like an e-mail address in them masked; NULL -> null. */
+void view_add_words(cJSON *object, const char *key, const char *text);
+void view_add_email(cJSON *object, const char *key, const char *email);
+void view_add_name(cJSON *object, const char *key, const char *name);
+void view_add_user_id(cJSON *object, const char *key, const char *user_id);
+
+cJSON *view_failed(const struct failed_row *row);
+cJSON *view_audit(const struct audit_row *row);
+
+/* Figures taken at `at` are too old to be believed: nobody has taken new ones for several intervals. */
+#define STALE_INTERVALS 5
+bool view_is_stale(const struct config *config, wall_time at, wall_time now);
+
+/* A second try on this channel cannot double the effect: decides who settles an ambiguous death. */
+bool view_channel_idempotent(enum channel_id channel);
+
+#endif

@@ -1,0 +1,191 @@
+/* GET /v1/status: what the daemon knows of itself. Made from the counters and the watcher's newest
+ * snapshot alone: no statement, no lock held, whoever polls it. Admin thread. */
+#include "admin/route.h"
+
+#include "admin/view.h"
+#include "policy/breaker.h"
+
+#include <unistd.h>
+
+/* The watcher's snapshot may be missing (the first seconds) or old (the watcher waits for a database). */
+struct picture {
+	const struct config *config;
+	struct counters *counters;
+	const struct status *status; /* NULL: none yet */
+	wall_time now;
+	bool stale; /* ledger and outbox figures */
+};
+
+static struct figure exactly(int64_t value)
+{
+	return (struct figure){ .value = value, .exactness = EXACT };
+}
+
+static wall_time at_ms(long long ms)
+{
+	return (wall_time){ .ms = ms };
+}
+
+static void add_breaker(cJSON *json, struct channel_counters *c)
+{
+	cJSON *breaker = json_add_object(json, "breaker");
+	json_add_string(breaker, "state", breaker_state_name((enum breaker_state)atomic_load(&c->breaker)));
+	view_add_time(breaker, "since", at_ms(atomic_load(&c->breaker_since_ms)));
+	view_add_time(breaker, "trial_at", at_ms(atomic_load(&c->breaker_trial_at_ms)));
+}
+
+static void add_counter(cJSON *json, const char *key, counter *c)
+{
+	json_add_int(json, key, (int64_t)counter_get(c));
+}
+
+static void add_totals(cJSON *json, struct channel_counters *c)
+{
+	cJSON *totals = json_add_object(json, "totals");
+	add_counter(totals, "received", &c->received);
+	add_counter(totals, "delivered", &c->delivered);
+	add_counter(totals, "retried", &c->retried);
+	add_counter(totals, "dead", &c->dead);
+	add_counter(totals, "failed", &c->failed);
+	add_counter(totals, "repeated", &c->repeated);
+	add_counter(totals, "handed_back", &c->handed_back);
+	add_counter(totals, "lost", &c->lost);
+}
+
+static void add_series(cJSON *json, const char *key, const uint32_t *points, int n)
+{
+	cJSON *list = json_add_array(json, key);
+	for (int i = 0; i < n; i++)
+		cJSON_AddItemToArray(list, cJSON_CreateNumber(points[i]));
+}
+
+static void add_depths(cJSON *json, const struct picture *p, const struct channel_status *s)
+{
+	bool stale = view_is_stale(p->config, s->depth_at, p->now);
+	view_add_figure(json, "visible", s->depth.visible, stale);
+	view_add_figure(json, "in_flight", s->depth.in_flight, stale);
+	view_add_figure(json, "delayed", s->depth.delayed, stale);
+	view_add_seconds(json, "oldest_age_s", s->depth.oldest_age_ms);
+	view_add_figure(json, "dlq_depth", s->dlq_depth.visible, stale);
+	view_add_figure(json, "retrying", exactly(s->retrying), p->stale);
+	view_add_figure(json, "dead", exactly(s->dead), p->stale);
+	view_add_figure(json, "queued", exactly(s->queued), p->stale);
+	view_add_figure(json, "cancelled", exactly(s->cancelled), p->stale);
+	view_add_seconds(json, "next_due_s", s->next_due_ms);
+}
+
+static void add_history(cJSON *json, const struct picture *p, const struct channel_status *s)
+{
+	int points = p->status ? p->status->history_len : 0;
+	cJSON *rates = json_add_object(json, "rates");
+	view_add_rate(rates, "in_per_s", s->in_per_s);
+	view_add_rate(rates, "out_per_s", s->out_per_s);
+	view_add_rate(rates, "fail_per_s", s->fail_per_s);
+	cJSON *history = json_add_object(json, "history");
+	add_series(history, "out", s->out_history, points);
+	add_series(history, "depth", s->depth_history, points);
+	cJSON_AddNumberToObject(json, "history_step_s", (double)p->config->watch.depth_interval_ms / 1000);
+	view_add_time(json, "depth_at", s->depth_at);
+	json_add_string(json, "depth_error", s->depth_error);
+}
+
+/* Stands in until the first snapshot: nothing is known, which is not the same as zero. */
+static const struct channel_status unknown_channel = {
+	.depth = { .visible = { -1, STALE },
+	        .in_flight = { -1, STALE },
+	        .delayed = { -1, STALE },
+	        .oldest_age_ms = -1 },
+	.dlq_depth = { .visible = { -1, STALE } },
+	.retrying = -1,
+	.dead = -1,
+	.queued = -1,
+	.cancelled = -1,
+	.next_due_ms = -1,
+};
+
+static cJSON *channel_json(const struct picture *p, enum channel_id id)
+{
+	struct channel_counters *c = &p->counters->channel[id];
+	const struct channel_status *s = p->status ? &p->status->channel[id] : &unknown_channel;
+	cJSON *json = cJSON_CreateObject();
+	json_add_string(json, "name", channel_name(id));
+	json_add_bool(json, "enabled", p->config->channel[id].enabled);
+	json_add_string(json, "queue", p->config->channel[id].queue);
+	json_add_string(json, "dlq", p->config->channel[id].dlq);
+	add_depths(json, p, s);
+	json_add_int(json, "sending", atomic_load(&c->sending));
+	json_add_int(json, "holding", atomic_load(&c->holding));
+	json_add_int(json, "connections", atomic_load(&c->connections));
+	add_breaker(json, c);
+	add_totals(json, c);
+	add_history(json, p, s);
+	return json;
+}
+
+static void add_peers(cJSON *json, const struct picture *p)
+{
+	static const char wait[] = "not looked at yet";
+	const struct status *s = p->status;
+	cJSON *database = json_add_object(json, "database");
+	json_add_bool(database, "up", s && s->database_up);
+	view_add_time(database, "since", s ? s->database_since : at_ms(0));
+	json_add_string(database, "error", s ? s->database_error : wait);
+	cJSON *broker = json_add_object(json, "broker");
+	json_add_bool(broker, "up", s && s->broker_up);
+	json_add_string(broker, "error", s ? s->broker_error : wait);
+}
+
+static void add_outbox(cJSON *json, const struct picture *p)
+{
+	struct relay_counters *relay = &p->counters->relay;
+	cJSON *outbox = json_add_object(json, "outbox");
+	view_add_figure(outbox, "waiting", exactly(p->status ? p->status->outbox_waiting : -1), p->stale);
+	view_add_seconds(outbox, "oldest_age_s", p->status ? p->status->outbox_oldest_ms : -1);
+	view_add_rate(outbox, "published_per_s", p->status ? p->status->published_per_s : 0);
+	json_add_bool(outbox, "failing", atomic_load(&relay->failing));
+	view_add_time(outbox, "retry_at", at_ms(atomic_load(&relay->retry_at_ms)));
+	add_counter(outbox, "published_total", &relay->published);
+	add_counter(outbox, "refused_total", &relay->refused);
+}
+
+static void add_daemon(cJSON *json, const struct call *call, wall_time now)
+{
+	const struct admin_context *ctx = call->ctx;
+	json_add_string(json, "version", usher_version());
+	json_add_string(json, "profile", ctx->engine->config->daemon.profile);
+	json_add_string(json, "host", ctx->host);
+	json_add_int(json, "pid", getpid());
+	view_add_time(json, "started_at", ctx->started_at);
+	view_add_time(json, "at", now);
+	json_add_int(json, "uptime_s", mono_since_ms(ctx->started, mono_now()) / 1000);
+	json_add_bool(json, "read_only", call->role != ROLE_OPERATOR);
+	json_add_string(json, "operator", call->operator);
+	json_add_string(json, "driver", ctx->engine->config->broker.driver);
+}
+
+int status_get(struct call *call, struct usher_error *err)
+{
+	(void)err; /* it never fails: what is unknown is shown as unknown */
+	struct engine *engine = call->ctx->engine;
+	struct status *status = status_board_get(engine->board);
+	struct picture p = {
+		.config = engine->config, .counters = &engine->counters, .status = status, .now = wall_now()
+	};
+	p.stale = !status || !status->database_up || view_is_stale(p.config, status->at, p.now);
+	cJSON *json = call_answer(call);
+	add_daemon(json, call, p.now);
+	add_peers(json, &p);
+	cJSON *channels = json_add_array(json, "channels");
+	for (int id = 0; id < CHANNEL_COUNT; id++)
+		cJSON_AddItemToArray(channels, channel_json(&p, (enum channel_id)id));
+	add_outbox(json, &p);
+	cJSON *totals = json_add_object(json, "totals");
+	add_counter(totals, "signups", &p.counters->signups);
+	add_counter(totals, "acts", &p.counters->acts);
+	add_counter(totals, "refused_acts", &p.counters->refused_acts);
+	add_counter(totals, "redriven", &p.counters->redriven);
+	add_counter(totals, "statements", &p.counters->statements);
+	if (status)
+		status_release(status);
+	return 0;
+}
