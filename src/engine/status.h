@@ -51,7 +51,8 @@ struct channel_status {
 	int64_t claimed, retrying, dead, queued, cancelled; /* ledger rows */
 	int64_t next_due_ms;                   /* until the next retry; -1 none */
 	double in_per_s, out_per_s, fail_per_s;/* over the last 10 s */
-	uint32_t out_history[STATUS_HISTORY], depth_history[STATUS_HISTORY];
+	uint32_t out_history[STATUS_HISTORY];  /* deliveries in each interval */
+	uint32_t depth_history[STATUS_HISTORY];/* visible, in flight and delayed, at the end of each interval */
 	wall_time depth_at;                    /* when the figures were taken; STALE once they are old */
 	char depth_error[200];                 /* why they could not be taken, "" when they could */
 	wall_time mirrored_at;                 /* when the watcher last went through the DLQ; 0: not yet */
@@ -62,7 +63,7 @@ struct status {
 	wall_time at, started_at;
 	bool database_up, broker_up;
 	char database_error[200], broker_error[200];
-	wall_time database_since;              /* of the present state */
+	wall_time database_since, broker_since; /* of the present state */
 	struct channel_status channel[CHANNEL_COUNT];
 	int64_t outbox_waiting, outbox_oldest_ms; double published_per_s;
 	int history_len;

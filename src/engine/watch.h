@@ -1,0 +1,72 @@
+/* The watcher's inside: what watcher.c shares with the jobs it runs (mirror.c, redrive.c, retention.c). All
+ * of it lives on the watcher's thread. A job has at most one run under way; watch_job_ended is called when it
+ * ends. */
+#ifndef ENGINE_WATCH_H
+#define ENGINE_WATCH_H
+
+#include "broker/broker.h"
+#include "engine/engine.h"
+
+/* What the watcher depends on: is it there, since when, and when is it asked again? Says in the log once that
+ * it is gone and once that it is back. */
+struct peer {
+	const char *name;
+	bool up, down; /* neither: not asked yet */
+	wall_time since;
+	char error[200];
+	int64_t backoff_ms;
+	mono_time retry_at;
+};
+#define PEER_BACKOFF_FIRST_MS 250
+#define PEER_BACKOFF_MAX_MS 5000
+bool peer_ready(const struct peer *peer);
+void peer_answered(struct peer *peer);
+void peer_failed(struct peer *peer, const struct usher_error *err);
+
+/* A trouble that is said once, however often it is met, until it has passed. */
+struct complaint {
+	char text[200];
+};
+void complaint_say(struct complaint *complaint, const char *what, const struct usher_error *err);
+void complaint_end(struct complaint *complaint);
+
+struct watch {
+	struct engine *engine;
+	struct loop *loop;
+	struct db *db;
+	struct broker *broker;
+	struct peer database, broker_peer;
+	struct mirror *mirror;
+	struct redrive *redrive;
+	struct retention *retention;
+	bool stopping;
+};
+
+/* A job's call to the database failed: the database is away, or (false) it is the job's own trouble. */
+bool watch_database_away(struct watch *w, const struct usher_error *err);
+bool watch_broker_away(struct watch *w, const struct usher_error *err);
+void watch_job_ended(struct watch *w);
+
+/* -- DLQ mirror ---------------------------------------------------------------------------------- */
+struct mirror *mirror_new(struct watch *w);
+void mirror_free(struct mirror *mirror);
+/* What stands in the channel's DLQ now; a change makes the mirror go through it. */
+void mirror_depth(struct mirror *mirror, enum channel_id channel, int64_t depth);
+/* An act may have made copies surplus: go through all DLQs soon. */
+void mirror_want(struct mirror *mirror);
+void mirror_turn(struct mirror *mirror); /* starts what is due, unless a run is under way */
+bool mirror_busy(const struct mirror *mirror);
+wall_time mirror_done_at(const struct mirror *mirror, enum channel_id channel);
+
+/* -- Redrive intents ----------------------------------------------------------------------------- */
+struct redrive *redrive_new(struct watch *w);
+void redrive_free(struct redrive *redrive);
+void redrive_turn(struct redrive *redrive); /* sends what is due, unless a run is under way */
+bool redrive_busy(const struct redrive *redrive);
+
+/* -- Retention ----------------------------------------------------------------------------------- */
+struct retention *retention_new(struct watch *w);
+void retention_free(struct retention *retention);
+void retention_turn(struct retention *retention); /* one small batch, when it is time */
+
+#endif

@@ -1,0 +1,293 @@
+/* The watcher: one thread with a loop, a db and a broker of its own. Every watch.depth_interval it reads the
+ * depths and the ledger's counts and puts a new status on the board; it runs the DLQ mirror, sends redrives
+ * and deletes what is old. What cannot be read keeps its last figures, marked stale. */
+#include "engine/watch.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "engine/figures.h"
+#include "store/ledger.h"
+#include "store/outbox.h"
+
+#include <pthread.h>
+#include <string.h>
+
+struct watcher {
+	struct watch watch;
+	pthread_t thread;
+	struct loop_timer *timer;
+	atomic_bool kicked;
+	struct status status; /* the next snapshot, under construction; its refs are not used */
+	struct figures figures;
+	/* the round under way: queues are asked one after the other, dlq after queue */
+	bool in_round;
+	int asking;
+};
+
+/* -- Depths ---------------------------------------------------------------------------------- */
+
+static void depths_next(struct watcher *w);
+static void round_end(struct watcher *w);
+
+static void stale(struct channel_status *c, const char *why)
+{
+	struct queue_depths *both[] = { &c->depth, &c->dlq_depth };
+	for (size_t i = 0; i < ARRAY_LEN(both); i++)
+		both[i]->visible.exactness = both[i]->in_flight.exactness = both[i]->delayed.exactness =
+		        STALE;
+	utf8_copy(c->depth_error, sizeof c->depth_error, why, strlen(why));
+}
+
+static void all_stale(struct watcher *w, const char *why)
+{
+	for (int id = 0; id < CHANNEL_COUNT; id++)
+		stale(&w->status.channel[id], why);
+}
+
+static void on_depths(void *arg, const struct queue_depths *depths, const struct usher_error *err)
+{
+	struct watcher *w = arg;
+	enum channel_id id = (enum channel_id)(w->asking / 2);
+	bool is_dlq = w->asking % 2;
+	struct channel_status *c = &w->status.channel[id];
+
+	if (err->code && watch_broker_away(&w->watch, err)) {
+		all_stale(w, err->message);
+		round_end(w);
+		return;
+	}
+	peer_answered(&w->watch.broker_peer);
+	if (err->code) {
+		stale(c, err->message);
+		w->asking += is_dlq ? 1 : 2;
+		depths_next(w);
+		return;
+	}
+	*(is_dlq ? &c->dlq_depth : &c->depth) = *depths;
+	if (is_dlq) {
+		c->depth_at = wall_now();
+		c->depth_error[0] = 0;
+		mirror_depth(w->watch.mirror, id,
+		        depths->visible.value + depths->in_flight.value + depths->delayed.value);
+	}
+	w->asking++;
+	depths_next(w);
+}
+
+static void depths_next(struct watcher *w)
+{
+	struct broker *b = w->watch.broker;
+	const struct config_channel *c = w->watch.engine->config->channel;
+
+	while (w->asking < 2 * CHANNEL_COUNT && !c[w->asking / 2].enabled)
+		w->asking += 2;
+	if (w->asking >= 2 * CHANNEL_COUNT || w->watch.stopping) {
+		round_end(w);
+		return;
+	}
+	c += w->asking / 2;
+	b->ops->depths(b, w->asking % 2 ? c->dlq : c->queue, on_depths, w);
+}
+
+/* -- The ledger's and the outbox's counts ---------------------------------------------------- */
+
+static int count_channel(struct watcher *w, enum channel_id id, struct usher_error *err)
+{
+	struct channel_status *c = &w->status.channel[id];
+	struct ledger_counts counts = { 0 };
+	int rc = ledger_count(w->watch.db, id, &counts, err);
+	if (rc)
+		return rc;
+	c->claimed = counts.claimed;
+	c->retrying = counts.retrying;
+	c->dead = counts.dead;
+	c->queued = counts.queued;
+	c->cancelled = counts.cancelled;
+	c->next_due_ms = counts.next_due_ms;
+	return 0;
+}
+
+static int count_all(struct watcher *w, struct usher_error *err)
+{
+	struct outbox_counts outbox = { 0 };
+	int rc = db_ping(w->watch.db, err);
+	for (int id = 0; id < CHANNEL_COUNT && !rc; id++)
+		rc = count_channel(w, id, err);
+	if (!rc)
+		rc = outbox_count(w->watch.db, &outbox, err);
+	if (rc)
+		return rc;
+	w->status.outbox_waiting = outbox.waiting;
+	w->status.outbox_oldest_ms = outbox.oldest_age_ms;
+	return 0;
+}
+
+static void count(struct watcher *w)
+{
+	struct usher_error err = { 0 };
+	if (!peer_ready(&w->watch.database))
+		return;
+	/* Any error: without these tables as they should be, usher does not work. */
+	if (count_all(w, &err))
+		peer_failed(&w->watch.database, &err);
+	else
+		peer_answered(&w->watch.database);
+}
+
+/* -- The snapshot ---------------------------------------------------------------------------- */
+
+static void publish(struct watcher *w)
+{
+	struct status *s = &w->status;
+	const struct peer *database = &w->watch.database, *broker = &w->watch.broker_peer;
+	struct figures_sample sample = figures_read(&w->watch.engine->counters, mono_now());
+
+	s->at = wall_now();
+	s->database_up = database->up;
+	s->database_since = database->since;
+	s->broker_up = broker->up;
+	s->broker_since = broker->since;
+	memcpy(s->database_error, database->error, sizeof s->database_error);
+	memcpy(s->broker_error, broker->error, sizeof s->broker_error);
+	for (int id = 0; id < CHANNEL_COUNT; id++)
+		s->channel[id].mirrored_at = mirror_done_at(w->watch.mirror, id);
+	figures_add(&w->figures, &sample, s);
+
+	struct status *copy = mem_alloc(sizeof *copy);
+	memcpy(copy, s, sizeof *copy);
+	status_board_put(w->watch.engine->board, copy);
+}
+
+/* -- Rounds ---------------------------------------------------------------------------------- */
+
+static void round_begin(void *arg)
+{
+	struct watcher *w = arg;
+	w->in_round = true;
+	w->asking = 0;
+	if (peer_ready(&w->watch.broker_peer)) {
+		depths_next(w);
+		return;
+	}
+	round_end(w);
+}
+
+static void round_end(struct watcher *w)
+{
+	w->in_round = false;
+	if (!w->watch.stopping) {
+		count(w);
+		publish(w);
+		redrive_turn(w->watch.redrive);
+		mirror_turn(w->watch.mirror);
+		retention_turn(w->watch.retention);
+		loop_timer_start(w->timer, w->watch.engine->config->watch.depth_interval_ms);
+	}
+	watch_job_ended(&w->watch);
+}
+
+void watch_job_ended(struct watch *watch)
+{
+	struct watcher *w = (struct watcher *)watch;
+	if (watch->stopping && !w->in_round && !mirror_busy(watch->mirror) && !redrive_busy(watch->redrive))
+		loop_stop(watch->loop);
+}
+
+/* -- The thread ------------------------------------------------------------------------------ */
+
+static void on_kick(void *arg)
+{
+	struct watcher *w = arg;
+	atomic_store(&w->kicked, false);
+	mirror_want(w->watch.mirror);
+	redrive_turn(w->watch.redrive);
+	mirror_turn(w->watch.mirror);
+}
+
+static void on_stop(void *arg)
+{
+	struct watcher *w = arg;
+	w->watch.stopping = true;
+	loop_timer_stop(w->timer);
+	watch_job_ended(&w->watch);
+}
+
+static void *run(void *arg)
+{
+	struct watcher *w = arg;
+	struct watch *watch = &w->watch;
+
+	watch->db = engine_db(watch->engine);
+	watch->broker = engine_broker(watch->engine, watch->loop);
+	watch->retention = retention_new(watch);
+	w->timer = loop_timer_new(watch->loop, round_begin, w);
+	loop_timer_start(w->timer, 0);
+	loop_run(watch->loop);
+
+	loop_timer_free(w->timer);
+	retention_free(watch->retention);
+	watch->broker->ops->close(watch->broker);
+	db_free(watch->db);
+	return NULL;
+}
+
+static void status_prepare(struct watcher *w)
+{
+	const struct config *config = w->watch.engine->config;
+	w->status.started_at = wall_now();
+	w->status.outbox_oldest_ms = -1;
+	for (int id = 0; id < CHANNEL_COUNT; id++) {
+		struct channel_status *c = &w->status.channel[id];
+		c->enabled = config->channel[id].enabled;
+		c->queue = config->channel[id].queue;
+		c->dlq = config->channel[id].dlq;
+		c->next_due_ms = -1;
+		c->depth.oldest_age_ms = c->dlq_depth.oldest_age_ms = -1;
+		stale(c, c->enabled ? "not read yet" : "the channel is not enabled here");
+	}
+}
+
+int watcher_start(struct engine *engine, struct watcher **ret, struct usher_error *err)
+{
+	struct watcher *w = mem_alloc(sizeof *w);
+	w->watch.engine = engine;
+	w->watch.loop = loop_new();
+	w->watch.database.name = "database";
+	w->watch.broker_peer.name = "broker";
+	w->watch.database.since = w->watch.broker_peer.since = wall_now();
+	w->watch.mirror = mirror_new(&w->watch);
+	w->watch.redrive = redrive_new(&w->watch);
+	status_prepare(w);
+	if (pthread_create(&w->thread, NULL, run, w) != 0) {
+		mirror_free(w->watch.mirror);
+		redrive_free(w->watch.redrive);
+		loop_free(w->watch.loop);
+		free(w);
+		return error_set(err, USHER_EIO,
+		        "the watcher's thread cannot be started: raise the limit on processes (ulimit -u)");
+	}
+	*ret = w;
+	return 0;
+}
+
+void watcher_kick(struct watcher *w)
+{
+	if (!atomic_exchange(&w->kicked, true))
+		loop_post(w->watch.loop, on_kick, w);
+}
+
+void watcher_stop(struct watcher *w)
+{
+	loop_post(w->watch.loop, on_stop, w);
+}
+
+void watcher_join(struct watcher *w)
+{
+	pthread_join(w->thread, NULL);
+	mirror_free(w->watch.mirror);
+	redrive_free(w->watch.redrive);
+	loop_free(w->watch.loop);
+	free(w);
+}
