@@ -32,6 +32,13 @@ class Grant:
     campaign: str
 
 
+@dataclass(frozen=True)
+class Refusal:
+    at: float
+    user_id: str
+    status: int        # 0: hung up
+
+
 class _Connection(asyncio.Protocol):
     """One keep-alive connection; requests are answered in turn."""
 
@@ -88,7 +95,7 @@ class CouponService(Service):
         self.token = token
         self.grants = []           # every Grant, in order: the effects
         self.requests = Counter()  # Idempotency-Key -> times asked
-        self.refusals = Counter()  # (user id, status) -> times
+        self.refusals = []         # every Refusal given
         self.repeats = 0           # requests answered from the key's first answer
         self._answers = {}
         super().__init__()
@@ -137,10 +144,10 @@ class CouponService(Service):
             "denied": (403, {"code": "forbidden", "message": "not for this client"}, []),
         }.get(word)
         if refusal:
-            self.refusals[user_id, refusal[0]] += 1
+            self.refusals.append(Refusal(time.time(), user_id, refusal[0]))
             return refusal
         if word == "cut":
-            self.refusals[user_id, 0] += 1
+            self.refusals.append(Refusal(time.time(), user_id, 0))
             return None
         if word == "slow":
             await asyncio.sleep(number / 1000)
@@ -159,3 +166,6 @@ class CouponService(Service):
     def granted(self):
         """user id -> how many coupons it got."""
         return Counter(grant.user_id for grant in list(self.grants))
+
+    def refusals_of(self, user_id):
+        return [refusal for refusal in list(self.refusals) if refusal.user_id == user_id]

@@ -64,6 +64,10 @@ class Service:
         return word, number
 
     # -- Used by tests --
+    @property
+    def open_connections(self):
+        return len(self._open)
+
     def outage(self):
         """Stops listening and cuts every connection, whatever it is at."""
         async def stop():

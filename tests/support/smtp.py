@@ -37,6 +37,13 @@ class Mail:
     login: str         # "" without
 
 
+@dataclass(frozen=True)
+class Refusal:
+    at: float
+    recipient: str
+    answer: str
+
+
 class _Session(SMTP):
     def __init__(self, service, handler, **options):
         super().__init__(handler, loop=service._loop, ident="stand-in", hostname="localhost",
@@ -76,7 +83,7 @@ class MailService(Service):
         """tls: None, "starttls" or "implicit", with `certificate` = (certificate file, key file); login: (user, password)
         that is demanded."""
         self.mails = []             # every Mail taken
-        self.refusals = Counter()   # (recipient, answer) -> times
+        self.refusals = []          # every Refusal given
         self.pipelining = pipelining
         self._tls, self._login = tls, login
         self._context = None
@@ -103,7 +110,7 @@ class MailService(Service):
         return AuthResult(success=given == tuple(self._login), handled=True, auth_data=given and given[0])
 
     def _refuse(self, recipient, answer):
-        self.refusals[recipient, answer] += 1
+        self.refusals.append(Refusal(time.time(), recipient, answer))
         return answer
 
     async def at_rcpt(self, server, envelope, address, options):
@@ -153,6 +160,9 @@ class MailService(Service):
 
     def mails_to(self, recipient):
         return [mail for mail in list(self.mails) if mail.recipient == recipient]
+
+    def refusals_of(self, recipient):
+        return [refusal for refusal in list(self.refusals) if refusal.recipient == recipient]
 
 
 def make_certificate(folder):
