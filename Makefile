@@ -97,6 +97,10 @@ deps-lint:
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libusher.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lssl -lcmocka
+$(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(BUILD)/obj/tests/contract/fixture.o $(BUILD)/libusher.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIB_LIBS) -lssl -lcmocka
+$(BUILD)/tests/contract/pipeline_test: $(BUILD)/obj/tests/contract/scripted.o
 .SECONDARY:
 unit-bins: $(call bin,$(UNIT))
 contract-bins: $(call bin,$(CONTRACT))
