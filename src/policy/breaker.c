@@ -73,10 +73,11 @@ void breaker_released(struct breaker *b)
 
 void breaker_succeeded(struct breaker *b, const struct breaker_settings *s, wall_time wall)
 {
-	/* While open it was started before the opening, and one late success proves little. */
+	/* What ends while it is open, or before a trial began, was started before the opening and proves
+	 * little. */
 	if (b->state == BREAKER_CLOSED)
 		b->failures = 0;
-	else if (b->state == BREAKER_HALF_OPEN && ++b->successes >= probes(s))
+	else if (b->state == BREAKER_HALF_OPEN && b->successes < b->trials && ++b->successes >= probes(s))
 		close_for_good(b, wall);
 }
 
@@ -85,6 +86,8 @@ void breaker_failed(struct breaker *b, const struct breaker_settings *s, mono_ti
 	if (s->failures <= 0 || b->state == BREAKER_OPEN)
 		return;
 	if (b->state == BREAKER_HALF_OPEN) {
+		if (b->successes >= b->trials)
+			return; /* a late end of a send from before the opening: no trial is under way */
 		if (b->reopened < INT_MAX)
 			b->reopened++;
 		open_for_cooldown(b, s, now, wall);
