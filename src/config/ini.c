@@ -57,7 +57,12 @@ static void section_begin(struct ini *ini, const char *line, size_t len)
 		load_error(ini->load, at, "a section is written [NAME], alone on its line");
 		return;
 	}
-	utf8_copy(ini->section, sizeof ini->section, line + 1, (size_t)(end - line - 1));
+	line++;
+	while (blank(*line))
+		line++;
+	while (end > line && blank(end[-1]))
+		end--;
+	utf8_copy(ini->section, sizeof ini->section, line, (size_t)(end - line));
 	ini->known = section_known(ini->section);
 	if (ini->known)
 		return;

@@ -50,18 +50,31 @@ static int tell(struct load *load, struct usher_error *err)
 
 /* -- Values ------------------------------------------------------------------------------------- */
 
-static void take(struct load *load, const struct config_key *key, const char *text, const char *where)
+/* `file`: where a secret's text was read, NULL for a value that stands in the source itself. */
+static void refuse(struct load *load, const struct config_key *key, const char *where, const char *file,
+        const struct usher_error *err)
 {
-	size_t i = (size_t)(key - config_keys);
+	load->refused[key - config_keys] = true;
+	if (file)
+		load_error(load, where, "[%s] %s_file: %s: %s", key->section, key->name, file, err->message);
+	else
+		load_error(load, where, "[%s] %s: %s", key->section, key->name, err->message);
+}
+
+static void take(struct load *load, const struct config_key *key, const char *text, const char *where,
+        const char *file)
+{
+	char **origin = &load->config->origins[key - config_keys];
 	struct usher_error err;
+	struct buf from = BUF(CONFIG_VALUE_MAX * 2);
 
 	if (value_store(load->config, key, text, &err)) {
-		load_error(load, where, "[%s] %s: %s", key->section, key->name, err.message);
-		load->refused[i] = true;
+		refuse(load, key, where, file, &err);
 		return;
 	}
-	free(load->config->origins[i]);
-	load->config->origins[i] = mem_string(where);
+	buf_printf(&from, "%s%s%s", where, file ? ", file " : "", file ? file : "");
+	free(*origin);
+	*origin = buf_take(&from);
 }
 
 /* A key may come once from each source. */
@@ -84,7 +97,7 @@ void load_value(struct load *load, const struct config_key *key, const char *tex
 		load_error(load, where,
 		        "a profile cannot choose a profile; set it in usher.ini or the environment");
 	else if (first_time(load, key, where))
-		take(load, key, text, where);
+		take(load, key, text, where, NULL);
 }
 
 /* A whole file in one block, which the caller wipes and frees, so that no copy of a secret is left
@@ -144,15 +157,10 @@ void load_value_file(struct load *load, const struct config_key *key, const char
 		return;
 	if (load->database_only && strcmp(key->section, "database") != 0)
 		return;
-	if (secret_read(path, &text, &len, &err)) {
-		load_error(load, where, "[%s] %s_file: %s: %s", key->section, key->name, path, err.message);
-		load->refused[key - config_keys] = true;
-	} else {
-		struct buf origin = BUF(CONFIG_VALUE_MAX * 2);
-		buf_printf(&origin, "%s, file %s", where, path);
-		take(load, key, text, buf_str(&origin));
-		buf_free(&origin);
-	}
+	if (secret_read(path, &text, &len, &err))
+		refuse(load, key, where, path, &err);
+	else
+		take(load, key, text, where, path);
 	if (text)
 		mem_wipe(text, len);
 	free(text);
@@ -171,7 +179,7 @@ void load_begin(struct load *load, bool database_only, FILE *report)
 	load->config->origins = mem_array(config_key_count, sizeof *load->config->origins);
 	for (size_t i = 0; i < config_key_count; i++) {
 		if (config_keys[i].value)
-			take(load, &config_keys[i], config_keys[i].value, ORIGIN_BUILT_IN);
+			take(load, &config_keys[i], config_keys[i].value, ORIGIN_BUILT_IN, NULL);
 		else
 			load->config->origins[i] = mem_string(ORIGIN_BUILT_IN);
 	}

@@ -31,9 +31,12 @@ void config_print(const struct config *config, FILE *out)
 
 /* -- usher.ini(5) ------------------------------------------------------------------------------- */
 
-/* Text whose dashes stay dashes and which roff does not take for a request. */
+/* Text whose dashes stay dashes and which roff does not take for a request. Each sentence begins a
+ * line, from which roff knows where sentences end. */
 static void roff_print(FILE *out, const char *text)
 {
+	const char *start = text;
+
 	if (*text == '.' || *text == '\'')
 		fputs("\\&", out);
 	for (; *text; text++) {
@@ -41,6 +44,8 @@ static void roff_print(FILE *out, const char *text)
 			fputs("\\e", out);
 		else if (*text == '-')
 			fputs("\\-", out);
+		else if (*text == ' ' && text > start && text[1] >= 'A' && text[1] <= 'Z' && text[-1] == '.')
+			fputc('\n', out);
 		else
 			fputc(*text, out);
 	}
