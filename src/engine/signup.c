@@ -7,20 +7,31 @@
 #include "store/outbox.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define DEFAULT_LOCALE "ko-KR"
+#define SHA256_TEXT_SIZE 65
+#define EVENT_ID_DIGITS 32 /* of the hash: 128 bits */
+
+/* A member signs up once: the same user always has the same event, so that a call repeated after a lost
+ * answer finds the first one. */
+static void derive_event_id(const char *user_id, char event_id[SHA256_TEXT_SIZE])
+{
+	sha256_hex(user_id, strlen(user_id), event_id);
+	event_id[EVENT_ID_DIGITS] = '\0';
+}
 
 int signup_register(struct db *db, const struct usher_signup *signup, struct usher_signup_result *ret_result,
         struct usher_error *err)
 {
 	const char *locale = signup->locale ? signup->locale : DEFAULT_LOCALE;
 	struct usher_signup_result result;
-	char event_id[UUID_TEXT_SIZE], user_id[UUID_TEXT_SIZE], now[WALL_TEXT_SIZE];
+	char event_id[SHA256_TEXT_SIZE], user_id[UUID_TEXT_SIZE], now[WALL_TEXT_SIZE];
 	struct event event;
 	int rc;
 
-	uuid_new(event_id);
 	uuid_new(user_id);
+	derive_event_id(signup->user_id ? signup->user_id : user_id, event_id);
 	event = (struct event){
 		.event_id = event_id,
 		.type = (char *)"user-signup",

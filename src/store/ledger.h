@@ -7,6 +7,7 @@
 #include "model/failure.h"
 #include "model/message.h"
 #include "model/reply.h"
+#include "store/cursor.h"
 #include "store/db.h"
 
 enum claim_verdict {
@@ -90,7 +91,6 @@ struct retrying_row {
 	int attempts; wall_time due_at, updated_at; enum failure_class last_class; char *last_reply;
 };
 /* `cursor`: "" for the first page; ret_next: "" when there is no more. USHER_EINVAL: a bad cursor. */
-#define CURSOR_SIZE 64
 int retrying_list(struct db *db, const char *cursor, int limit, int channel /* -1: all */,
                   struct retrying_row **ret_rows, size_t *ret_n, char ret_next[CURSOR_SIZE], struct usher_error *err);
 void retrying_rows_free(struct retrying_row *rows, size_t n);
