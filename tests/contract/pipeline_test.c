@@ -36,14 +36,14 @@ static struct db *db;
 
 static void default_config(void)
 {
-	const struct db_settings *s = fixture_settings();
+	struct db_settings s = fixture_settings();
 
 	memset(&config, 0, sizeof config);
 	config.daemon.drain_timeout_ms = 5000;
-	config.database.socket = (char *)s->socket;
-	config.database.user = (char *)s->user;
-	config.database.password = (char *)s->password;
-	config.database.name = (char *)s->name;
+	config.database.socket = (char *)s.socket;
+	config.database.user = (char *)s.user;
+	config.database.password = (char *)s.password;
+	config.database.name = (char *)s.name;
 	config.database.connect_timeout_ms = 1000;
 	config.database.read_timeout_ms = 5000;
 	config.channel[CHANNEL_EMAIL] = (struct config_channel){
@@ -68,10 +68,10 @@ static int set_up(void **state)
 {
 	(void)state;
 	scripted_reset();
-	fixture_clear();
 	default_config();
 	engine = engine_new(&config);
 	db = engine_db(engine);
+	fixture_empty(db);
 	return 0;
 }
 
@@ -119,19 +119,10 @@ static void put_events(int from, int count)
 	}
 }
 
+/* While the server is away nothing can be counted: -1. */
 static int64_t count(const char *query)
 {
-	struct sql sql = sql_new(db);
-	struct usher_error err;
-	struct rows *rows;
-	int64_t n;
-
-	sql_add(&sql, query);
-	if (db_query(db, &sql, &rows, &err) < 0)
-		return -1;
-	n = rows_next(rows) ? row_int(rows, 0) : -1;
-	rows_free(rows);
-	return n;
+	return fixture_int(db, query);
 }
 
 static int64_t delivered(void)
@@ -344,7 +335,7 @@ static void a_database_that_dies_during_sends_costs_no_second_send(void **state)
 	WAIT_FOR(scripted_sending() == 0);
 	put_events(30, 10);
 	assert_int_equal(scripted_sends(), 30); /* without the ledger nothing is received */
-	fixture_restart();
+	fixture_start();
 	WAIT_FOR(scripted_in_queue() == 0);
 	each_sent_once(40);
 	assert_int_equal(delivered(), 40);
@@ -467,5 +458,5 @@ int main(void)
 		T(two_relays_publish_each_event_once),
 	};
 
-	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);
+	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }
