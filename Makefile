@@ -101,6 +101,7 @@ $(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(BUILD)/obj/tests/co
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIB_LIBS) -lssl -lcmocka
 $(BUILD)/tests/contract/pipeline_test: $(BUILD)/obj/tests/contract/scripted.o
+$(BUILD)/tests/contract/broker_test: $(addprefix $(BUILD)/obj/tests/contract/,broker_suite.o broker_party.o)
 .SECONDARY:
 unit-bins: $(call bin,$(UNIT))
 contract-bins: $(call bin,$(CONTRACT))
