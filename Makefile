@@ -65,10 +65,10 @@ $(BUILD)/obj/schema.o: $(BUILD)/gen/schema.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # Objects are made anew when they would be made otherwise: other compiler, sanitizer or prefix.
+flags = printf '%s\n' 'CC=$(CC)' 'OPT=$(OPT)' 'SANITIZE=$(SANITIZE)' 'PREFIX=$(PREFIX)' 'SYSCONFDIR=$(SYSCONFDIR)'
 $(BUILD)/flags: force
 	@mkdir -p $(@D)
-	@echo '$(CC) $(OPT) $(SANITIZE) $(DATADIR) $(SYSCONFDIR)' | cmp -s - $@ || \
-	 echo '$(CC) $(OPT) $(SANITIZE) $(DATADIR) $(SYSCONFDIR)' > $@
+	@$(flags) | cmp -s - $@ || $(flags) > $@
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(DEP_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
