@@ -7,6 +7,7 @@ PYTHON     ?= /usr/bin/python3
 JOBS       ?= $(shell nproc 2>/dev/null || echo 2)
 VERSION    := $(shell sed -n 's/^\#define USHER_VERSION "\(.*\)"/\1/p' include/usher/usher.h)
 MAKEFLAGS  += --no-print-directory
+say         = $(if $(V),,@echo '  $(1)' &&) # what is being made, instead of the whole command; V=1 shows the command
 
 # -- What must be installed (Debian 12 names): one list for `make deps` ------------------------
 # mariadb-server-core is the server's program alone: no service is set up or started.
@@ -44,13 +45,13 @@ all: $(BUILD)/usherd $(BUILD)/usher $(BUILD)/libusher.a $(BUILD)/libusher.so ## 
 
 $(BUILD)/libusher.a: $(call obj,$(LIB_SRC)) $(BUILD)/obj/schema.o
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,ar  $@) $(AR) rcs $@ $^
 $(BUILD)/libusher.so: $(call obj,$(LIB_SRC)) $(BUILD)/obj/schema.o
-	$(CC) -shared -Wl,-soname,libusher.so.0 $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+	$(call say,ld  $@) $(CC) -shared -Wl,-soname,libusher.so.0 $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(BUILD)/usherd: $(call obj,src/usherd.c) $(BUILD)/libusher.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+	$(call say,ld  $@) $(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(BUILD)/usher: $(call obj,$(UI_SRC)) $(BUILD)/libusher.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(UI_LIBS)
+	$(call say,ld  $@) $(CC) $(LDFLAGS) -o $@ $^ $(UI_LIBS)
 
 # sql/*.sql as one C table: { "0001_initial", "...text..." }
 $(BUILD)/gen/schema.c: $(wildcard sql/*.sql) Makefile
@@ -62,7 +63,7 @@ $(BUILD)/gen/schema.c: $(wildcard sql/*.sql) Makefile
 	   echo '};'; echo 'const unsigned schema_file_count = sizeof schema_files / sizeof *schema_files;'; } > $@
 $(BUILD)/obj/schema.o: $(BUILD)/gen/schema.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,cc  $<) $(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # Objects are made anew when they would be made otherwise: other compiler, sanitizer or prefix.
 flags = printf '%s\n' 'CC=$(CC)' 'OPT=$(OPT)' 'SANITIZE=$(SANITIZE)' 'PREFIX=$(PREFIX)' 'SYSCONFDIR=$(SYSCONFDIR)'
@@ -71,7 +72,7 @@ $(BUILD)/flags: force
 	@$(flags) | cmp -s - $@ || $(flags) > $@
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(DEP_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,cc  $<) $(CC) $(CPPFLAGS) $(DEP_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
 # -- What must be there first ---------------------------------------------------------------------
@@ -96,10 +97,10 @@ deps-lint:
 # -- Tests: each target ends with "N passed, N failed" -------------------------------------------
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libusher.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lssl -lcmocka
+	$(call say,ld  $@) $(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lssl -lcmocka
 $(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(BUILD)/obj/tests/contract/fixture.o $(BUILD)/libusher.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIB_LIBS) -lssl -lcmocka
+	$(call say,ld  $@) $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIB_LIBS) -lssl -lcmocka
 $(BUILD)/tests/contract/pipeline_test: $(BUILD)/obj/tests/contract/scripted.o
 $(BUILD)/tests/contract/broker_test: $(addprefix $(BUILD)/obj/tests/contract/,broker_suite.o broker_party.o)
 .SECONDARY:
@@ -108,7 +109,7 @@ contract-bins: $(call bin,$(CONTRACT))
 bench-bins: $(call bin,$(SINKS))
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^
+	$(call say,ld  $@) $(CC) $(LDFLAGS) -o $@ $^
 run = $(PYTHON) tests/run.py --build $(BUILD)
 
 demo: deps ## show the whole of it at work: 200 sign-ups through planned faults, then the console
@@ -144,7 +145,7 @@ fuzz: deps-lint ## libFuzzer on every decoder, FUZZ_SECONDS each
 fuzz-bins: $(call bin,$(FUZZ))
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libusher.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS)
+	$(call say,ld  $@) $(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS)
 bench: deps ## 40,000 deliveries against fast sinks; ends with the figures
 	@$(MAKE) -j$(JOBS) all bench-bins
 	@$(PYTHON) tests/bench/run.py --build $(BUILD)

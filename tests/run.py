@@ -2,13 +2,10 @@
 
     run.py --build DIR  WHAT...  [-k EXPRESSION]
 
-WHAT is a cmocka program or a folder of pytest tests. Programs under DIR/tests/contract find a private
-mariadbd, started for them and ended afterwards, through USHER_TEST_SOCKET (its unix socket; user root
-without a password). A program that dies counts as one failed test more than it reported.
+WHAT is a cmocka program or a folder of pytest tests. A program that dies counts as a failed test.
 """
 
 import argparse
-import os
 import pathlib
 import re
 import subprocess
@@ -18,7 +15,6 @@ import time
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
 
 PROGRAM_TIMEOUT_S = 300
 
@@ -32,11 +28,11 @@ class Tally:
         self.failed += failed
 
 
-def run_program(path, environment, tally):
+def run_program(path, tally):
     """A cmocka program: quiet when all is well, its whole output when not."""
     began = time.monotonic()
     try:
-        done = subprocess.run([path], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        done = subprocess.run([path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               stdin=subprocess.DEVNULL, timeout=PROGRAM_TIMEOUT_S, check=False)
         output, code = done.stdout.decode("utf-8", "replace"), done.returncode
     except subprocess.TimeoutExpired as late:
@@ -44,8 +40,7 @@ def run_program(path, environment, tally):
     except OSError as error:
         output, code = str(error), "cannot be run"
     passed = len(re.findall(r"^\[       OK \]", output, re.M))
-    failed = len(re.findall(r"^\[  FAILED  \] (?!\d+ test)", output, re.M))
-    failed = len(set(re.findall(r"^\[  FAILED  \] (?!\d+ test)(.*)$", output, re.M))) if failed else 0
+    failed = len(set(re.findall(r"^\[  FAILED  \] (?!\d+ test)(.*)$", output, re.M)))
     if code != 0 and not failed:
         failed = 1
     if failed or passed == 0:
@@ -86,24 +81,16 @@ def main():
     parser.add_argument("-k", dest="expression")
     parser.add_argument("what", nargs="*")
     options = parser.parse_args()
-    tally, server = Tally(), None
-    environment = dict(os.environ)
+    tally = Tally()
     try:
         for what in options.what:
             if (ROOT / what).is_dir():
                 run_pytest(what, options.build, options.expression, tally)
                 continue
-            if "/contract/" in what and server is None:
-                from support.mariadb import MariaDB
-                server = MariaDB()
-                environment["USHER_TEST_SOCKET"] = server.socket
-            run_program(what, environment, tally)
+            run_program(what, tally)
     except KeyboardInterrupt:
         print("interrupted")
         tally.failed += 1
-    finally:
-        if server:
-            server.close()
     print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed or not tally.passed else 0
 
