@@ -210,7 +210,8 @@ static void read_answer(struct reply *out)
 	if (out->status >= 200 && out->status < 300) {
 		if (code != 0) {
 			out->code = USHER_EPROTOCOL;
-			snprintf(out->message, sizeof out->message, "the daemon's answer makes no sense: %.900s",
+			snprintf(out->message, sizeof out->message,
+			        "the daemon's answer makes no sense: %.900s",
 			        err.message[0] ? err.message : "it is empty");
 		}
 		return;

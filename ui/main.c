@@ -1,0 +1,88 @@
+/* usher, the operator's program: alone it opens the console, with a verb it does one act for a script.
+ * It speaks to the daemon's socket and to nothing else. */
+#include "client.h"
+#include "console/console.h"
+#include "socket.h"
+#include "text.h"
+#include "verbs/verbs.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <usher/usher.h>
+
+static int run_console(const struct socket_choice *choice, const char *given, bool read_only)
+{
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+		fprintf(stderr,
+		        "usher: the console needs a terminal; \"usher status\" and the other verbs do not "
+		        "(usher --help)\n");
+		return EXIT_USAGE;
+	}
+	return console_run(choice, given, read_only);
+}
+
+static int run_verb(struct verb_call *call, const struct socket_choice *choice)
+{
+	if (call->arg_count < call->verb->args_min)
+		return usage_error(call, "%s needs %s", call->verb->name, call->verb->args);
+	if (call->arg_count > call->verb->args_max)
+		return usage_error(call, "%s takes %s, and \"%s\" is one too many", call->verb->name,
+		        call->verb->args_max ? call->verb->args : "no argument",
+		        call->args[call->verb->args_max]);
+	call->client = client_new(choice->path);
+	call->read_only = choice->read_only;
+	call->now = wall_now();
+	int status = call->verb->run(call);
+	client_free(call->client);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		perror("usher: standard output");
+		return EXIT_FAILED;
+	}
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct verb_call call = { 0 };
+	int rest, status = verb_options(&call, argc, argv, true, &rest);
+	if (status != 0)
+		return status;
+	if (call.option[OPT_VERSION]) {
+		printf("usher %s\n", USHER_VERSION);
+		return EXIT_DONE;
+	}
+	char **words = argv + rest;
+	int count = argc - rest;
+	if (count > 0) {
+		call.verb = verb_find(words[0]);
+		if (!call.verb)
+			return usage_error(&call, "\"%s\" is no verb of usher", words[0]);
+		status = verb_options(&call, count, words, false, &rest);
+		if (status != 0)
+			return status;
+		call.args = words + rest;
+		call.arg_count = count - rest;
+	}
+	if (call.option[OPT_HELP]) {
+		verb_help(call.verb);
+		return EXIT_DONE;
+	}
+	const char *given = call.option[OPT_SOCKET] ? call.option[OPT_SOCKET] : getenv("USHER_SOCKET");
+	bool read_only = call.option[OPT_READ_ONLY] != NULL;
+	struct socket_choice choice;
+	if (!socket_choose(given, read_only, &choice))
+		return usage_error(&call, "the socket's path is longer than %d bytes", SOCKET_PATH_MAX - 1);
+	text_setup(getenv("TERM"));
+	signal(SIGPIPE, SIG_IGN);
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		fprintf(stderr, "usher: libcurl does not start\n");
+		return EXIT_FAILED;
+	}
+	status = call.verb ? run_verb(&call, &choice) : run_console(&choice, given, read_only);
+	curl_global_cleanup();
+	return status;
+}

@@ -1,0 +1,133 @@
+/* The verbs that act: redrive, cancel, restore, signup; see verbs.h. */
+#include "verbs.h"
+
+#include "../text.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int refuse_read_only(const struct verb_call *call)
+{
+	if (!call->option[OPT_READ_ONLY])
+		return 0;
+	fprintf(stderr, "usher: %s acts, and you asked to look only (-R)\n", call->verb->name);
+	return EXIT_FORBIDDEN;
+}
+
+static void print_done(const cJSON *item, const char *id, const char *done)
+{
+	const char *channel = json_string(item, "channel"), *recipient = json_string(item, "recipient");
+	struct buf b = BUF(4096);
+	buf_printf(&b, "%s: %s (%s%s%s)", id, done, channel ? channel : "?", recipient ? " to " : "",
+	        recipient ? recipient : "");
+	struct buf clean = BUF(64 << 10);
+	text_clean(&clean, buf_str(&b), b.len);
+	printf("%s\n", buf_str(&clean));
+	buf_free(&clean);
+	buf_free(&b);
+}
+
+static int act_one(
+        struct verb_call *call, const char *id, const cJSON *body, const char *done, bool *ret_away)
+{
+	struct buf path = BUF(4096);
+	struct reply reply = { 0 };
+	buf_puts(&path, "/v1/failed");
+	path_segment(&path, id);
+	path_segment(&path, call->verb->name);
+	client_call(call->client, buf_str(&path), body, CLIENT_ACT_MS, &reply);
+	buf_free(&path);
+	int status = exit_of(&reply);
+	if (call->option[OPT_JSON] && reply.json)
+		print_json(buf_str(&reply.body), reply.body.len);
+	else if (reply.code == 0)
+		print_done(reply.json, id, done);
+	else
+		reply_report(&reply, id);
+	*ret_away = reply_unreachable(&reply);
+	reply_free(&reply);
+	fflush(stdout);
+	return status;
+}
+
+/* Each id is answered on its own line; the exit status is the highest of them. */
+static int act_all(struct verb_call *call, const char *done)
+{
+	int worst = refuse_read_only(call);
+	if (worst != 0)
+		return worst;
+	const char *reason = call->option[OPT_REASON];
+	cJSON *body = cJSON_CreateObject();
+	bool away = false;
+	if (reason && *reason)
+		json_add_string(body, "reason", reason);
+	for (int i = 0; i < call->arg_count; i++) {
+		if (away) {
+			fprintf(stderr, "usher: %s: not tried, the daemon is unreachable\n", call->args[i]);
+			continue;
+		}
+		int status = act_one(call, call->args[i], body, done, &away);
+		if (status > worst)
+			worst = status;
+	}
+	cJSON_Delete(body);
+	return worst;
+}
+
+int verb_redrive(struct verb_call *call)
+{
+	return act_all(call, "queued again");
+}
+
+int verb_cancel(struct verb_call *call)
+{
+	const char *reason = call->option[OPT_REASON];
+	if (!reason || strspn(reason, " \t") == strlen(reason))
+		return usage_error(call, "cancel needs --reason TEXT: it is kept for who comes after you");
+	return act_all(call, "cancelled");
+}
+
+int verb_restore(struct verb_call *call)
+{
+	return act_all(call, "dead again, can be redriven");
+}
+
+int verb_signup(struct verb_call *call)
+{
+	if (!call->option[OPT_EMAIL] || !call->option[OPT_NAME])
+		return usage_error(call, "signup needs --email ADDRESS and --name NAME");
+	int status = refuse_read_only(call);
+	if (status != 0)
+		return status;
+	static const struct {
+		enum option_id option;
+		const char *key;
+	} fields[] = { { OPT_EMAIL, "email" }, { OPT_NAME, "name" }, { OPT_USER_ID, "user_id" },
+		{ OPT_LOCALE, "locale" } };
+	cJSON *body = cJSON_CreateObject();
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		if (call->option[fields[i].option])
+			json_add_string(body, fields[i].key, call->option[fields[i].option]);
+	struct reply reply = { 0 };
+	client_call(call->client, "/v1/signups", body, CLIENT_ACT_MS, &reply);
+	cJSON_Delete(body);
+	if (reply.code != 0) {
+		status = reply_report(&reply, NULL);
+	} else if (call->option[OPT_JSON]) {
+		print_json(buf_str(&reply.body), reply.body.len);
+	} else {
+		struct buf b = BUF(64 << 10);
+		const char *user = json_string(reply.json, "user_id"),
+		           *event = json_string(reply.json, "event_id");
+		text_clean(&b, user ? user : "?", user ? strlen(user) : 1);
+		buf_puts(&b, " registered, event ");
+		text_clean(&b, event ? event : "?", event ? strlen(event) : 1);
+		printf("%s\n", buf_str(&b));
+		buf_free(&b);
+	}
+	reply_free(&reply);
+	return status;
+}

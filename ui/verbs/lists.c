@@ -1,0 +1,440 @@
+/* The verbs that print lists: failed, dlq, retrying, outbox, audit; see verbs.h. */
+#include "verbs.h"
+
+#include "../format.h"
+#include "../lines.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LIMIT_DEFAULT 50
+#define LIMIT_MAX 100000
+#define PAGE_MAX 500 /* of the API */
+
+/* What one list said, its pages joined. */
+struct listing {
+	cJSON *json; /* the first page, its items replaced by those of all pages */
+	const cJSON *items;
+	bool more;
+};
+
+static int limit_of(struct verb_call *call, int *ret)
+{
+	const char *text = call->option[OPT_LIMIT];
+	*ret = LIMIT_DEFAULT;
+	if (!text)
+		return 0;
+	char *end;
+	errno = 0;
+	long n = strtol(text, &end, 10);
+	if (errno || *end || end == text || n < 1 || n > LIMIT_MAX)
+		return usage_error(call, "--limit takes a number from 1 to %d, not \"%s\"", LIMIT_MAX, text);
+	*ret = (int)n;
+	return 0;
+}
+
+/* Moves the new page's items behind the others and takes over its `next`. */
+static void join_page(cJSON *all, cJSON *page)
+{
+	cJSON *to = cJSON_GetObjectItemCaseSensitive(all, "items"),
+	      *from = cJSON_GetObjectItemCaseSensitive(page, "items"), *item;
+	while ((item = cJSON_DetachItemFromArray(from, 0)))
+		cJSON_AddItemToArray(to, item);
+	cJSON *next = cJSON_DetachItemFromObjectCaseSensitive(page, "next");
+	if (next)
+		cJSON_ReplaceItemInObjectCaseSensitive(all, "next", next);
+}
+
+static int listing_get(struct verb_call *call, const char *path, int limit, struct listing *ret)
+{
+	*ret = (struct listing){ 0 };
+	int left = limit;
+	while (left > 0) {
+		struct buf url = BUF(64 << 10);
+		struct reply reply = { 0 };
+		char number[16];
+		snprintf(number, sizeof number, "%d", left < PAGE_MAX ? left : PAGE_MAX);
+		buf_puts(&url, path);
+		path_query(&url, "limit", number);
+		path_query(&url, "cursor", ret->json ? json_string(ret->json, "next") : NULL);
+		client_call(call->client, buf_str(&url), NULL, CLIENT_READ_MS, &reply);
+		buf_free(&url);
+		if (reply.code != 0) {
+			int status = reply_report(&reply, NULL);
+			reply_free(&reply);
+			cJSON_Delete(ret->json);
+			ret->json = NULL;
+			return status;
+		}
+		int got = cJSON_GetArraySize(json_get(reply.json, "items"));
+		if (ret->json) {
+			join_page(ret->json, reply.json);
+		} else {
+			ret->json = reply.json;
+			reply.json = NULL;
+		}
+		reply_free(&reply);
+		left -= got;
+		if (got == 0 || !json_string(ret->json, "next"))
+			break;
+	}
+	ret->items = json_get(ret->json, "items");
+	ret->more = json_string(ret->json, "next") != NULL;
+	return 0;
+}
+
+static void print_listing_json(const struct listing *l)
+{
+	OWNED char *text = json_print(l->json);
+	print_json(text, strlen(text));
+}
+
+/* What the table does not say goes to standard error, so that a pipe gets rows only. */
+static void say_more(const struct listing *l, const char *what)
+{
+	int shown = cJSON_GetArraySize(l->items);
+	if (shown == 0) {
+		fprintf(stderr, "no %s\n", what);
+		return;
+	}
+	if (!l->more)
+		return;
+	struct buf b = BUF(128);
+	const cJSON *count = json_get(l->json, "count");
+	if (cJSON_IsNumber(count)) {
+		buf_puts(&b, json_bool(l->json, "count_capped", false) ? " of more than " : " of ");
+		format_count(&b, json_int(l->json, "count", 0));
+	}
+	fprintf(stderr, "%d%s shown; there is more: --limit N\n", shown, buf_str(&b));
+	buf_free(&b);
+}
+
+static void add_age(struct table *t, wall_time at, wall_time now)
+{
+	struct buf b = BUF(64);
+	format_span_short(&b, at.ms ? seconds_between(at, now) : -1);
+	table_take(t, &b);
+	buf_free(&b);
+}
+
+static void add_time(struct table *t, wall_time at, wall_time now)
+{
+	struct buf b = BUF(64);
+	format_when(&b, at, WHEN_FULL, now);
+	table_take(t, &b);
+	buf_free(&b);
+}
+
+static void add_int(struct table *t, const cJSON *item, const char *key)
+{
+	struct buf b = BUF(64);
+	format_count(&b, json_int(item, key, 0));
+	table_take(t, &b);
+	buf_free(&b);
+}
+
+static void print_failed(const struct listing *l, wall_time now)
+{
+	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "CHANNEL", TEXT_LEFT, 16 },
+		{ "STATUS", TEXT_LEFT, 0 }, { "CLASS", TEXT_LEFT, 0 }, { "TRIES", TEXT_RIGHT, 0 },
+		{ "DEAD FOR", TEXT_RIGHT, 0 }, { "RECIPIENT", TEXT_LEFT, 28 }, { "NAME", TEXT_LEFT, 16 },
+		{ "REASON", TEXT_LEFT, 0 } };
+	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
+	const cJSON *item;
+	cJSON_ArrayForEach(item, l->items)
+	{
+		table_add(&t, json_string(item, "id"));
+		table_add(&t, json_string(item, "channel"));
+		table_add(&t, json_string(item, "status"));
+		table_add(&t, json_string(item, "class"));
+		add_int(&t, item, "attempts");
+		add_age(&t, time_get(item, "dead_at"), now);
+		table_add(&t, json_string(item, "recipient"));
+		table_add(&t, json_string(item, "name"));
+		table_add(&t, json_string(item, "reason"));
+	}
+	table_print(&t, stdout);
+	table_free(&t);
+}
+
+static void print_groups(const struct listing *l, wall_time now)
+{
+	static const struct table_column columns[] = { { "COUNT", TEXT_RIGHT, 0 },
+		{ "CHANNEL", TEXT_LEFT, 16 }, { "STATUS", TEXT_LEFT, 0 }, { "CLASS", TEXT_LEFT, 0 },
+		{ "OLDEST", TEXT_RIGHT, 0 }, { "NEWEST", TEXT_RIGHT, 0 }, { "REASON", TEXT_LEFT, 0 } };
+	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
+	const cJSON *item;
+	cJSON_ArrayForEach(item, l->items)
+	{
+		add_int(&t, item, "count");
+		table_add(&t, json_string(item, "channel"));
+		table_add(&t, json_string(item, "status"));
+		table_add(&t, json_string(item, "class"));
+		add_age(&t, time_get(item, "oldest"), now);
+		add_age(&t, time_get(item, "newest"), now);
+		table_add(&t, json_string(item, "reason"));
+	}
+	table_print(&t, stdout);
+	table_free(&t);
+}
+
+static int show_one(struct verb_call *call, const char *id)
+{
+	struct buf path = BUF(4096);
+	struct reply reply = { 0 };
+	buf_puts(&path, "/v1/failed");
+	path_segment(&path, id);
+	client_call(call->client, buf_str(&path), NULL, CLIENT_READ_MS, &reply);
+	buf_free(&path);
+	int status = 0;
+	if (reply.code != 0) {
+		status = reply_report(&reply, id);
+	} else if (call->option[OPT_JSON]) {
+		print_json(buf_str(&reply.body), reply.body.len);
+	} else {
+		struct lines l = { .width = print_width() };
+		lines_addf(&l, ROLE_TITLE, NULL, "%s %s", json_string(reply.json, "channel"), id);
+		facts_row(&l, reply.json, call->now);
+		facts_attempts(&l, reply.json, call->now);
+		facts_payload(&l, reply.json);
+		facts_audit(&l, json_get(reply.json, "audit"), call->now);
+		lines_print(&l, stdout);
+		lines_clear(&l);
+	}
+	reply_free(&reply);
+	return status;
+}
+
+/* RFC 3339, or an age ("1h") counted back from now. */
+static int since_text(struct verb_call *call, char text[WALL_TEXT_SIZE])
+{
+	const char *since = call->option[OPT_SINCE];
+	wall_time at = { 0 };
+	int64_t ago_ms;
+	*text = 0;
+	if (!since)
+		return 0;
+	if (duration_parse(since, &ago_ms) == 0)
+		at.ms = call->now.ms - ago_ms;
+	else if (wall_parse(since, &at) != 0)
+		return usage_error(call,
+		        "--since takes a time like 2026-11-22T21:00:00+09:00 or an age like 1h, not \"%s\"",
+		        since);
+	wall_format(at, text);
+	return 0;
+}
+
+int verb_failed(struct verb_call *call)
+{
+	if (call->arg_count == 1)
+		return show_one(call, call->args[0]);
+	int limit;
+	char since[WALL_TEXT_SIZE];
+	if (limit_of(call, &limit) != 0 || since_text(call, since) != 0)
+		return EXIT_USAGE;
+	bool groups = call->option[OPT_GROUPS] != NULL;
+	if (groups && call->option[OPT_SORT])
+		return usage_error(call, "--sort does not go with --groups: the largest group comes first");
+	struct buf path = BUF(64 << 10);
+	buf_puts(&path, groups ? "/v1/failed/groups" : "/v1/failed");
+	path_query(&path, "status", call->option[OPT_STATUS]);
+	path_query(&path, "channel", call->option[OPT_CHANNEL]);
+	path_query(&path, "class", call->option[OPT_CLASS]);
+	path_query(&path, "q", call->option[OPT_SEARCH]);
+	path_query(&path, "since", since);
+	path_query(&path, "sort", call->option[OPT_SORT]);
+	struct listing l;
+	if (groups && limit > PAGE_MAX)
+		limit = PAGE_MAX; /* groups are not paged */
+	int status = listing_get(call, buf_str(&path), limit, &l);
+	buf_free(&path);
+	if (status != 0)
+		return status;
+	if (call->option[OPT_JSON]) {
+		print_listing_json(&l);
+	} else {
+		(groups ? print_groups : print_failed)(&l, call->now);
+		say_more(&l, "failed notifications");
+	}
+	cJSON_Delete(l.json);
+	return 0;
+}
+
+static int dlq_one(struct verb_call *call, const char *channel, int limit)
+{
+	struct buf path = BUF(4096), depth = BUF(128);
+	struct listing l;
+	buf_puts(&path, "/v1/dlq");
+	path_segment(&path, channel);
+	int status = listing_get(call, buf_str(&path), limit, &l);
+	buf_free(&path);
+	if (status != 0)
+		return status;
+	if (call->option[OPT_JSON]) {
+		print_listing_json(&l);
+	} else {
+		wall_time mirrored = time_get(l.json, "mirrored_at");
+		format_figure(&depth, figure_get(l.json, "depth"), FORMAT_NO_AGE, 24);
+		buf_puts(&depth,
+		        mirrored.ms ? " in the queue, looked at " : " in the queue, not looked at yet");
+		if (mirrored.ms) {
+			format_span(&depth, seconds_between(mirrored, call->now));
+			buf_puts(&depth, " ago");
+		}
+		fprintf(stderr, "%s: %s\n", channel, buf_str(&depth));
+		print_failed(&l, call->now);
+		say_more(&l, "known copies");
+	}
+	buf_free(&depth);
+	cJSON_Delete(l.json);
+	return 0;
+}
+
+int verb_dlq(struct verb_call *call)
+{
+	int limit, status = 0;
+	if (limit_of(call, &limit) != 0)
+		return EXIT_USAGE;
+	if (call->arg_count == 1)
+		return dlq_one(call, call->args[0], limit);
+	struct reply reply = { 0 };
+	client_call(call->client, "/v1/status", NULL, CLIENT_READ_MS, &reply);
+	if (reply.code != 0)
+		status = reply_report(&reply, NULL);
+	const cJSON *channel;
+	cJSON_ArrayForEach(channel, json_get(reply.json, "channels"))
+	{
+		const char *name = json_string(channel, "name");
+		if (status == 0 && name)
+			status = dlq_one(call, name, limit);
+	}
+	reply_free(&reply);
+	return status;
+}
+
+static void print_retrying(const struct listing *l, wall_time now)
+{
+	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "CHANNEL", TEXT_LEFT, 16 },
+		{ "ATTEMPT", TEXT_RIGHT, 0 }, { "NEXT IN", TEXT_RIGHT, 0 }, { "LAST CLASS", TEXT_LEFT, 0 },
+		{ "RECIPIENT", TEXT_LEFT, 28 }, { "LAST REPLY", TEXT_LEFT, 0 } };
+	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
+	struct buf b = BUF(128);
+	const cJSON *item;
+	cJSON_ArrayForEach(item, l->items)
+	{
+		table_add(&t, json_string(item, "id"));
+		table_add(&t, json_string(item, "channel"));
+		buf_printf(&b, "%lld of %lld", (long long)json_int(item, "attempts", 0),
+		        (long long)json_int(item, "max_attempts", 0));
+		table_take(&t, &b);
+		wall_time due = time_get(item, "due_at");
+		format_span_short(&b, due.ms ? seconds_between(now, due) : -1);
+		table_take(&t, &b);
+		table_add(&t, json_string(item, "last_class"));
+		table_add(&t, json_string(item, "recipient"));
+		table_add(&t, json_string(item, "last_reply"));
+	}
+	table_print(&t, stdout);
+	table_free(&t);
+	buf_free(&b);
+}
+
+static void print_outbox(const struct listing *l, wall_time now)
+{
+	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "EVENT", TEXT_LEFT, 40 },
+		{ "TRIES", TEXT_RIGHT, 0 }, { "AGE", TEXT_RIGHT, 0 }, { "PUBLISHED", TEXT_LEFT, 0 },
+		{ "LAST ERROR", TEXT_LEFT, 0 } };
+	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
+	const cJSON *item;
+	cJSON_ArrayForEach(item, l->items)
+	{
+		table_add(&t, json_string(item, "id"));
+		table_add(&t, json_string(item, "event_id"));
+		add_int(&t, item, "attempts");
+		add_age(&t, time_get(item, "created_at"), now);
+		add_time(&t, time_get(item, "published_at"), now);
+		table_add(&t, json_string(item, "last_error"));
+	}
+	table_print(&t, stdout);
+	table_free(&t);
+}
+
+static void print_audit(const struct listing *l, wall_time now)
+{
+	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "AT", TEXT_LEFT, 0 },
+		{ "OPERATOR", TEXT_LEFT, 20 }, { "ACT", TEXT_LEFT, 0 }, { "TARGET", TEXT_LEFT, 24 },
+		{ "OUTCOME", TEXT_LEFT, 0 }, { "REASON", TEXT_LEFT, 40 }, { "DETAIL", TEXT_LEFT, 0 } };
+	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
+	const cJSON *item;
+	cJSON_ArrayForEach(item, l->items)
+	{
+		table_add(&t, json_string(item, "id"));
+		add_time(&t, time_get(item, "at"), now);
+		table_add(&t, json_string(item, "operator"));
+		table_add(&t, json_string(item, "act"));
+		table_add(&t, json_string(item, "target"));
+		table_add(&t, json_string(item, "outcome"));
+		table_add(&t, json_string(item, "reason"));
+		table_add(&t, json_string(item, "detail"));
+	}
+	table_print(&t, stdout);
+	table_free(&t);
+}
+
+/* A list that needs nothing but its path and its printer. */
+static int simple_list(struct verb_call *call, const struct buf *path, const char *what,
+        void (*print)(const struct listing *, wall_time))
+{
+	int limit;
+	if (limit_of(call, &limit) != 0)
+		return EXIT_USAGE;
+	struct listing l;
+	int status = listing_get(call, buf_str(path), limit, &l);
+	if (status != 0)
+		return status;
+	if (call->option[OPT_JSON]) {
+		print_listing_json(&l);
+	} else {
+		print(&l, call->now);
+		say_more(&l, what);
+	}
+	cJSON_Delete(l.json);
+	return 0;
+}
+
+int verb_retrying(struct verb_call *call)
+{
+	struct buf path = BUF(4096);
+	buf_puts(&path, "/v1/retrying");
+	path_query(&path, "channel", call->option[OPT_CHANNEL]);
+	int status = simple_list(call, &path, "deliveries waiting for a retry", print_retrying);
+	buf_free(&path);
+	return status;
+}
+
+int verb_outbox(struct verb_call *call)
+{
+	bool waiting = call->option[OPT_WAITING] != NULL, published = call->option[OPT_PUBLISHED] != NULL;
+	if (waiting && published)
+		return usage_error(call, "--waiting and --published exclude each other");
+	struct buf path = BUF(4096);
+	buf_puts(&path, "/v1/outbox");
+	path_query(&path, "waiting", waiting ? "true" : published ? "false" : NULL);
+	int status = simple_list(call, &path, "events in the outbox", print_outbox);
+	buf_free(&path);
+	return status;
+}
+
+int verb_audit(struct verb_call *call)
+{
+	struct buf path = BUF(4096);
+	buf_puts(&path, "/v1/audit");
+	path_query(&path, "target", call->option[OPT_TARGET]);
+	int status = simple_list(call, &path, "acts recorded", print_audit);
+	buf_free(&path);
+	return status;
+}

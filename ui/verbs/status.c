@@ -1,0 +1,103 @@
+/* usher status: the Overview for a script and a pager; see verbs.h. */
+#include "verbs.h"
+
+#include "../format.h"
+#include "../lines.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static double rate_get(const cJSON *object, const char *key)
+{
+	const cJSON *n = json_get(object, key);
+	return cJSON_IsNumber(n) ? n->valuedouble : -1;
+}
+
+static void add_figure(struct table *t, const cJSON *ch, const char *key, wall_time now)
+{
+	struct buf b = BUF(128);
+	format_figure(&b, figure_get(ch, key), seconds_between(time_get(ch, "depth_at"), now), 24);
+	table_take(t, &b);
+	buf_free(&b);
+}
+
+static void print_channels(const cJSON *status, wall_time now)
+{
+	static const struct table_column columns[] = { { "CHANNEL", TEXT_LEFT, 16 },
+		{ "BREAKER", TEXT_LEFT, 0 }, { "VISIBLE", TEXT_RIGHT, 0 }, { "IN FLIGHT", TEXT_RIGHT, 0 },
+		{ "RETRYING", TEXT_RIGHT, 0 }, { "DLQ", TEXT_RIGHT, 0 }, { "DEAD", TEXT_RIGHT, 0 },
+		{ "OLDEST", TEXT_RIGHT, 0 }, { "IN", TEXT_RIGHT, 0 }, { "OUT", TEXT_RIGHT, 0 },
+		{ "FAIL", TEXT_RIGHT, 0 } };
+	static const char *const figures[] = { "visible", "in_flight", "retrying", "dlq_depth", "dead" };
+	static const char *const rates[] = { "in_per_s", "out_per_s", "fail_per_s" };
+	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
+	struct buf b = BUF(128);
+	const cJSON *ch;
+	cJSON_ArrayForEach(ch, json_get(status, "channels"))
+	{
+		table_add(&t, json_string(ch, "name"));
+		table_add(&t, json_bool(ch, "enabled", true) ? json_string(json_get(ch, "breaker"), "state")
+		                                             : "off");
+		for (size_t i = 0; i < ARRAY_LEN(figures); i++)
+			add_figure(&t, ch, figures[i], now);
+		format_span_short(&b, json_int(ch, "oldest_age_s", -1));
+		table_take(&t, &b);
+		for (size_t i = 0; i < ARRAY_LEN(rates); i++) {
+			format_rate(&b, rate_get(json_get(ch, "rates"), rates[i]));
+			table_take(&t, &b);
+		}
+	}
+	table_print(&t, stdout);
+	table_free(&t);
+	buf_free(&b);
+}
+
+static void print_daemon(const cJSON *status)
+{
+	const cJSON *outbox = json_get(status, "outbox");
+	struct buf b = BUF(1024);
+	buf_puts(&b, "outbox: ");
+	format_figure(&b, figure_get(outbox, "waiting"), FORMAT_NO_AGE, 16);
+	buf_puts(&b, " waiting, ");
+	format_rate(&b, rate_get(outbox, "published_per_s"));
+	buf_printf(&b, " published\nusherd %s, pid %lld, up ", json_string(status, "version"),
+	        (long long)json_int(status, "pid", 0));
+	format_span(&b, json_int(status, "uptime_s", 0));
+	buf_printf(&b, ", broker %s, database %s, you are %s%s", json_string(status, "driver"),
+	        json_bool(json_get(status, "database"), "up", false) ? "up" : "down",
+	        json_string(status, "operator"), json_bool(status, "read_only", false) ? " (read-only)" : "");
+	const char *text = buf_str(&b), *end = strchr(text, '\n');
+	struct buf clean = BUF(8192);
+	text_clean(&clean, text, (size_t)(end - text));
+	buf_putc(&clean, '\n');
+	text_clean(&clean, end + 1, strlen(end + 1));
+	printf("%s\n", buf_str(&clean));
+	buf_free(&clean);
+	buf_free(&b);
+}
+
+int verb_status(struct verb_call *call)
+{
+	struct reply reply = { 0 };
+	int status = 0;
+	client_call(call->client, "/v1/status", NULL, CLIENT_READ_MS, &reply);
+	if (reply.code != 0) {
+		status = reply_report(&reply, NULL);
+	} else if (call->option[OPT_JSON]) {
+		print_json(buf_str(&reply.body), reply.body.len);
+	} else {
+		struct lines verdict = { .width = print_width() };
+		facts_verdict(&verdict, reply.json, call->now);
+		lines_print(&verdict, stdout);
+		lines_clear(&verdict);
+		putchar('\n');
+		print_channels(reply.json, call->now);
+		putchar('\n');
+		print_daemon(reply.json);
+	}
+	reply_free(&reply);
+	return status;
+}

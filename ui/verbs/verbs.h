@@ -1,0 +1,90 @@
+/* The command line: one table of verbs and one of options make parsing, help and dispatch. A verb asks
+ * the daemon through the client, prints for people or as JSON, and returns the exit status. Main thread. */
+#ifndef UI_VERBS_VERBS_H
+#define UI_VERBS_VERBS_H
+
+#include "../client.h"
+
+#include "base/clock.h"
+
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NOT_FOUND = 3,
+	EXIT_CONFLICT = 4,
+	EXIT_FORBIDDEN = 5,
+	EXIT_UNREACHABLE = 6
+};
+
+/* OPTION(id, "name", letter or 0, "ARG" or NULL, "help"): the rows of both --help and getopt. */
+#define OPTION_TABLE(OPTION)                                                                                 \
+	OPTION(STATUS, "status", 0, "STATUS", "dead, queued, delivered, cancelled or any")                   \
+	OPTION(CHANNEL, "channel", 0, "NAME", "only this channel: email or coupon")                          \
+	OPTION(CLASS, "class", 0, "CLASS", "only this failure class, such as service_down")                  \
+	OPTION(SEARCH, "search", 0, "TEXT", "event id, user id or recipient, or how one begins")             \
+	OPTION(SINCE, "since", 0, "TIME", "dead since: RFC 3339, or an age such as 90s, 1h or 2d")           \
+	OPTION(SORT, "sort", 0, "ORDER", "newest (the default) or oldest first")                             \
+	OPTION(LIMIT, "limit", 0, "N", "how many rows at most (default 50)")                                 \
+	OPTION(GROUPS, "groups", 0, NULL, "count by channel, status, class and reason")                      \
+	OPTION(REASON, "reason", 0, "TEXT", "why, for the audit and for who comes after you")                \
+	OPTION(EMAIL, "email", 0, "ADDRESS", "where the welcome mail goes")                                  \
+	OPTION(NAME, "name", 0, "NAME", "the new member's name")                                             \
+	OPTION(USER_ID, "user-id", 0, "ID", "the member's id (default: a new one)")                          \
+	OPTION(LOCALE, "locale", 0, "TAG", "language of the mail, such as ko-KR")                            \
+	OPTION(TARGET, "target", 0, "WHAT", "only acts on this, such as failed/42")                          \
+	OPTION(WAITING, "waiting", 0, NULL, "only what is not published yet")                                \
+	OPTION(PUBLISHED, "published", 0, NULL, "only what has been published")                              \
+	OPTION(JSON, "json", 0, NULL, "print the daemon's JSON")                                             \
+	OPTION(SOCKET, "socket", 0, "PATH", "the daemon's socket (USHER_SOCKET; /run/usher/usher.sock)")     \
+	OPTION(READ_ONLY, "read-only", 'R', NULL, "look only: the read-only socket (usher-ro.sock)")         \
+	OPTION(HELP, "help", 'h', NULL, "this help")                                                         \
+	OPTION(VERSION, "version", 0, NULL, "usher's version")
+
+#define OPTION_ID(id, ...) OPT_##id,
+enum option_id { OPTION_TABLE(OPTION_ID) OPT_COUNT };
+#undef OPTION_ID
+
+struct verb_call {
+	const struct verb *verb;
+	const char *option[OPT_COUNT]; /* NULL: not given; "" for one without an argument */
+	char **args;
+	int arg_count;
+	struct client *client;
+	bool read_only;
+	wall_time now;
+};
+
+struct verb {
+	const char *name, *args, *summary;
+	int args_min, args_max;
+	unsigned options; /* bit per option_id, beyond the common ones */
+	int (*run)(struct verb_call *call);
+};
+
+const struct verb *verb_find(const char *name);
+/* Reads options up to the first word that is none (`leading`), or all of them. EXIT_USAGE and a message
+ * on standard error when one is wrong. Returns 0; *ret_rest is the index of the first word left. */
+int verb_options(struct verb_call *call, int argc, char **argv, bool leading, int *ret_rest);
+void verb_help(const struct verb *verb); /* NULL: of the whole program */
+
+int exit_of(const struct reply *reply);
+/* "usher: what: message" on standard error; returns exit_of. */
+int reply_report(const struct reply *reply, const char *what);
+int usage_error(const struct verb_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Prints JSON, with what could act on a terminal escaped. */
+void print_json(const char *json, size_t len);
+int print_width(void); /* of the terminal, or 100 */
+
+int verb_status(struct verb_call *call);
+int verb_failed(struct verb_call *call);
+int verb_dlq(struct verb_call *call);
+int verb_retrying(struct verb_call *call);
+int verb_outbox(struct verb_call *call);
+int verb_audit(struct verb_call *call);
+int verb_redrive(struct verb_call *call);
+int verb_cancel(struct verb_call *call);
+int verb_restore(struct verb_call *call);
+int verb_signup(struct verb_call *call);
+
+#endif
