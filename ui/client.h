@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 
-#include <cjson/cJSON.h>
+#include "base/json.h"
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "text.h"
 
-#include <cjson/cJSON.h>
+#include "base/json.h"
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>

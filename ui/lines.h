@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 
-#include <cjson/cJSON.h>
+#include "base/json.h"
 #include <stdio.h>
 
 /* What a piece of text means; the console's theme gives it a look, never colour alone. */

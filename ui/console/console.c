@@ -1,0 +1,259 @@
+/* The console's main loop: sleeps on the keyboard, the signals, the requests under way and a timer, and
+ * never on the daemon. Every wake-up drains the keys, runs the answers, starts what is due and draws. */
+#include "console.h"
+
+#include "list.h"
+#include "screen.h"
+#include "terminal.h"
+
+#include "../format.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <curses.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TICK_MS 1000
+#define RETRY_EVERY_MS 1000
+
+struct screen *console_screen(struct console *c)
+{
+	return c->in_detail ? &c->detail : &c->screens[c->current];
+}
+
+void console_close_detail(struct console *c)
+{
+	if (!c->in_detail)
+		return;
+	c->in_detail = false;
+	c->detail.close(c->detail.state);
+}
+
+void console_show(struct console *c, int screen)
+{
+	console_close_detail(c);
+	c->current = (screen + SCREEN_COUNT) % SCREEN_COUNT;
+}
+
+void console_open_detail(struct console *c, const char *id)
+{
+	console_close_detail(c);
+	detail_open(&c->detail, c, id);
+	c->in_detail = true;
+}
+
+void console_refresh(struct console *c)
+{
+	c->status_asked = (mono_time){ 0 };
+	for (int i = 0; i < SCREEN_COUNT; i++)
+		c->screens[i].renew(c->screens[i].state);
+	if (c->in_detail)
+		c->detail.renew(c->detail.state);
+}
+
+void console_unmark(struct console *c, const char *id)
+{
+	for (int i = 0; i < SCREEN_COUNT; i++)
+		if (c->screens[i].unmark)
+			c->screens[i].unmark(c->screens[i].state, id);
+}
+
+/* The acting socket may have become closed to this user, or the read-only one open. */
+static void choose_again(struct console *c)
+{
+	struct socket_choice choice;
+	if (!socket_choose(c->given, c->asked_read_only, &choice))
+		return;
+	client_use(c->client, choice.path);
+	c->read_only = choice.read_only;
+}
+
+void console_heard(struct console *c, const struct reply *reply)
+{
+	if (reply_unreachable(reply)) {
+		if (!c->down)
+			c->down_since = c->last_heard.ms ? c->last_heard : c->now;
+		c->down = true;
+		snprintf(c->down_why, sizeof c->down_why, "%s", reply->message);
+		if (reply->os_error == EACCES)
+			choose_again(c);
+		return;
+	}
+	c->last_heard = c->now;
+	if (c->down) {
+		c->down = false;
+		console_refresh(c);
+	}
+}
+
+static void on_status(void *arg, struct reply *reply)
+{
+	struct console *c = arg;
+	c->status_request = 0;
+	console_heard(c, reply);
+	if (reply->code != 0)
+		return;
+	cJSON_Delete(c->status);
+	c->status = reply->json;
+	reply->json = NULL;
+	c->status_at = c->now;
+	if (!c->asked_read_only)
+		c->read_only = json_bool(c->status, "read_only", c->read_only);
+}
+
+static void fetch_status(struct console *c)
+{
+	int every = c->down ? RETRY_EVERY_MS : STATUS_EVERY_MS;
+	bool due = c->status_asked.ns == 0 || mono_since_ms(c->status_asked, c->mono) >= every;
+	if (c->status_request || !due)
+		return;
+	c->status_asked = c->mono;
+	c->status_request = client_start(c->client, "/v1/status", NULL, STATUS_TIMEOUT_MS, on_status, c);
+}
+
+static void leave(struct console *c)
+{
+	int done, all;
+	if (acts_running(c, &done, &all))
+		note_add(c, ROLE_WARN, "%d act%s not answered yet: wait, or Ctrl-C to leave all the same",
+		        all - done, all - done == 1 ? " is" : "s are");
+	else
+		c->quit = true;
+}
+
+static void common_key(struct console *c, enum action action)
+{
+	switch (action) {
+	case ACTION_OVERVIEW:
+	case ACTION_DLQ:
+	case ACTION_FAILED:
+		console_show(c, (int)(action - ACTION_OVERVIEW));
+		break;
+	case ACTION_NEXT:
+		console_show(c, c->current + 1);
+		break;
+	case ACTION_PREVIOUS:
+		console_show(c, c->current - 1);
+		break;
+	case ACTION_REFRESH:
+		console_refresh(c);
+		terminal_redraw();
+		break;
+	case ACTION_HELP:
+		c->help = true;
+		c->help_top = 0;
+		break;
+	case ACTION_QUIT:
+		leave(c);
+		break;
+	default:
+		break;
+	}
+}
+
+static void take_key(struct console *c, int key)
+{
+	if (frame_too_small()) { /* what cannot be seen must not be acted on */
+		if (key == 'q' || key == KEY_INTERRUPT)
+			c->quit = true;
+		return;
+	}
+	if (c->dialog.kind != DIALOG_NONE) {
+		dialog_key(c, key);
+		return;
+	}
+	struct screen *s = console_screen(c);
+	enum action action = key_action(key, s->scope(s->state));
+	if (key == KEY_INTERRUPT)
+		c->quit = true;
+	else if (c->help)
+		help_key(c, action);
+	else if (action == ACTION_READ && note_read(c))
+		return;
+	else if (action_acts(action) && c->read_only)
+		note_add(c, ROLE_WARN, "This console is read-only: it looks and does not act%s",
+		        c->asked_read_only ? " (-R)" : ", because only the read-only socket may be opened");
+	else if (action != ACTION_NONE && !s->key(s->state, c, action))
+		common_key(c, action);
+}
+
+static void take_keys(struct console *c)
+{
+	int key;
+	while (!c->quit && (key = terminal_key()) != 0)
+		take_key(c, key);
+}
+
+static void fetch(struct console *c)
+{
+	fetch_status(c);
+	struct screen *s = console_screen(c);
+	s->fetch(s->state, c);
+}
+
+/* Returns the signal that ended it, or 0. */
+static int run(struct console *c)
+{
+	while (!c->quit) {
+		c->now = wall_now();
+		c->mono = mono_now();
+		fetch(c);
+		frame_draw(c);
+		struct pollfd fds[] = { { STDIN_FILENO, POLLIN, 0 }, { terminal_signals(), POLLIN, 0 } };
+		client_wait(c->client, fds, ARRAY_LEN(fds), TICK_MS);
+		c->now = wall_now();
+		c->mono = mono_now();
+		struct terminal_news news;
+		terminal_take_signals(&news);
+		if (news.end)
+			return news.end;
+		if (terminal_gone(fds[0].revents))
+			return SIGHUP;
+		if (news.interrupt)
+			take_key(c, KEY_INTERRUPT);
+		take_keys(c);
+		client_turn(c->client);
+	}
+	return 0;
+}
+
+static void free_console(struct console *c)
+{
+	dialog_close(&c->dialog);
+	console_close_detail(c);
+	for (int i = 0; i < SCREEN_COUNT; i++)
+		c->screens[i].close(c->screens[i].state);
+	while (note_read(c))
+		;
+	client_free(c->client);
+	acts_free(c->acts);
+	cJSON_Delete(c->status);
+	free(c);
+}
+
+int console_run(const struct socket_choice *choice, const char *given, bool read_only)
+{
+	if (terminal_open() != 0)
+		return 1;
+	struct console *c = mem_alloc(sizeof *c);
+	c->client = client_new(choice->path);
+	c->given = given;
+	c->asked_read_only = read_only;
+	c->read_only = choice->read_only;
+	overview_open(&c->screens[0]);
+	dlq_open(&c->screens[1], c);
+	failed_open(&c->screens[2], c);
+	int end = run(c);
+	terminal_close();
+	free_console(c);
+	if (end) { /* the signal's own end, now that the terminal is as it was */
+		signal(end, SIG_DFL);
+		raise(end);
+	}
+	return 0;
+}

@@ -1,0 +1,152 @@
+/* Screen 2: what stands in each channel's dead-letter queue, from the daemon's mirror: looking changes
+ * nothing in the queue. */
+#include "list.h"
+
+#include "../format.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CHANNEL_NAME_MAX 64
+
+struct dlq {
+	struct list list;
+	char channel[CHANNEL_NAME_MAX]; /* "" until the status names the channels */
+};
+
+static enum scope dlq_scope(const void *state)
+{
+	(void)state;
+	return SCOPE_DLQ;
+}
+
+static void dlq_path(void *state, struct buf *out)
+{
+	const struct dlq *d = state;
+	buf_puts(out, "/v1/dlq");
+	path_segment(out, d->channel);
+}
+
+/* Goes `by` channels on among those of the status; picks the first while none is picked. */
+static void pick_channel(struct dlq *d, const struct console *c, int by)
+{
+	const cJSON *channels = json_get(c->status, "channels"), *ch;
+	int count = cJSON_GetArraySize(channels), at = -1, i = 0;
+	if (count == 0)
+		return;
+	cJSON_ArrayForEach(ch, channels)
+	{
+		const char *name = json_string(ch, "name");
+		if (name && !strcmp(name, d->channel))
+			at = i;
+		i++;
+	}
+	at = at < 0 ? 0 : (at + by + count) % count;
+	const char *name = json_string(cJSON_GetArrayItem(channels, at), "name");
+	snprintf(d->channel, sizeof d->channel, "%s", name ? name : "");
+	list_restart(&d->list);
+	d->list.mark_count = 0; /* marks are acted on together: they stay within what is seen */
+}
+
+static void dlq_fetch(void *state, struct console *c)
+{
+	struct dlq *d = state;
+	if (!d->channel[0])
+		pick_channel(d, c, 0);
+	if (d->channel[0])
+		list_fetch(&d->list);
+}
+
+static void draw_channels(const struct dlq *d, const struct console *c, struct rect area)
+{
+	const cJSON *ch;
+	int x = area.x + 1, end = area.x + area.width;
+	cJSON_ArrayForEach(ch, json_get(c->status, "channels"))
+	{
+		const char *name = json_string(ch, "name");
+		bool on = name && !strcmp(name, d->channel);
+		struct buf b = BUF(1024);
+		buf_printf(&b, on ? "[%s " : " %s ", name ? name : "?");
+		format_figure(&b, figure_get(ch, "dlq_depth"), seconds_between(c->status_at, c->now), 14);
+		buf_puts(&b, on ? "]" : " ");
+		x += paint(area.y, x, end - x, on ? ROLE_TITLE : ROLE_FAINT, TEXT_CLIP, buf_str(&b)) + 1;
+		buf_free(&b);
+	}
+	struct buf b = BUF(4096);
+	wall_time mirrored = time_get(d->list.json, "mirrored_at");
+	list_summary(&d->list, &b);
+	if (mirrored.ms) {
+		buf_puts(&b, "  queue looked at ");
+		format_span_short(&b, seconds_between(mirrored, c->now));
+		buf_puts(&b, " ago");
+	} else if (d->list.loaded) {
+		buf_puts(&b, "  queue not looked at yet");
+	}
+	paint(area.y, x + 1, end - x - 1, ROLE_FAINT, TEXT_RIGHT, buf_str(&b));
+	buf_free(&b);
+}
+
+static void dlq_draw(void *state, const struct console *c, struct rect area)
+{
+	struct dlq *d = state;
+	draw_channels(d, c, area);
+	list_draw(&d->list, (struct rect){ area.y + 1, area.x, area.height - 1, area.width });
+}
+
+static bool dlq_key(void *state, struct console *c, enum action action)
+{
+	struct dlq *d = state;
+	if (list_key(&d->list, action))
+		return true;
+	if (action == ACTION_CHANNEL_NEXT || action == ACTION_CHANNEL_BACK) {
+		pick_channel(d, c, action == ACTION_CHANNEL_NEXT ? 1 : -1);
+		return true;
+	}
+	return list_act(&d->list, action);
+}
+
+static void dlq_renew(void *state)
+{
+	struct dlq *d = state;
+	d->list.due = true;
+}
+
+static void dlq_unmark(void *state, const char *id)
+{
+	struct dlq *d = state;
+	list_unmark(&d->list, id);
+}
+
+static void dlq_close(void *state)
+{
+	struct dlq *d = state;
+	list_close(&d->list);
+	free(d);
+}
+
+void dlq_open(struct screen *s, struct console *c)
+{
+	struct dlq *d = mem_alloc(sizeof *d);
+	d->list = (struct list){ .console = c,
+		.columns = dlq_columns,
+		.column_count = dlq_column_count,
+		.paged = true,
+		.markable = true,
+		.path = dlq_path,
+		.key = row_key,
+		.arg = d };
+	list_open(&d->list);
+	*s = (struct screen){ .name = "DLQ",
+		.title = "Dead-letter queues",
+		.state = d,
+		.scope = dlq_scope,
+		.fetch = dlq_fetch,
+		.draw = dlq_draw,
+		.key = dlq_key,
+		.renew = dlq_renew,
+		.unmark = dlq_unmark,
+		.close = dlq_close };
+}

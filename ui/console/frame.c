@@ -1,0 +1,167 @@
+/* What stands around every screen: the bar, the banner, messages, the footer; and the help overlay. */
+#include "screen.h"
+
+#include "../format.h"
+
+#include "base/json.h"
+
+#include <curses.h>
+#include <string.h>
+
+#define COLUMNS_LEAST 80
+#define LINES_LEAST 24
+
+bool age_text(struct buf *out, wall_time at, wall_time now)
+{
+	int64_t age = seconds_between(at, now);
+	if (at.ms == 0 || age <= OLD_AFTER_S)
+		return false;
+	buf_puts(out, "as of ");
+	format_when(out, at, WHEN_DAY, now);
+	buf_puts(out, " (");
+	format_span(out, age);
+	buf_puts(out, " old)");
+	return true;
+}
+
+static void bar_right(const struct console *c, struct buf *out)
+{
+	const char *profile = json_string(c->status, "profile"), *host = json_string(c->status, "host"),
+	           *operator= json_string(c->status, "operator");
+	if (operator)
+		buf_printf(out, "%s@", operator);
+	if (host)
+		buf_puts(out, host);
+	if (profile && *profile)
+		buf_printf(out, " %s", profile);
+	buf_puts(out, "  ");
+	format_when(out, c->now, WHEN_CLOCK, c->now);
+}
+
+static void draw_bar(const struct console *c)
+{
+	int x = 1, end = COLS;
+	paint(0, 0, COLS, ROLE_BAR, TEXT_LEFT, "");
+	x += paint(0, x, 8, ROLE_BAR, TEXT_CLIP, "usher") + 2;
+	for (int i = 0; i < SCREEN_COUNT; i++) {
+		bool on = i == c->current;
+		x += paintf(0, x, end - x, on ? ROLE_KEY : ROLE_BAR, on ? "[%d %s]" : " %d %s ", i + 1,
+		        c->screens[i].name);
+	}
+	if (c->in_detail)
+		x += paintf(0, x, end - x, ROLE_KEY, " > %s", c->detail.name);
+	if (c->read_only) {
+		static const char badge[] = "[READ-ONLY]";
+		end -= (int)sizeof badge;
+		paint(0, end, (int)sizeof badge - 1, ROLE_BADGE, TEXT_CLIP, badge);
+		end--;
+	}
+	struct buf b = BUF(4096);
+	bar_right(c, &b);
+	paint(0, x + 1, end - x - 2, ROLE_BAR, TEXT_RIGHT, buf_str(&b));
+	buf_free(&b);
+}
+
+/* The line under the bar: what is wrong with the connection, what is being sent, or a rule. */
+static void draw_second_line(const struct console *c)
+{
+	struct buf b = BUF(4096);
+	int done, all;
+	if (c->down) {
+		buf_puts(&b, " ! daemon unreachable since ");
+		format_when(&b, c->down_since, WHEN_DAY, c->now);
+		buf_puts(&b, " (");
+		format_span(&b, seconds_between(c->down_since, c->now));
+		buf_printf(&b, ") - retrying.  %s", c->down_why);
+		paint(1, 0, COLS, ROLE_BANNER, TEXT_LEFT, buf_str(&b));
+	} else if (acts_running(c, &done, &all)) {
+		paintf(1, 1, COLS - 1, ROLE_ACCENT, "sending: %d of %d answered", done, all);
+	} else {
+		paint_rule(1, 0, COLS);
+	}
+	buf_free(&b);
+}
+
+static void draw_footer(const struct console *c, unsigned scope)
+{
+	int y = LINES - 1, x = 1;
+	paint(y, 0, COLS, ROLE_BAR, TEXT_LEFT, "");
+	for (int i = 0; i < key_row_count; i++) {
+		const struct key_row *k = &key_rows[i];
+		if (!*k->label || !(k->scopes & scope) || (k->acts && c->read_only))
+			continue;
+		const char *label = scope == SCOPE_DETAIL && k->action == ACTION_QUIT ? "back" : k->label;
+		int need = (int)(strlen(k->shown) + strlen(label)) + 3;
+		if (x + need > COLS)
+			break;
+		x += paint(y, x, COLS - x, ROLE_KEY, TEXT_CLIP, k->shown) + 1;
+		x += paint(y, x, COLS - x, ROLE_BAR, TEXT_CLIP, label) + 2;
+	}
+}
+
+/* Returns the lines used, above the footer. */
+static int draw_notes(const struct console *c)
+{
+	if (c->notes.count == 0)
+		return 0;
+	const struct note *n = &c->notes.items[0];
+	struct lines l = { .width = COLS - 4 };
+	struct buf b = BUF(8192);
+	buf_puts(&b, n->role == ROLE_BAD ? "!! " : n->role == ROLE_WARN ? "! " : "ok ");
+	format_when(&b, n->at, WHEN_CLOCK, c->now);
+	buf_printf(&b, "  %s", n->text);
+	lines_add(&l, n->role, NULL, buf_str(&b));
+	int count = l.count > NOTE_LINES_MAX - 1 ? NOTE_LINES_MAX - 1 : l.count, top = LINES - 2 - count;
+	paint_rule(top - 1, 0, COLS);
+	paint_blank((struct rect){ top, 0, count + 1, COLS }, ROLE_NORMAL);
+	paint_lines(&l, 0, (struct rect){ top, 1, count, COLS - 2 });
+	buf_clear(&b);
+	buf_puts(&b, "Esc: read");
+	if (c->notes.count + c->notes.dropped > 1)
+		buf_printf(&b, ", %d more", c->notes.count + c->notes.dropped - 1);
+	paint(LINES - 2, 1, COLS - 2, ROLE_FAINT, TEXT_CLIP, buf_str(&b));
+	lines_clear(&l);
+	buf_free(&b);
+	return count + 2;
+}
+
+static void draw_too_small(void)
+{
+	struct lines l = { .width = COLS };
+	if (l.width < 16)
+		l.width = 16;
+	lines_addf(&l, ROLE_NORMAL, NULL,
+	        "usher needs %dx%d, this is %dx%d. Make the window larger, or q to leave.", COLUMNS_LEAST,
+	        LINES_LEAST, COLS, LINES);
+	paint_lines(&l, 0, (struct rect){ 0, 0, LINES, COLS });
+	lines_clear(&l);
+}
+
+bool frame_too_small(void)
+{
+	return COLS < COLUMNS_LEAST || LINES < LINES_LEAST;
+}
+
+void frame_draw(struct console *c)
+{
+	struct screen *s = console_screen(c);
+	erase();
+	curs_set(c->dialog.kind == DIALOG_INPUT && !frame_too_small());
+	if (frame_too_small()) {
+		theme_fade(false);
+		draw_too_small();
+		refresh();
+		return;
+	}
+	theme_fade(c->down);
+	draw_bar(c);
+	draw_second_line(c);
+	int notes = c->notes.count ? draw_notes(c) : 0;
+	s->draw(s->state, c, (struct rect){ 2, 0, LINES - 3 - notes, COLS });
+	draw_footer(c, s->scope(s->state));
+	if (c->help)
+		help_draw(c);
+	if (c->dialog.kind != DIALOG_NONE)
+		dialog_draw(&c->dialog);
+	refresh();
+}

@@ -1,0 +1,50 @@
+/* Keys: read from the terminal as one number each, and looked up in the one table, keys.def. */
+#ifndef UI_CONSOLE_KEYS_H
+#define UI_CONSOLE_KEYS_H
+
+#include <stdbool.h>
+
+/* Function keys are told from characters by a bit no character has. */
+#define CODE(key) ((key) | 1 << 24)
+#define CONTROL(letter) ((letter)&0x1f)
+#define KEY_INTERRUPT CONTROL('c')
+
+enum scope {
+	SCOPE_OVERVIEW = 1,
+	SCOPE_DLQ = 2,
+	SCOPE_FAILED = 4,
+	SCOPE_GROUPS = 8, /* Failed, counted by cause */
+	SCOPE_DETAIL = 16
+};
+/* The words keys.def uses. */
+#define SCOPES_ANY (SCOPES_SCREENS | SCOPE_DETAIL)
+#define SCOPES_SCREENS (SCOPE_OVERVIEW | SCOPES_LISTS)
+#define SCOPES_LISTS (SCOPES_TABLES | SCOPE_GROUPS)
+#define SCOPES_TABLES (SCOPE_DLQ | SCOPE_FAILED)
+#define SCOPES_ROWS (SCOPES_TABLES | SCOPE_DETAIL)
+#define SCOPES_FAILED (SCOPE_FAILED | SCOPE_GROUPS)
+#define SCOPES_DLQ SCOPE_DLQ
+#define SCOPES_FAILED_ROWS SCOPE_FAILED
+
+#define KEY(where, action, k1, k2, k3, acts, shown, label, help) ACTION_##action,
+enum action {
+	ACTION_NONE,
+#include "keys.def"
+	ACTION_COUNT
+};
+#undef KEY
+
+struct key_row {
+	unsigned scopes;
+	enum action action;
+	int keys[3];
+	bool acts;
+	const char *shown, *label, *help;
+};
+extern const struct key_row key_rows[];
+extern const int key_row_count;
+
+enum action key_action(int key, unsigned scope);
+bool action_acts(enum action action);
+
+#endif

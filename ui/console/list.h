@@ -1,0 +1,79 @@
+/* A paged list of the API in a scrolling table: one page of rows at a time, walked by keyset cursor, so
+ * that two million rows cost what two hundred do. The selection goes by id and survives a refresh; so do
+ * marks, across pages as well. Main thread. */
+#ifndef UI_CONSOLE_LIST_H
+#define UI_CONSOLE_LIST_H
+
+#include "screen.h"
+
+#define LIST_PAGE 200 /* rows asked for at a time */
+#define LIST_MARKS_MAX 500
+#define LIST_KEY_MAX 256
+#define LIST_COLUMNS_MAX 16
+
+struct list_column {
+	const char *title;
+	int width;      /* least columns */
+	int grow;       /* share of what is left over */
+	int most;       /* columns at most; 0: any */
+	int from_width; /* shown from this width of the screen on */
+	enum text_align align;
+	void (*cell)(const cJSON *row, wall_time now, struct buf *out);
+	enum role (*role)(const cJSON *row); /* NULL: normal */
+};
+
+enum list_going { LIST_STAY, LIST_NEXT, LIST_BACK };
+
+struct list {
+	struct console *console;
+	const struct list_column *columns;
+	int column_count;
+	bool paged, markable;
+	void (*path)(void *arg, struct buf *out); /* of the list, with its filters */
+	void (*key)(const cJSON *row, char out[LIST_KEY_MAX]);
+	void *arg;
+
+	cJSON *json; /* the page on show; rows point into it */
+	const cJSON **rows;
+	int count;
+	bool loaded;
+	wall_time at;
+	mono_time asked;
+	char error[USHER_ERROR_MESSAGE_MAX];
+
+	unsigned request;
+	enum list_going going;
+	bool due;
+	char *cursor;  /* of the page on show; NULL: the first */
+	char **behind; /* cursors of the pages before it */
+	int behind_count;
+	int64_t before; /* rows on the pages before it */
+
+	int selected, top, height;
+	char selected_key[LIST_KEY_MAX];
+	struct row_ref *marks;
+	int mark_count;
+};
+
+void list_open(struct list *l);
+void list_close(struct list *l);
+void list_restart(struct list *l); /* other filters: from the first page, nothing kept but marks */
+void list_fetch(struct list *l);   /* when due, and no request is under way */
+void list_draw(struct list *l, struct rect area);
+bool list_key(struct list *l, enum action action);
+/* Opens the selected row, or asks to act on the marked rows; false for other actions. */
+bool list_act(struct list *l, enum action action);
+const cJSON *list_selected(const struct list *l);
+/* Marked rows, or the selected one; the caller frees. */
+int list_targets(const struct list *l, struct row_ref **ret_rows);
+void list_unmark(struct list *l, const char *id);
+/* "1-200 of 12,345+, 3 marked, as of …": what the info line of a screen ends with. */
+void list_summary(const struct list *l, struct buf *out);
+
+/* rows.c: the columns of failed rows and of groups. */
+extern const struct list_column failed_columns[], dlq_columns[], group_columns[];
+extern const int failed_column_count, dlq_column_count, group_column_count;
+void row_key(const cJSON *row, char out[LIST_KEY_MAX]);
+void group_key(const cJSON *row, char out[LIST_KEY_MAX]);
+
+#endif

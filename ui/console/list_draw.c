@@ -1,0 +1,165 @@
+/* Paged lists on the screen; see list.h. */
+#include "list.h"
+
+#include "../format.h"
+
+#include "base/json.h"
+
+#include <string.h>
+
+#define GUTTER 2 /* the selection's arrow, the mark's star */
+#define GAP 1
+
+/* Columns that fit, widened to use the whole line. Returns how many are shown. */
+static int lay_out(const struct list *l, int width, int widths[LIST_COLUMNS_MAX])
+{
+	int left = width - GUTTER, grow = 0, shown = 0;
+	for (int i = 0; i < l->column_count; i++) {
+		const struct list_column *c = &l->columns[i];
+		widths[i] = width >= c->from_width ? c->width : 0;
+		if (!widths[i])
+			continue;
+		left -= c->width + (shown++ ? GAP : 0);
+		grow += c->grow;
+	}
+	/* twice: what a limited column leaves goes to the others */
+	for (int round = 0; round < 2 && left > 0 && grow > 0; round++) {
+		int share = left, growing = grow;
+		for (int i = 0; i < l->column_count; i++) {
+			const struct list_column *c = &l->columns[i];
+			if (!widths[i] || !c->grow || (c->most && widths[i] >= c->most))
+				continue;
+			int more = share * c->grow / growing;
+			if (c->most && widths[i] + more >= c->most) {
+				more = c->most - widths[i];
+				grow -= c->grow;
+			}
+			widths[i] += more;
+			left -= more;
+		}
+	}
+	return shown;
+}
+
+static void draw_titles(const struct list *l, const int *widths, struct rect area)
+{
+	int x = area.x + GUTTER;
+	for (int i = 0; i < l->column_count; i++) {
+		if (!widths[i])
+			continue;
+		paint(area.y, x, widths[i], ROLE_HEAD, l->columns[i].align, l->columns[i].title);
+		x += widths[i] + GAP;
+	}
+}
+
+static bool is_marked(const struct list *l, const cJSON *row)
+{
+	const char *id = json_string(row, "id");
+	for (int i = 0; id && l->markable && i < l->mark_count; i++)
+		if (!strcmp(l->marks[i].id, id))
+			return true;
+	return false;
+}
+
+static void draw_row(const struct list *l, int index, const int *widths, int y, struct rect area, bool old)
+{
+	const cJSON *row = l->rows[index];
+	bool selected = index == l->selected;
+	enum role base = selected ? ROLE_SELECTED : old ? ROLE_FAINT : ROLE_NORMAL;
+	int x = area.x + GUTTER;
+	struct buf b = BUF(16 << 20);
+	if (selected)
+		paint(y, area.x, area.width, base, TEXT_LEFT, "");
+	paint(y, area.x, 1, base, TEXT_LEFT, selected ? ">" : "");
+	paint(y, area.x + 1, 1, selected ? base : ROLE_WARN, TEXT_LEFT, is_marked(l, row) ? "*" : "");
+	for (int i = 0; i < l->column_count; i++) {
+		const struct list_column *c = &l->columns[i];
+		if (!widths[i])
+			continue;
+		buf_clear(&b);
+		c->cell(row, l->console->now, &b);
+		enum role role = base == ROLE_NORMAL && c->role ? c->role(row) : base;
+		paint(y, x, widths[i], role, c->align, buf_str(&b));
+		x += widths[i] + GAP;
+	}
+	buf_free(&b);
+}
+
+static void keep_in_sight(struct list *l, int height)
+{
+	l->height = height;
+	if (l->top > l->count - height)
+		l->top = l->count - height;
+	if (l->selected < l->top)
+		l->top = l->selected;
+	if (l->selected >= l->top + height)
+		l->top = l->selected - height + 1;
+	if (l->top < 0)
+		l->top = 0;
+}
+
+static void draw_nothing(const struct list *l, struct rect area)
+{
+	if (l->error[0]) {
+		struct lines why = { .width = area.width - 2 };
+		lines_addf(&why, ROLE_BAD, NULL, "! %s", l->error);
+		paint_lines(
+		        &why, 0, (struct rect){ area.y + 2, area.x + 2, area.height - 2, area.width - 2 });
+		lines_clear(&why);
+	} else {
+		paint(area.y + 2, area.x + 2, area.width - 2, ROLE_FAINT, TEXT_CLIP,
+		        l->loaded ? "Nothing here." : "Asking the daemon ...");
+	}
+}
+
+void list_draw(struct list *l, struct rect area)
+{
+	int widths[LIST_COLUMNS_MAX];
+	struct buf unused = BUF(256);
+	if (area.height < 2)
+		return;
+	lay_out(l, area.width, widths);
+	draw_titles(l, widths, area);
+	keep_in_sight(l, area.height - 1);
+	bool old = age_text(&unused, l->at, l->console->now);
+	buf_free(&unused);
+	for (int i = 0; i < l->height && l->top + i < l->count; i++)
+		draw_row(l, l->top + i, widths, area.y + 1 + i, area, old);
+	if (l->count == 0)
+		draw_nothing(l, area);
+}
+
+void list_summary(const struct list *l, struct buf *out)
+{
+	const cJSON *total = json_get(l->json, "count");
+	bool more = json_string(l->json, "next") != NULL;
+	if (l->count) {
+		format_count(out, l->before + 1);
+		buf_putc(out, '-');
+		format_count(out, l->before + l->count);
+		buf_puts(out, " of ");
+		if (cJSON_IsNumber(total)) {
+			format_count(out, json_int(l->json, "count", 0));
+			if (json_bool(l->json, "count_capped", false))
+				buf_putc(out, '+');
+		} else {
+			format_count(out, l->before + l->count);
+			if (more)
+				buf_putc(out, '+');
+		}
+	} else if (l->loaded) {
+		buf_puts(out, "no rows");
+	}
+	if (l->mark_count)
+		buf_printf(out, "  %d marked", l->mark_count);
+	if (l->going != LIST_STAY)
+		buf_puts(out, "  loading ...");
+	if (l->loaded) {
+		struct buf age = BUF(256);
+		if (age_text(&age, l->at, l->console->now))
+			buf_printf(out, "  %s", buf_str(&age));
+		buf_free(&age);
+	}
+	if (l->error[0] && l->count)
+		buf_printf(out, "  ! %s", l->error);
+}

@@ -1,0 +1,45 @@
+/* Messages that stay until they are read; see screen.h. */
+#include "screen.h"
+
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define NOTE_TEXT_MAX 4096
+
+static void drop_first(struct notes *n)
+{
+	free(n->items[0].text);
+	memmove(n->items, n->items + 1, (size_t)(--n->count) * sizeof *n->items);
+}
+
+void note_add(struct console *c, enum role role, const char *fmt, ...)
+{
+	struct notes *n = &c->notes;
+	struct buf b = BUF(NOTE_TEXT_MAX);
+	va_list ap;
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	while (n->count && n->items[0].role == ROLE_GOOD)
+		drop_first(n);
+	if (n->count == NOTES_MAX) {
+		buf_free(&b); /* the first ones say what went wrong */
+		n->dropped++;
+		return;
+	}
+	n->items[n->count++] = (struct note){ .role = role, .text = buf_take(&b), .at = c->now };
+	if (!n->items[n->count - 1].text)
+		n->items[n->count - 1].text = mem_string("");
+}
+
+bool note_read(struct console *c)
+{
+	if (c->notes.count == 0)
+		return false;
+	drop_first(&c->notes);
+	if (c->notes.count == 0)
+		c->notes.dropped = 0;
+	return true;
+}

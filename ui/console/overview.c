@@ -1,0 +1,311 @@
+/* Screen 1: is anything wrong, since when, is it getting worse, is usher already on it? Drawn from the
+ * status that the console fetches for everybody. */
+#include "screen.h"
+
+#include "../format.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <string.h>
+
+#define VERDICT_LINES_MAX 5
+#define FIGURES 5
+#define NAME_WIDTH 10
+#define OLDEST_WIDTH 8
+#define SPARK_MAX 60
+
+struct at { /* where the next line goes */
+	int y, end, x, width;
+};
+
+static const char *word(const cJSON *object, const char *key)
+{
+	const char *text = json_string(object, key);
+	return text && *text ? text : "-";
+}
+
+static double number(const cJSON *object, const char *key)
+{
+	const cJSON *n = json_get(object, key);
+	return cJSON_IsNumber(n) ? n->valuedouble : -1;
+}
+
+static const char *sign_of(enum role role)
+{
+	return role == ROLE_BAD ? "!!" : role == ROLE_WARN ? "! " : "ok";
+}
+
+static void draw_verdict(const struct console *c, struct at *at)
+{
+	struct lines v = { .width = at->width - 4 };
+	facts_verdict(&v, c->status, c->now);
+	int most = at->end - at->y > 18 + VERDICT_LINES_MAX ? at->end - at->y - 18 : VERDICT_LINES_MAX;
+	int shown = v.count > most ? most - 1 : v.count;
+	for (int i = 0; i < shown; i++, at->y++) {
+		paint(at->y, at->x + 1, 2, v.items[i].role, TEXT_CLIP, sign_of(v.items[i].role));
+		paint(at->y, at->x + 4, at->width - 4, v.items[i].role, TEXT_CLIP, v.items[i].text);
+	}
+	if (shown < v.count)
+		paintf(at->y++, at->x + 4, at->width - 4, ROLE_WARN, "and %d more: usher status",
+		        v.count - shown);
+	at->y++;
+	lines_clear(&v);
+}
+
+static int figure_width(int width)
+{
+	int w = (width - NAME_WIDTH - OLDEST_WIDTH - 2) / FIGURES;
+	return w > 18 ? 18 : w;
+}
+
+static void draw_titles(const struct at *at)
+{
+	static const char *const titles[FIGURES] = { "VISIBLE", "IN FLIGHT", "RETRYING", "DLQ", "DEAD" };
+	int w = figure_width(at->width), x = at->x + NAME_WIDTH;
+	paint(at->y, at->x + 1, NAME_WIDTH, ROLE_HEAD, TEXT_LEFT, "CHANNEL");
+	for (int i = 0; i < FIGURES; i++, x += w)
+		paint(at->y, x, w, ROLE_HEAD, TEXT_RIGHT, titles[i]);
+	paint(at->y, x, OLDEST_WIDTH, ROLE_HEAD, TEXT_RIGHT, "OLDEST");
+}
+
+/* What was exact or approximate when it came has grown old with the whole status. */
+static struct figure aged(struct figure f, const struct console *c)
+{
+	if (f.kind != FIGURE_NONE && seconds_between(c->status_at, c->now) > OLD_AFTER_S)
+		f.kind = FIGURE_STALE;
+	return f;
+}
+
+static int64_t age_of(const struct console *c, wall_time taken)
+{
+	return seconds_between(taken.ms ? taken : c->status_at, c->now);
+}
+
+static void draw_figures(const struct console *c, const cJSON *ch, const struct at *at)
+{
+	static const char *const keys[FIGURES] = { "visible", "in_flight", "retrying", "dlq_depth", "dead" };
+	int w = figure_width(at->width), x = at->x + NAME_WIDTH;
+	struct buf b = BUF(256);
+	paint(at->y, at->x + 1, NAME_WIDTH - 1, ROLE_TITLE, TEXT_LEFT, word(ch, "name"));
+	for (int i = 0; i < FIGURES; i++, x += w) {
+		struct figure f = aged(figure_get(ch, keys[i]), c);
+		buf_clear(&b);
+		format_figure(&b, f, age_of(c, time_get(ch, "depth_at")), w - 1);
+		enum role role = f.kind == FIGURE_STALE || f.kind == FIGURE_NONE ? ROLE_FAINT : ROLE_NORMAL;
+		if (role == ROLE_NORMAL && i >= 3 && f.value > 0)
+			role = ROLE_WARN;
+		paint(at->y, x, w, role, TEXT_RIGHT, buf_str(&b));
+	}
+	buf_clear(&b);
+	format_span_short(&b, json_int(ch, "oldest_age_s", -1));
+	paint(at->y, x, OLDEST_WIDTH, ROLE_NORMAL, TEXT_RIGHT, buf_str(&b));
+	buf_free(&b);
+}
+
+static int paint_rate(int y, int x, int width, enum role role, const char *name, double rate)
+{
+	struct buf b = BUF(128);
+	buf_printf(&b, "%s ", name);
+	format_rate(&b, rate);
+	int used = paint(y, x, width, role, TEXT_CLIP, buf_str(&b));
+	buf_free(&b);
+	return used;
+}
+
+static void draw_rates(const cJSON *ch, const struct at *at, int spark)
+{
+	const cJSON *rates = json_get(ch, "rates");
+	double fail = number(rates, "fail_per_s");
+	int x = at->x + 3, end = at->x + at->width;
+	struct buf b = BUF(1024);
+	paint_rate(at->y, x, 14, ROLE_NORMAL, "out", number(rates, "out_per_s"));
+	format_spark(&b, json_get(json_get(ch, "history"), "out"), spark);
+	paint(at->y, x + 15, spark, ROLE_GOOD, TEXT_LEFT, buf_str(&b));
+	x += 15 + spark + 2;
+	paint_rate(at->y, x, 14, ROLE_NORMAL, "in", number(rates, "in_per_s"));
+	paint_rate(at->y, x + 14, end - x - 14, fail > 0 ? ROLE_BAD : ROLE_NORMAL, "fail", fail);
+	buf_free(&b);
+}
+
+static void draw_depth(const cJSON *ch, const struct at *at, int spark)
+{
+	static const char *const trends[] = { "", ", falling", ", level", ", rising" };
+	const cJSON *depth = json_get(json_get(ch, "history"), "depth");
+	enum trend trend = trend_of(depth);
+	int x = at->x + 3;
+	struct buf b = BUF(1024);
+	format_spark(&b, depth, spark);
+	paint(at->y, x, 15, ROLE_NORMAL, TEXT_LEFT, "depth");
+	paint(at->y, x + 15, spark, trend == TREND_UP ? ROLE_WARN : ROLE_ACCENT, TEXT_LEFT, buf_str(&b));
+	x += 15 + spark + 2;
+	paintf(at->y, x, at->x + at->width - x, ROLE_NORMAL, "sending %lld, holding %lld, connections %lld%s",
+	        (long long)json_int(ch, "sending", 0), (long long)json_int(ch, "holding", 0),
+	        (long long)json_int(ch, "connections", 0), trend == TREND_LEVEL ? "" : trends[trend]);
+	buf_free(&b);
+}
+
+static void add_ago(struct buf *b, const cJSON *object, const char *key, wall_time now)
+{
+	wall_time t = time_get(object, key);
+	if (t.ms == 0)
+		return;
+	buf_puts(b, " since ");
+	format_when(b, t, WHEN_DAY, now);
+	buf_puts(b, " (");
+	format_span(b, seconds_between(t, now));
+	buf_putc(b, ')');
+}
+
+static void draw_breaker(const struct console *c, const cJSON *ch, const struct at *at)
+{
+	const cJSON *breaker = json_get(ch, "breaker");
+	const char *state = word(breaker, "state");
+	bool closed = !strcmp(state, "closed");
+	struct buf b = BUF(1024);
+	if (!json_bool(ch, "enabled", true))
+		buf_puts(&b, "switched off in the configuration");
+	else
+		buf_printf(&b, "breaker %s%s", state, closed ? "" : ":");
+	if (!closed)
+		add_ago(&b, breaker, "since", c->now);
+	wall_time trial = time_get(breaker, "trial_at");
+	if (!closed && trial.ms) {
+		buf_puts(&b, ", next trial in ");
+		format_span(&b, seconds_between(c->now, trial));
+	}
+	int64_t due = json_int(ch, "next_due_s", -1);
+	if (due >= 0) {
+		buf_puts(&b, ", next retry in ");
+		format_span(&b, due);
+	}
+	paint(at->y, at->x + 3, at->width - 3, closed ? ROLE_NORMAL : ROLE_BAD, TEXT_CLIP, buf_str(&b));
+	buf_free(&b);
+}
+
+static void draw_channel(const struct console *c, const cJSON *ch, struct at *at)
+{
+	int spark = at->width - 62;
+	spark = spark > SPARK_MAX ? SPARK_MAX : spark < 10 ? 10 : spark;
+	draw_figures(c, ch, at);
+	at->y++;
+	draw_rates(ch, at, spark);
+	at->y++;
+	draw_depth(ch, at, spark);
+	at->y++;
+	draw_breaker(c, ch, at);
+	at->y++;
+	if (at->end - at->y > 8)
+		at->y++;
+}
+
+static void draw_outbox(const struct console *c, const struct at *at)
+{
+	const cJSON *outbox = json_get(c->status, "outbox");
+	int64_t oldest = json_int(outbox, "oldest_age_s", -1);
+	bool failing = json_bool(outbox, "failing", false);
+	struct buf b = BUF(1024);
+	format_figure(&b, aged(figure_get(outbox, "waiting"), c), age_of(c, c->status_at), 20);
+	buf_puts(&b, " waiting");
+	if (oldest >= 0) {
+		buf_puts(&b, ", oldest ");
+		format_span(&b, oldest);
+	}
+	buf_puts(&b, ", published ");
+	format_rate(&b, number(outbox, "published_per_s"));
+	if (failing)
+		buf_puts(&b, ", publishing FAILS");
+	paint(at->y, at->x + 1, 10, ROLE_HEAD, TEXT_LEFT, "OUTBOX");
+	paint(at->y, at->x + 11, at->width - 11, failing ? ROLE_BAD : ROLE_NORMAL, TEXT_CLIP, buf_str(&b));
+	buf_free(&b);
+}
+
+static void draw_peers(const struct console *c, const struct at *at)
+{
+	const cJSON *database = json_get(c->status, "database"), *broker = json_get(c->status, "broker");
+	bool base = json_bool(database, "up", false), carrier = json_bool(broker, "up", false);
+	struct buf b = BUF(1024);
+	buf_printf(&b, "database %s", base ? "up" : "DOWN");
+	add_ago(&b, database, "since", c->now);
+	buf_printf(&b, ", broker (%s) %s", word(c->status, "driver"), carrier ? "up" : "DOWN");
+	paint(at->y, at->x + 1, 10, ROLE_HEAD, TEXT_LEFT, "PEERS");
+	paint(at->y, at->x + 11, at->width - 11, base && carrier ? ROLE_NORMAL : ROLE_BAD, TEXT_CLIP,
+	        buf_str(&b));
+	buf_free(&b);
+}
+
+static void draw_daemon(const struct console *c, const struct at *at)
+{
+	struct buf b = BUF(1024);
+	buf_printf(&b, "usherd %s on %s, pid %lld, up ", word(c->status, "version"), word(c->status, "host"),
+	        (long long)json_int(c->status, "pid", 0));
+	format_span(&b, json_int(c->status, "uptime_s", 0));
+	buf_printf(
+	        &b, ", you are %s (%s)", word(c->status, "operator"), c->read_only ? "read-only" : "may act");
+	paint(at->y, at->x + 1, 10, ROLE_HEAD, TEXT_LEFT, "DAEMON");
+	paint(at->y, at->x + 11, at->width - 11, ROLE_NORMAL, TEXT_CLIP, buf_str(&b));
+	buf_free(&b);
+}
+
+static void overview_draw(void *state, const struct console *c, struct rect area)
+{
+	(void)state;
+	struct at at = { area.y, area.y + area.height, area.x, area.width };
+	if (!c->status) {
+		if (!c->down)
+			paint(area.y + 1, area.x + 2, area.width - 2, ROLE_FAINT, TEXT_CLIP,
+			        "Asking the daemon ...");
+		return;
+	}
+	draw_verdict(c, &at);
+	draw_titles(&at);
+	at.y++;
+	const cJSON *ch;
+	cJSON_ArrayForEach(ch, json_get(c->status, "channels"))
+	{
+		if (at.y + 4 <= at.end)
+			draw_channel(c, ch, &at);
+	}
+	draw_outbox(c, &at);
+	at.y++;
+	draw_peers(c, &at);
+	at.y++;
+	draw_daemon(c, &at);
+}
+
+static enum scope overview_scope(const void *state)
+{
+	(void)state;
+	return SCOPE_OVERVIEW;
+}
+
+static void overview_fetch(void *state, struct console *c)
+{
+	(void)state;
+	(void)c; /* the console fetches the status for all screens */
+}
+
+static bool overview_key(void *state, struct console *c, enum action action)
+{
+	(void)state;
+	(void)c;
+	(void)action;
+	return false;
+}
+
+static void overview_nothing(void *state)
+{
+	(void)state;
+}
+
+void overview_open(struct screen *s)
+{
+	*s = (struct screen){ .name = "Overview",
+		.title = "Overview",
+		.scope = overview_scope,
+		.fetch = overview_fetch,
+		.draw = overview_draw,
+		.key = overview_key,
+		.renew = overview_nothing,
+		.close = overview_nothing };
+}

@@ -1,0 +1,148 @@
+/* The columns of failed rows and of groups; see list.h. */
+#include "list.h"
+
+#include "../format.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void add_text(const cJSON *row, const char *key, struct buf *out)
+{
+	const char *text = json_string(row, key);
+	buf_puts(out, text ? text : "-");
+}
+
+#define TEXT_CELL(name, key)                                                                                 \
+	static void name(const cJSON *row, wall_time now, struct buf *out)                                   \
+	{                                                                                                    \
+		(void)now;                                                                                   \
+		add_text(row, key, out);                                                                     \
+	}
+TEXT_CELL(cell_id, "id")
+TEXT_CELL(cell_channel, "channel")
+TEXT_CELL(cell_status, "status")
+TEXT_CELL(cell_class, "class")
+TEXT_CELL(cell_reason, "reason")
+TEXT_CELL(cell_recipient, "recipient")
+TEXT_CELL(cell_name, "name")
+TEXT_CELL(cell_user, "user_id")
+TEXT_CELL(cell_event, "event_id")
+
+#define AGE_CELL(name, key)                                                                                  \
+	static void name(const cJSON *row, wall_time now, struct buf *out)                                   \
+	{                                                                                                    \
+		wall_time at = time_get(row, key);                                                           \
+		format_span_short(out, at.ms ? seconds_between(at, now) : -1);                               \
+	}
+AGE_CELL(cell_dead_age, "dead_at")
+AGE_CELL(cell_oldest, "oldest")
+AGE_CELL(cell_newest, "newest")
+
+static void cell_tries(const cJSON *row, wall_time now, struct buf *out)
+{
+	(void)now;
+	buf_printf(out, "%lld", (long long)json_int(row, "attempts", 0));
+	if (json_int(row, "redrives", 0))
+		buf_printf(out, "+%lldr", (long long)json_int(row, "redrives", 0));
+}
+
+static void cell_count(const cJSON *row, wall_time now, struct buf *out)
+{
+	(void)now;
+	format_count(out, json_int(row, "count", 0));
+}
+
+static void cell_expires(const cJSON *row, wall_time now, struct buf *out)
+{
+	wall_time at = time_get(json_get(row, "dlq"), "expires_at");
+	format_span_short(out, at.ms ? seconds_between(now, at) : -1);
+}
+
+static enum role status_role(const cJSON *row)
+{
+	return role_of_status(json_string(row, "status"));
+}
+
+static enum role class_role(const cJSON *row)
+{
+	const char *disposition = json_string(row, "disposition"), *class = json_string(row, "class");
+	if (class && !strcmp(class, "ambiguous"))
+		return ROLE_WARN;
+	return disposition && !strcmp(disposition, "auto") ? ROLE_FAINT : ROLE_NORMAL;
+}
+
+static enum role faint_role(const cJSON *row)
+{
+	(void)row;
+	return ROLE_FAINT;
+}
+
+const struct list_column failed_columns[] = {
+	{ "ID", 7, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
+	{ "CHANNEL", 7, 0, 0, 0, TEXT_LEFT, cell_channel, NULL },
+	{ "STATUS", 9, 0, 0, 0, TEXT_LEFT, cell_status, status_role },
+	{ "CLASS", 15, 0, 0, 0, TEXT_LEFT, cell_class, class_role },
+	{ "TRIES", 5, 0, 0, 100, TEXT_RIGHT, cell_tries, NULL },
+	{ "AGE", 4, 0, 0, 0, TEXT_RIGHT, cell_dead_age, NULL },
+	{ "RECIPIENT", 16, 2, 30, 100, TEXT_LEFT, cell_recipient, NULL },
+	{ "NAME", 10, 1, 20, 120, TEXT_LEFT, cell_name, NULL },
+	{ "USER", 10, 1, 18, 150, TEXT_LEFT, cell_user, faint_role },
+	{ "EVENT", 12, 1, 36, 170, TEXT_LEFT, cell_event, faint_role },
+	{ "REASON", 20, 6, 0, 0, TEXT_LEFT, cell_reason, NULL },
+};
+const int failed_column_count = ARRAY_LEN(failed_columns);
+
+const struct list_column dlq_columns[] = {
+	{ "ID", 7, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
+	{ "STATUS", 9, 0, 0, 0, TEXT_LEFT, cell_status, status_role },
+	{ "CLASS", 15, 0, 0, 0, TEXT_LEFT, cell_class, class_role },
+	{ "AGE", 4, 0, 0, 0, TEXT_RIGHT, cell_dead_age, NULL },
+	{ "EXPIRES", 7, 0, 0, 0, TEXT_RIGHT, cell_expires, NULL },
+	{ "TRIES", 5, 0, 0, 100, TEXT_RIGHT, cell_tries, NULL },
+	{ "RECIPIENT", 16, 2, 30, 100, TEXT_LEFT, cell_recipient, NULL },
+	{ "NAME", 10, 1, 20, 120, TEXT_LEFT, cell_name, NULL },
+	{ "EVENT", 12, 1, 36, 150, TEXT_LEFT, cell_event, faint_role },
+	{ "REASON", 20, 6, 0, 0, TEXT_LEFT, cell_reason, NULL },
+};
+const int dlq_column_count = ARRAY_LEN(dlq_columns);
+
+const struct list_column group_columns[] = {
+	{ "COUNT", 9, 0, 0, 0, TEXT_RIGHT, cell_count, NULL },
+	{ "CHANNEL", 7, 0, 0, 0, TEXT_LEFT, cell_channel, NULL },
+	{ "STATUS", 9, 0, 0, 0, TEXT_LEFT, cell_status, status_role },
+	{ "CLASS", 15, 0, 0, 0, TEXT_LEFT, cell_class, class_role },
+	{ "OLDEST", 6, 0, 0, 0, TEXT_RIGHT, cell_oldest, NULL },
+	{ "NEWEST", 6, 0, 0, 0, TEXT_RIGHT, cell_newest, NULL },
+	{ "REASON", 16, 1, 0, 0, TEXT_LEFT, cell_reason, NULL },
+};
+const int group_column_count = ARRAY_LEN(group_columns);
+
+static void copy(char *out, size_t size, const char *text)
+{
+	snprintf(out, size, "%s", text ? text : "");
+}
+
+void row_ref_of(const cJSON *item, struct row_ref *ret)
+{
+	copy(ret->id, sizeof ret->id, json_string(item, "id"));
+	ret->version = json_int(item, "version", -1);
+	copy(ret->status, sizeof ret->status, json_string(item, "status"));
+	copy(ret->channel, sizeof ret->channel, json_string(item, "channel"));
+	copy(ret->class, sizeof ret->class, json_string(item, "class"));
+}
+
+void row_key(const cJSON *row, char out[LIST_KEY_MAX])
+{
+	copy(out, LIST_KEY_MAX, json_string(row, "id"));
+}
+
+void group_key(const cJSON *row, char out[LIST_KEY_MAX])
+{
+	const char *channel = json_string(row, "channel"), *status = json_string(row, "status"),
+	           *class = json_string(row, "class"), *reason = json_string(row, "reason");
+	snprintf(out, LIST_KEY_MAX, "%s/%s/%s/%s", channel ? channel : "", status ? status : "",
+	        class ? class : "", reason ? reason : "");
+}
