@@ -34,6 +34,7 @@ struct failed_filter { /* -1 / NULL / 0: any */
 	bool in_dlq;                  /* only rows whose copy is known to stand in the DLQ (dlq_message_id is set) */
 };
 #define FAILED_LIMIT_MAX 500
+#define ATTEMPTS_SHOWN_MAX 500    /* the latest of a row; more than that is a story of its own */
 #define FAILED_COUNT_CAP 10000    /* counts stop here and are marked */
 
 int failed_list(struct db *db, const struct failed_filter *filter, const char *cursor, int limit,

@@ -1,0 +1,123 @@
+/* The table redrive_intent: copies of redriven messages that the broker must still be given. Uses store/db.h;
+ * blocks; on its db's thread. */
+#include "store/failed.h"
+
+#include "base/mem.h"
+
+struct take {
+	int max;
+	int64_t lease_ms;
+	struct intent *intents;
+	size_t n;
+};
+
+static void intent_read(const struct rows *rows, struct intent *intent)
+{
+	const char *payload = row_bytes(rows, 5, &intent->payload_len);
+
+	intent->id = row_int(rows, 0);
+	intent->failed_id = row_int(rows, 1);
+	channel_by_name(row_text(rows, 2), &intent->channel);
+	intent->event_id = mem_string(row_text(rows, 3));
+	intent->source_queue = mem_string(row_text(rows, 4));
+	intent->payload = mem_stringn(payload, intent->payload_len);
+	intent->attributes = mem_string(row_text(rows, 6));
+	intent->attempts = (int)row_int(rows, 7);
+}
+
+void intents_free(struct intent *intents, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(intents[i].event_id);
+		free(intents[i].source_queue);
+		free(intents[i].payload);
+		free(intents[i].attributes);
+	}
+	free(intents);
+}
+
+static int take_lease(struct db *db, const struct take *take, struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+
+	sql_add(&sql,
+	        "UPDATE redrive_intent SET next_at = UTC_TIMESTAMP(3) + INTERVAL ?i MICROSECOND WHERE id IN "
+	        "(0",
+	        take->lease_ms * 1000);
+	for (size_t i = 0; i < take->n; i++)
+		sql_add(&sql, ",?i", take->intents[i].id);
+	sql_add(&sql, ")");
+	return db_exec(db, &sql, NULL, err);
+}
+
+static int take_work(struct db *db, void *arg, struct usher_error *err)
+{
+	struct take *take = arg;
+	struct sql sql = sql_new(db);
+	struct rows *rows;
+	int rc;
+
+	intents_free(take->intents, take->n); /* of a try that was rolled back */
+	take->intents = NULL;
+	take->n = 0;
+	sql_add(&sql,
+	        "SELECT i.id, i.failed_id, f.channel, f.event_id, f.source_queue, f.payload, f.attributes, "
+	        "i.attempts "
+	        "FROM redrive_intent i FORCE INDEX (due) STRAIGHT_JOIN failed_notification f ON f.id = "
+	        "i.failed_id "
+	        "WHERE i.next_at <= UTC_TIMESTAMP(3) ORDER BY i.next_at, i.id LIMIT ?i FOR UPDATE SKIP "
+	        "LOCKED",
+	        (int64_t)take->max);
+	rc = db_query(db, &sql, &rows, err);
+	if (rc < 0)
+		return rc;
+	take->intents = mem_array(rows_count(rows) + 1, sizeof *take->intents);
+	while (rows_next(rows))
+		intent_read(rows, &take->intents[take->n++]);
+	rows_free(rows);
+	return take->n ? take_lease(db, take, err) : 0;
+}
+
+int intents_take(struct db *db, int max, int64_t lease_ms, struct intent **ret_intents, size_t *ret_n,
+        struct usher_error *err)
+{
+	struct take take = { .max = max, .lease_ms = lease_ms };
+	int rc = db_transaction(db, take_work, &take, err);
+
+	if (rc < 0) {
+		intents_free(take.intents, take.n);
+		return rc;
+	}
+	*ret_intents = take.intents;
+	*ret_n = take.n;
+	return 0;
+}
+
+int intents_done(struct db *db, const int64_t *ids, size_t n, struct usher_error *err)
+{
+	struct sql sql;
+
+	if (n == 0)
+		return 0;
+	sql = sql_new(db);
+	sql_add(&sql, "DELETE FROM redrive_intent WHERE id IN ");
+	sql_add_ids(&sql, ids, n);
+	return db_exec(db, &sql, NULL, err);
+}
+
+int intents_failed(struct db *db, const int64_t *ids, size_t n, int64_t retry_ms, const char *why,
+        struct usher_error *err)
+{
+	struct sql sql;
+
+	if (n == 0)
+		return 0;
+	sql = sql_new(db);
+	sql_add(&sql,
+	        "UPDATE redrive_intent SET next_at = UTC_TIMESTAMP(3) + INTERVAL ?i MICROSECOND, attempts = "
+	        "attempts + 1, "
+	        "last_error = LEFT(?s, 500) WHERE id IN ",
+	        retry_ms * 1000, why);
+	sql_add_ids(&sql, ids, n);
+	return db_exec(db, &sql, NULL, err);
+}
