@@ -23,7 +23,10 @@ struct take {
 	int64_t visibility_ms;
 	struct message **messages;
 	size_t n, moved;
+	wall_time floor, last_visible_at;
 };
+
+#define FLOOR_MS 1000 /* how long a take may begin behind the oldest */
 
 static int take_select(struct db *db, const struct take *t, struct rows **ret_rows, struct usher_error *err)
 {
@@ -31,9 +34,11 @@ static int take_select(struct db *db, const struct take *t, struct rows **ret_ro
 	/* In the order of the index, so that the first rows are the answer, however deep the queue is. */
 	sql_add(&sql,
 	        "SELECT " QUEUE_COLUMNS " FROM broker_message FORCE INDEX (to_receive) "
-	        "WHERE queue_id = ?i AND visible_at <= UTC_TIMESTAMP(3) ORDER BY visible_at, id LIMIT ?i "
-	        "FOR UPDATE SKIP LOCKED",
-	        t->queue->id, (int64_t)t->max);
+	        "WHERE queue_id = ?i AND visible_at <= UTC_TIMESTAMP(3)",
+	        t->queue->id);
+	if (t->floor.ms)
+		sql_add(&sql, " AND visible_at >= ?t", t->floor);
+	sql_add(&sql, " ORDER BY visible_at, id LIMIT ?i FOR UPDATE SKIP LOCKED", (int64_t)t->max);
 	return db_query(db, &sql, ret_rows, err);
 }
 
@@ -58,7 +63,10 @@ static int take_work(struct db *db, void *arg, struct usher_error *err)
 	        "UPDATE broker_message SET queue_id = ?i, receive_count = 0, visible_at = UTC_TIMESTAMP(3) "
 	        "WHERE id IN ",
 	        t->queue->dlq_id);
+	size_t left = rows_count(rows);
 	while (rows_next(rows)) {
+		if (--left == 0)
+			t->last_visible_at = row_time(rows, QUEUE_VISIBLE_AT);
 		if (t->queue->dlq_id && row_int(rows, 1) >= t->queue->max_receive_count) {
 			sql_list(&moved, t->moved++, row_int(rows, 0));
 			continue;
@@ -108,34 +116,52 @@ static int take_peek(
 	return 0;
 }
 
+/* From the oldest, unless the queue is busy and that was done a moment ago. */
+static void take_begin(struct known_queue *q, struct take *t)
+{
+	mono_time now = mono_now();
+
+	if (q->busy && now.ns < q->floor_until.ns) {
+		t->floor = q->floor;
+		return;
+	}
+	t->floor = (wall_time){ 0 };
+	q->floor_until = mono_add_ms(now, FLOOR_MS);
+}
+
+static int take_once(struct queues *queues, struct known_queue *q, struct take *t, struct usher_error *err)
+{
+	take_begin(q, t);
+	int rc = db_transaction(queues->db, take_work, t, err);
+	if (rc) {
+		queue_messages_free(t->messages, t->n);
+		return rc;
+	}
+	q->busy = t->n + t->moved == (size_t)t->max;
+	q->floor = t->last_visible_at;
+	return 0;
+}
+
 int queue_take(struct queues *queues, const char *name, int max, int64_t visibility_ms,
         struct message **messages, size_t *ret_n, int64_t *ret_next_ms, struct usher_error *err)
 {
 	struct known_queue *q = NULL;
 	int rc = queue_find(queues, name, &q, err);
-	if (rc)
-		return rc;
 	struct take t = { .queue = q, .max = max, .visibility_ms = visibility_ms, .messages = messages };
 	int64_t next_ms = 0;
-	if (!q->busy) {
+
+	if (!rc && q->busy)
+		rc = take_once(queues, q, &t, err);
+	if (!rc && t.n + t.moved == 0) {
 		rc = take_peek(queues, q, &next_ms, err);
-		if (rc)
-			return rc;
+		if (!rc && next_ms == 0)
+			rc = take_once(queues, q, &t, err);
 	}
-	if (next_ms == 0) {
-		rc = db_transaction(queues->db, take_work, &t, err);
-		if (rc) {
-			queue_messages_free(t.messages, t.n);
-			return rc;
-		}
-	}
-	q->busy = t.n + t.moved == (size_t)max;
-	if (t.n == 0) {
-		/* All went to the dlq: the next may be visible. None could be had: somebody is at them. */
-		if (next_ms == 0)
-			next_ms = t.moved ? 0 : QUEUE_LOCKED_RETRY_MS;
-		*ret_next_ms = next_ms;
-	}
+	if (rc)
+		return rc;
+	/* All went to the dlq: the next may be visible. None could be had: somebody is at them. */
+	if (t.n == 0)
+		*ret_next_ms = next_ms ? next_ms : t.moved ? 0 : QUEUE_LOCKED_RETRY_MS;
 	*ret_n = t.n;
 	return 0;
 }
@@ -159,8 +185,9 @@ static bool receipt_parse(const char *text, struct receipt *ret)
 	return !errno && *end == 0;
 }
 
-/* "WHERE id IN (...) AND (id, receive_count, queue_id) IN (...)": the first part finds the rows by primary
- * key, the second lets only good receipts pass. */
+/* The first part finds the rows by primary key; the second lets only good receipts pass, as texts, because
+ * MariaDB looks a text up in a sorted list and goes through a list of pairs from its beginning for every row.
+ * The sum keeps it from taking an index on queue_id. */
 static void settle_where(struct sql *sql, const struct known_queue *q, const struct receipt *receipts,
         const int *codes, size_t n)
 {
@@ -170,11 +197,10 @@ static void settle_where(struct sql *sql, const struct known_queue *q, const str
 		if (!codes[i])
 			sql_list(sql, k++, receipts[i].id);
 	k = 0;
-	sql_add(sql, ") AND (id, receive_count, queue_id) IN (");
+	sql_add(sql, ") AND queue_id + 0 = ?i AND CONCAT(id, '.', receive_count) IN (", q->id);
 	for (size_t i = 0; i < n; i++)
 		if (!codes[i])
-			sql_add(sql, k++ ? ",(?i,?i,?i)" : "(?i,?i,?i)", receipts[i].id,
-			        receipts[i].receive_count, q->id);
+			sql_add(sql, k++ ? ",'?i.?i'" : "'?i.?i'", receipts[i].id, receipts[i].receive_count);
 	sql_add(sql, ")");
 }
 
