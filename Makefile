@@ -22,8 +22,8 @@ DEPS_LINT  = clang-format clang-tidy cppcheck clang libclang-rt-14-dev
 once      = $(eval $(1) := $$(shell $(2)))$($(1))
 PKGS      = libcurl libcjson libmariadb inih libmicrohttpd libuv libcrypto zlib
 DEP_CFLAGS = $(call once,DEP_CFLAGS,pkg-config --cflags $(PKGS) ncursesw)
-LIB_LIBS   = $(call once,LIB_LIBS,pkg-config --libs $(PKGS)) -lm
-UI_LIBS    = $(call once,UI_LIBS,pkg-config --libs libcurl libcjson ncursesw zlib libcrypto) -lm
+LIB_LIBS   = $(call once,LIB_LIBS,pkg-config --libs $(PKGS); echo -lm)
+UI_LIBS    = $(call once,UI_LIBS,pkg-config --libs libcurl libcjson ncursesw zlib libcrypto; echo -lm)
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla -Wno-format-nonliteral
 OPT      ?= -O2 -g
 DATADIR   = $(PREFIX)/share/usher
