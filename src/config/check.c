@@ -157,7 +157,9 @@ static void check_retry(struct load *load, const char *section, int64_t base_ms,
 {
 	char base[DURATION_TEXT_SIZE], max[DURATION_TEXT_SIZE];
 
-	if (base_ms <= max_delay_ms)
+	/* Half of the comparison was refused: the other half may be right. */
+	if (load->refused[row(section, "base")] || load->refused[row(section, "max_delay")] ||
+	        base_ms <= max_delay_ms)
 		return;
 	load_error(load, origin(load, section, "base"), "[%s] base: %s is more than max_delay, %s", section,
 	        duration_format(base_ms, base), duration_format(max_delay_ms, max));

@@ -37,9 +37,9 @@ enum { SECRET = 1, RELOAD = 2, NEEDED = 4 }; /* flags; see keys.def */
 struct config_key {
 	const char *section, *name;
 	enum config_kind kind;
+	int flags;
 	size_t offset; /* in struct config */
 	const char *value, *allowed;
-	int flags;
 	const char *help;
 };
 

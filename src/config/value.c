@@ -314,15 +314,14 @@ void value_format(struct buf *out, const struct config *config, const struct con
 	}
 }
 
-/* "a|b|c" -> "BEFOREa, BEFOREb or BEFOREc" */
-static void list_words(struct buf *out, const char *words, const char *before)
+/* "a|b|c" -> "a, b or c" */
+static void list_words(struct buf *out, const char *words)
 {
 	for (const char *word = words; word;) {
 		const char *bar = strchr(word, '|');
 		size_t len = bar ? (size_t)(bar - word) : strlen(word);
 		if (word != words)
 			buf_puts(out, bar ? ", " : " or ");
-		buf_puts(out, before);
 		buf_add(out, word, len);
 		word = bar ? bar + 1 : NULL;
 	}
@@ -337,7 +336,7 @@ void value_allowed(struct buf *out, const struct config_key *key)
 		buf_printf(out, "letters, digits, - and _, at most %d", CONFIG_NAME_MAX);
 		break;
 	case KIND_URL:
-		list_words(out, key->allowed, "");
+		list_words(out, key->allowed);
 		buf_puts(out, "..., without spaces or a login");
 		break;
 	case KIND_SOCKET:
@@ -351,7 +350,7 @@ void value_allowed(struct buf *out, const struct config_key *key)
 		break;
 	case KIND_CHOICE:
 	case KIND_WORD:
-		list_words(out, key->allowed, "");
+		list_words(out, key->allowed);
 		break;
 	case KIND_BOOL:
 		buf_puts(out, "yes or no");

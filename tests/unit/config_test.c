@@ -554,6 +554,7 @@ static void bad_values_are_refused_with_what_is_allowed(void **state)
 		{ "retry", "jitter = 0,1", "0..1" },
 		{ "retry", "jitter = nan", "0..1" },
 		{ "retry", "jitter = 1e-3", "0..1" },
+		{ "retry", "max_delay = 3", "[retry] max_delay: \"3\" is not allowed" },
 		{ "retry", "base = 2h", "[retry] base: 2h is more than max_delay, 1h" },
 		{ "channel.email", "base = 2h", "[channel.email] base: 2h is more than max_delay, 1h" },
 		{ "channel.email", "enabled = maybe", "use yes or no" },
