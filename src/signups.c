@@ -21,7 +21,7 @@ PUBLIC int usher_signups_open(
 	struct config *config;
 	struct db_settings settings;
 	struct usher_signups *signups;
-	int rc = config_load(config_path, (const char *const *)environ, NULL, &config, err);
+	int rc = config_load_database(config_path, (const char *const *)environ, NULL, &config, err);
 
 	if (rc < 0)
 		return rc;

@@ -27,7 +27,7 @@ enum config_kind {
 	KIND_DURATION, /* int64_t, in ms */
 };
 
-enum { SECRET = 1, RELOAD = 2, NEEDED = 4 }; /* flags; see keys.def */
+enum { SECRET = 1, RELOAD = 2, NEEDED = 4, UNUSED = 8 }; /* flags; see keys.def */
 
 #define CONFIG_NAME_MAX 80     /* bytes of a KIND_NAME: what SQS allows a queue */
 #define CONFIG_SOCKET_MAX 107  /* bytes of a socket's path: sun_path less its NUL */

@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-#define SHOWN_MAX 16384    /* bytes of one value with its origin */
+#define SHOWN_MAX 16384 /* bytes of one value with its origin */
+#define UNUSED_HELP "This version does not use it."
 #define SAMPLE_COLUMNS 100 /* where a comment is broken */
 
 static bool section_begins(size_t i)
@@ -64,6 +65,8 @@ static void manual_key(FILE *out, const struct config_key *key)
 
 	fprintf(out, ".It Cm %s\n", key->name);
 	roff_sentence(out, "", key->help);
+	if (key->flags & UNUSED)
+		fputs(UNUSED_HELP "\n", out);
 	value_allowed(&allowed, key);
 	if (allowed.len)
 		roff_sentence(out, "Allowed: ", buf_str(&allowed));
@@ -112,6 +115,8 @@ static void sample_key(FILE *out, const struct config_key *key)
 
 	value_allowed(&allowed, key);
 	buf_puts(&text, key->help);
+	if (key->flags & UNUSED)
+		buf_puts(&text, " " UNUSED_HELP);
 	if (allowed.len)
 		buf_printf(&text, " Allowed: %s.", buf_str(&allowed));
 	if (key->flags & SECRET)
