@@ -60,7 +60,9 @@ void view_add_next(cJSON *object, const char *cursor)
 
 bool view_is_stale(const struct config *config, wall_time at, wall_time now)
 {
-	return at.ms == 0 || now.ms - at.ms > STALE_INTERVALS * config->watch.depth_interval_ms;
+	int64_t limit_ms = STALE_INTERVALS * config->watch.depth_interval_ms;
+	limit_ms = limit_ms > STALE_MIN_MS ? limit_ms : STALE_MIN_MS;
+	return at.ms == 0 || now.ms - at.ms > limit_ms;
 }
 
 /* -- Masked ----------------------------------------------------------------------------------------- */

@@ -27,8 +27,10 @@ void view_add_user_id(cJSON *object, const char *key, const char *user_id);
 cJSON *view_failed(const struct failed_row *row);
 cJSON *view_audit(const struct audit_row *row);
 
-/* Figures taken at `at` are too old to be believed: nobody has taken new ones for several intervals. */
+/* Figures taken at `at` are too old to be believed: nobody has taken new ones for several intervals, and for
+ * longer than a hiccup of the machine lasts. */
 #define STALE_INTERVALS 5
+#define STALE_MIN_MS 2000
 bool view_is_stale(const struct config *config, wall_time at, wall_time now);
 
 /* A second try on this channel cannot double the effect: decides who settles an ambiguous death. */

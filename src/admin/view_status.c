@@ -132,6 +132,7 @@ static void add_peers(cJSON *json, const struct picture *p)
 	json_add_string(database, "error", s ? s->database_error : wait);
 	cJSON *broker = json_add_object(json, "broker");
 	json_add_bool(broker, "up", s && s->broker_up);
+	view_add_time(broker, "since", s ? s->broker_since : at_ms(0));
 	json_add_string(broker, "error", s ? s->broker_error : wait);
 }
 
