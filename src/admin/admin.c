@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -82,21 +81,6 @@ static void *admin_run(void *arg)
 
 /* -- Starting and stopping ------------------------------------------------------------------------------ */
 
-/* Port 0 is any port: the log says which it became. */
-static void announce(const struct listening *listening)
-{
-	struct sockaddr_storage address;
-	socklen_t len = sizeof address;
-	if (getsockname(listening->fd, (struct sockaddr *)&address, &len) < 0)
-		return;
-	if (address.ss_family == AF_INET6)
-		log_info("admin", "health and metrics on http://[::1]:%d",
-		        ntohs(((struct sockaddr_in6 *)&address)->sin6_port));
-	else
-		log_info("admin", "health and metrics on http://127.0.0.1:%d",
-		        ntohs(((struct sockaddr_in *)&address)->sin_port));
-}
-
 static int socket_serve(struct admin *admin, enum role role, const char *path, const char *group,
         const char *key, struct usher_error *err)
 {
@@ -118,7 +102,7 @@ static int probe_serve(struct admin *admin, const char *address, struct usher_er
 	int rc = listen_tcp(address, &listening, err);
 	if (rc < 0)
 		return rc;
-	announce(&listening);
+	log_info("admin", "health and metrics on http://%s", address);
 	return server_start(&admin->ctx, admin->loop, ROLE_PROBE, listening, on_idle, admin,
 	        &admin->server[ROLE_PROBE], err);
 }

@@ -6,8 +6,9 @@
 #include "engine/engine.h"
 
 struct admin;
-/* Listens when it returns. USHER_EIO names the path and what to do (another daemon runs there, directory missing, group unknown). */
+/* Listens when it returns. USHER_EIO names the path and what to do (another daemon runs there, directory
+ * missing, group unknown). */
 int admin_start(struct engine *engine, struct admin **ret_admin, struct usher_error *err);
-void admin_stop(struct admin *admin);  /* finishes answers under way, removes the sockets, joins, frees */
+void admin_stop(struct admin *admin); /* finishes answers under way, removes the sockets, joins, frees */
 
 #endif

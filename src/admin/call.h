@@ -34,17 +34,17 @@ struct call {
 	const struct admin_context *ctx;
 	const struct route *route;
 	enum role role;
-	const char *operator;     /* the peer's login */
-	int64_t id;               /* {id} of the path */
-	enum channel_id channel;  /* {channel} of the path */
-	const char *component;    /* {component} of the path */
+	const char *operator;    /* the peer's login */
+	int64_t id;              /* {id} of the path */
+	enum channel_id channel; /* {channel} of the path */
+	const char *component;   /* {component} of the path */
 	struct query query;
-	const cJSON *body;        /* acts: an object with known members only */
+	const cJSON *body; /* acts: an object with known members only */
 	/* out: owned by the call */
-	int status;               /* HTTP; 200 unless the handler says otherwise */
-	cJSON *json;              /* the answer, or */
-	struct buf text;          /* a plain text, when type is set */
-	const char *type;         /* Content-Type of text; NULL: json */
+	int status;       /* HTTP; 200 unless the handler says otherwise */
+	cJSON *json;      /* the answer, or */
+	struct buf text;  /* a plain text, when type is set */
+	const char *type; /* Content-Type of text; NULL: json */
 };
 
 /* 0 with the answer filled, or a code and err: the problem (see problem_status). */

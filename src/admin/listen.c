@@ -11,6 +11,7 @@
 #include <grp.h>
 #include <libgen.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -143,9 +144,7 @@ int listen_unix(
 	if (rc == 0 && lstat(path, &st) < 0)
 		rc = error_set(err, USHER_EIO, "cannot look at %s: %s", path, strerror(errno));
 	if (rc == 0) {
-		*ret = (struct listening){
-			.fd = fd, .path = mem_string(path), .device = st.st_dev, .inode = st.st_ino
-		};
+		*ret = (struct listening){ .fd = fd, .path = mem_string(path), .made = st };
 		fd = -1;
 	}
 out:
@@ -232,11 +231,16 @@ int listen_tcp(const char *text, struct listening *ret, struct usher_error *err)
 	return 0;
 }
 
-void listen_close(struct listening *listening)
+static bool is_ours(const struct listening *listening)
 {
 	struct stat st;
-	if (listening->path && lstat(listening->path, &st) == 0 && st.st_dev == listening->device &&
-	        st.st_ino == listening->inode)
+	return listening->path && lstat(listening->path, &st) == 0 && st.st_dev == listening->made.st_dev &&
+	       st.st_ino == listening->made.st_ino;
+}
+
+void listen_close(struct listening *listening)
+{
+	if (is_ours(listening))
 		unlink(listening->path);
 	mem_freep(&listening->path);
 	if (listening->fd >= 0)

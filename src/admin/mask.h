@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define MASK_DEPTH_MAX 4                 /* JSON inside a string inside JSON... beyond it a string is starred out */
-#define MASK_TEXT_MAX (4 * 1024 * 1024)  /* bytes of a masked text */
+#define MASK_DEPTH_MAX 4 /* JSON inside a string inside JSON... beyond it a string is starred out */
+#define MASK_TEXT_MAX (4 * 1024 * 1024) /* bytes of a masked text */
 
 /* Copies text with every e-mail address in it masked. */
 void mask_addresses(const char *text, size_t len, struct buf *out);

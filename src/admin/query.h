@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <usher/error.h>
 
-#define TARGET_MAX 4096        /* bytes of path and query as sent */
+#define TARGET_MAX 4096 /* bytes of path and query as sent */
 #define TARGET_SEGMENTS_MAX 6
 #define TARGET_PARAMETERS_MAX 16
 
@@ -47,7 +47,7 @@ enum {
 #define QUERY_FAILED (QUERY_STATUS | QUERY_CHANNEL | QUERY_CLASS | QUERY_TEXT | QUERY_SINCE)
 
 #define QUERY_LIMIT_DEFAULT 50
-#define QUERY_TEXT_MAX 320       /* bytes: the longest e-mail address */
+#define QUERY_TEXT_MAX 320 /* bytes: the longest e-mail address */
 #define QUERY_AUDIT_TARGET_MAX 160
 
 struct query { /* strings borrowed from the target */
@@ -57,12 +57,13 @@ struct query { /* strings borrowed from the target */
 	const char *text;           /* NULL: any */
 	wall_time since;            /* 0: any */
 	bool oldest_first, waiting_only;
-	const char *target;         /* NULL: any */
+	const char *target; /* NULL: any */
 };
 
 /* USHER_EINVAL: an unknown, repeated or wrong parameter, by its name, with what is allowed. An empty
  * value counts as not given. */
-int query_parse(const struct target *target, unsigned allowed, struct query *ret_query, struct usher_error *err);
+int query_parse(
+        const struct target *target, unsigned allowed, struct query *ret_query, struct usher_error *err);
 
 /* "1".."9223372036854775807", no sign, no leading zero. */
 int id_parse(const char *text, int64_t *ret_id, struct usher_error *err);

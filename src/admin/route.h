@@ -13,19 +13,19 @@ enum access {
 
 struct route {
 	const char *method;
-	const char *pattern;         /* {id}, {channel} and {component} stand for one segment */
+	const char *pattern; /* {id}, {channel} and {component} stand for one segment */
 	enum access access;
-	const char *act;             /* as the audit names it; NULL unless ACCESS_ACT */
-	unsigned query;              /* QUERY_... it takes */
-	const char *const *members;  /* an act's body may have these, NULL-terminated */
+	const char *act;            /* as the audit names it; NULL unless ACCESS_ACT */
+	unsigned query;             /* QUERY_... it takes */
+	const char *const *members; /* an act's body may have these, NULL-terminated */
 	route_fn *run;
 };
 
 extern const struct route routes[];
 extern const size_t route_count;
 
-/* The route, or NULL: then *ret_allow holds the methods this path knows ("GET, HEAD"), "" when there is no such
- * path. HEAD is GET. Pure. */
+/* The route, or NULL: then *ret_allow holds the methods this path knows ("GET, HEAD"), "" when there is no
+ * such path. HEAD is GET. Pure. */
 #define ALLOW_SIZE 64
 const struct route *route_find(const char *method, const struct target *target, char ret_allow[ALLOW_SIZE]);
 
@@ -38,7 +38,7 @@ void route_audit_target(const struct target *target, char ret_target[AUDIT_TARGE
 /* A whole request as the server received it; borrowed. */
 struct incoming {
 	enum role role;
-	const char *operator, *method, *uri, *content_type; /* content_type NULL: none */
+	const char *operator, * method, *uri, *content_type; /* content_type NULL: none */
 	const char *body;
 	size_t body_len;
 	bool body_too_large;
@@ -47,14 +47,14 @@ struct incoming {
 /* Checks and runs one request. Fills the call's answer in every case: a problem is an answer with call->type
  * "application/problem+json" and call->json. *ret_allow: for the Allow header, "" otherwise. */
 void route_dispatch(const struct admin_context *ctx, const struct incoming *in, struct call *ret_call,
-                    char ret_allow[ALLOW_SIZE]);
+        char ret_allow[ALLOW_SIZE]);
 
 /* -- Handlers, by file ---------------------------------------------------------------------------- */
-route_fn status_get;                                            /* view_status.c */
+route_fn status_get;                                                  /* view_status.c */
 route_fn failed_list_get, failed_groups_get, failed_one_get, dlq_get; /* view_failed.c */
-route_fn retrying_get, outbox_get, audit_get;                   /* view_lists.c */
-route_fn redrive_post, cancel_post, restore_post, signup_post;  /* act.c */
-route_fn health_get, health_component_get;                      /* health.c */
-route_fn metrics_get;                                           /* metrics.c */
+route_fn retrying_get, outbox_get, audit_get;                         /* view_lists.c */
+route_fn redrive_post, cancel_post, restore_post, signup_post;        /* act.c */
+route_fn health_get, health_component_get;                            /* health.c */
+route_fn metrics_get;                                                 /* metrics.c */
 
 #endif

@@ -74,7 +74,7 @@ static enum MHD_Result answer(struct MHD_Connection *connection, struct call *ca
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	if (*allow)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
-	if (call->status == 503)
+	if (call->status == 503 && call->type)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER);
 	enum MHD_Result result = MHD_queue_response(connection, (unsigned)call->status, response);
 	MHD_destroy_response(response);
@@ -183,10 +183,22 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *arg, const char *
 
 /* -- On the loop ------------------------------------------------------------------------------------- */
 
+static bool full(struct server *server)
+{
+	return MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections >=
+	       SERVER_CONNECTIONS_MAX;
+}
+
+/* While it is full, libmicrohttpd does not watch the listening socket, and it watches it again only in the
+ * run after the one that closed a connection: without that second run the next client would wait for nothing.
+ */
 static void turn(struct server *server)
 {
 	MHD_UNSIGNED_LONG_LONG wait_ms;
+	bool was_full = full(server);
 	MHD_run(server->daemon);
+	if (was_full)
+		MHD_run(server->daemon);
 	if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
 		loop_timer_start(server->timer, (int64_t)wait_ms);
 	else

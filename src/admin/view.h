@@ -10,13 +10,13 @@
 #include "store/audit.h"
 #include "store/failed.h"
 
-void view_add_id(cJSON *object, const char *key, int64_t id);        /* a decimal string */
-void view_add_time(cJSON *object, const char *key, wall_time time);  /* null for none */
-void view_add_rate(cJSON *object, const char *key, double per_s);    /* two decimals */
-void view_add_seconds(cJSON *object, const char *key, int64_t ms);   /* whole, rounded up; null below 0 */
+void view_add_id(cJSON *object, const char *key, int64_t id);       /* a decimal string */
+void view_add_time(cJSON *object, const char *key, wall_time time); /* null for none */
+void view_add_rate(cJSON *object, const char *key, double per_s);   /* two decimals */
+void view_add_seconds(cJSON *object, const char *key, int64_t ms);  /* whole, rounded up; null below 0 */
 /* {"value", "exactness"}; null when unknown (below 0); `stale` wins over the figure's own word. */
 void view_add_figure(cJSON *object, const char *key, struct figure figure, bool stale);
-void view_add_next(cJSON *object, const char *cursor);               /* "" -> null */
+void view_add_next(cJSON *object, const char *cursor); /* "" -> null */
 
 /* Texts of other people with whatever looks like an e-mail address in them masked; NULL -> null. */
 void view_add_words(cJSON *object, const char *key, const char *text);

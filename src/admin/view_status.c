@@ -153,7 +153,8 @@ static void add_daemon(cJSON *json, const struct call *call, wall_time now)
 {
 	const struct admin_context *ctx = call->ctx;
 	json_add_string(json, "version", usher_version());
-	json_add_string(json, "profile", ctx->engine->config->daemon.profile);
+	const char *profile = ctx->engine->config->daemon.profile;
+	json_add_string(json, "profile", profile ? profile : "");
 	json_add_string(json, "host", ctx->host);
 	json_add_int(json, "pid", getpid());
 	view_add_time(json, "started_at", ctx->started_at);

@@ -3,6 +3,7 @@
 #include "admin/route.h"
 #include "base/mem.h"
 #include "model/failure.h"
+#include "store/failed.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -320,10 +321,24 @@ static void a_dead_daemons_socket_is_replaced_a_living_ones_is_not(void **state)
 	first.fd = -1;
 	assert_int_equal(access(f->socket, F_OK), 0);
 	assert_int_equal(listen_unix(f->socket, "", "socket_group", &second, &err), 0);
-	/* The first one's late end must not take the second one's socket away. */
+	listen_close(&first);
+	listen_close(&second);
+}
+
+static void only_our_own_socket_is_removed(void **state)
+{
+	struct folder *f = *state;
+	struct listening first = LISTENING_NONE, second = LISTENING_NONE;
+	struct usher_error err = { 0 };
+	char aside[100];
+	snprintf(aside, sizeof aside, "%s-aside", f->socket);
+	assert_int_equal(listen_unix(f->socket, "", "socket_group", &first, &err), 0);
+	assert_int_equal(rename(f->socket, aside), 0); /* somebody tidies up below a living daemon */
+	assert_int_equal(listen_unix(f->socket, "", "socket_group", &second, &err), 0);
 	listen_close(&first);
 	assert_int_equal(access(f->socket, F_OK), 0);
 	listen_close(&second);
+	assert_int_equal(unlink(aside), 0);
 }
 
 static void what_is_in_the_way_is_named(void **state)
@@ -386,6 +401,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_socket_is_made_and_removed, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(
 		        a_dead_daemons_socket_is_replaced_a_living_ones_is_not, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(only_our_own_socket_is_removed, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(what_is_in_the_way_is_named, folder_make, folder_remove),
 		cmocka_unit_test(only_loopback_addresses_are_listened_on),
 	};
