@@ -152,6 +152,7 @@ bench: deps ## 40,000 deliveries against fast sinks; ends with the figures
 
 # -- Lint ---------------------------------------------------------------------------------------
 C_FILES = $(wildcard src/*.c src/*/*.c ui/*.c ui/*/*.c)
+# One file a run: clang-tidy 14 carries the state of va_lists from one file into the next.
 ALL_C   = $(C_FILES) $(wildcard src/*/*.h ui/*.h ui/*/*.h include/usher/*.h tests/*/*.c tests/*/*.h)
 lint: deps-lint $(BUILD)/gen/schema.c lint-includes lint-format lint-tidy lint-cppcheck lint-analyzer ## style and static analysis
 	@echo "lint: nothing found"
@@ -160,11 +161,11 @@ lint-includes:
 lint-format:
 	@clang-format --dry-run -Werror $(ALL_C)
 lint-tidy:
-	@printf '%s\n' $(C_FILES) | xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- $(CPPFLAGS_TIDY) 2>/dev/null' sh
+	@printf '%s\n' $(C_FILES) | xargs -P2 -n1 sh -c 'clang-tidy --quiet "$$1" -- $(CPPFLAGS_TIDY) 2>/dev/null' sh
 CPPFLAGS_TIDY = -std=gnu11 -D_GNU_SOURCE -Isrc -Iinclude $(DEP_CFLAGS) -DUSHER_DATADIR=\"\" -DUSHER_SYSCONFDIR=\"\"
 lint-cppcheck:
 	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --error-exitcode=1 -j2 --inline-suppr \
-	  --suppressions-list=tests/lint/cppcheck.txt -D_GNU_SOURCE -DUSHER_DATADIR='""' -DUSHER_SYSCONFDIR='""' -Isrc -Iinclude $(C_FILES)
+	  --library=tests/lint/cppcheck.cfg --suppressions-list=tests/lint/cppcheck.txt -D_GNU_SOURCE -DUSHER_DATADIR='""' -DUSHER_SYSCONFDIR='""' -Isrc -Iinclude $(C_FILES)
 lint-analyzer:
 	@printf '%s\n' $(filter src/%,$(C_FILES)) | xargs -P2 -n1 sh -c \
 	  'gcc -std=gnu11 -O1 $(CPPFLAGS_TIDY) -fanalyzer $(ANALYZER_OFF) -Werror -c -o /dev/null "$$1"' sh
