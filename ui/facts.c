@@ -11,6 +11,7 @@
 #define WAITING_TOO_LONG_S 300
 #define OUTBOX_TOO_LONG_S 60
 #define FAILING_SHARE 0.1
+#define VERDICT_LABEL 3
 
 enum role role_of_status(const char *status)
 {
@@ -239,7 +240,7 @@ static void add_until(struct buf *b, const char *what, wall_time t, wall_time no
 
 static void take_line(struct lines *l, enum role role, struct buf *b)
 {
-	lines_add(l, role, NULL, buf_str(b));
+	lines_add(l, role, role == ROLE_BAD ? "!!" : "!", buf_str(b));
 	buf_clear(b);
 }
 
@@ -347,12 +348,13 @@ void facts_verdict(struct lines *l, const cJSON *status, wall_time now)
 	struct buf b = BUF(4096);
 	const cJSON *channels = json_get(status, "channels"), *ch;
 	int from = l->count;
+	l->label_width = VERDICT_LABEL;
 	verdict_peers(l, status, now, &b);
 	cJSON_ArrayForEach(ch, channels) verdict_breaker(l, ch, now, &b);
 	verdict_outbox(l, status, now, &b);
 	cJSON_ArrayForEach(ch, channels) verdict_flow(l, ch, &b);
 	cJSON_ArrayForEach(ch, channels) verdict_channel(l, ch, &b);
 	if (l->count == from)
-		lines_add(l, ROLE_GOOD, NULL, "nothing is wrong");
+		lines_add(l, ROLE_GOOD, "ok", "nothing is wrong");
 	buf_free(&b);
 }

@@ -25,7 +25,10 @@ static void push(struct lines *l, enum role role, const char *label, char *text,
 
 void lines_addn(struct lines *l, enum role role, const char *label, const char *text, size_t len)
 {
-	int indent = label ? LINES_LABEL : 0, width = l->width > indent + 8 ? l->width - indent : 8;
+	int indent = !label           ? 0
+	             : l->label_width ? l->label_width
+	                              : LINES_LABEL,
+	    width = l->width > indent + 8 ? l->width - indent : 8;
 	size_t at = 0;
 	do {
 		size_t next, n = text_line(text + at, len - at, width, &next);
@@ -72,7 +75,7 @@ void lines_clear(struct lines *l)
 		free(l->items[i].text);
 	}
 	free(l->items);
-	*l = (struct lines){ .width = l->width };
+	*l = (struct lines){ .width = l->width, .label_width = l->label_width };
 }
 
 void lines_print(const struct lines *l, FILE *to)

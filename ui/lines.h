@@ -39,7 +39,8 @@ struct line {
 struct lines {
 	struct line *items;
 	int count, cap;
-	int width; /* columns text is wrapped to; set before adding */
+	int width;       /* columns text is wrapped to; set before adding */
+	int label_width; /* 0: LINES_LABEL */
 };
 
 /* Adds text, wrapped to lines->width; newlines in it break lines. */
@@ -58,7 +59,7 @@ void facts_attempts(struct lines *l, const cJSON *item, wall_time now);
 void facts_payload(struct lines *l, const cJSON *item);
 void facts_audit(struct lines *l, const cJSON *items, wall_time now);
 
-/* Is anything wrong? Worst first; one line in ROLE_GOOD when nothing is (GET /v1/status). */
+/* Is anything wrong? Worst first, labelled "!!" or "!"; one line "ok" when nothing is (GET /v1/status). */
 void facts_verdict(struct lines *l, const cJSON *status, wall_time now);
 
 /* Colour-free names of things, shared by tables and screens. */

@@ -7,6 +7,7 @@
 #include "verbs/verbs.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,11 +39,11 @@ static int run_verb(struct verb_call *call, const struct socket_choice *choice)
 	call->now = wall_now();
 	int status = call->verb->run(call);
 	client_free(call->client);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	if (errno != EPIPE) /* a reader that has seen enough is no news */
 		perror("usher: standard output");
-		return EXIT_FAILED;
-	}
-	return status;
+	return EXIT_FAILED;
 }
 
 int main(int argc, char **argv)

@@ -82,20 +82,37 @@ static void draw_second_line(const struct console *c)
 	buf_free(&b);
 }
 
+static int paint_key(int x, const struct key_row *k, const char *label)
+{
+	x += paint(LINES - 1, x, COLS - x, ROLE_KEY, TEXT_CLIP, k->shown) + 1;
+	return x + paint(LINES - 1, x, COLS - x, ROLE_BAR, TEXT_CLIP, label) + 2;
+}
+
+static int key_width(const struct key_row *k, const char *label)
+{
+	return (int)(strlen(k->shown) + strlen(label)) + 3;
+}
+
+/* As many keys as fit; help and the way out always do. */
 static void draw_footer(const struct console *c, unsigned scope)
 {
-	int y = LINES - 1, x = 1;
-	paint(y, 0, COLS, ROLE_BAR, TEXT_LEFT, "");
-	for (int i = 0; i < key_row_count; i++) {
+	int x = 1, end = COLS;
+	paint(LINES - 1, 0, COLS, ROLE_BAR, TEXT_LEFT, "");
+	for (int i = key_row_count - 1; i >= 0; i--) {
 		const struct key_row *k = &key_rows[i];
-		if (!*k->label || !(k->scopes & scope) || (k->acts && c->read_only))
+		if (k->action != ACTION_QUIT && k->action != ACTION_HELP)
 			continue;
 		const char *label = scope == SCOPE_DETAIL && k->action == ACTION_QUIT ? "back" : k->label;
-		int need = (int)(strlen(k->shown) + strlen(label)) + 3;
-		if (x + need > COLS)
-			break;
-		x += paint(y, x, COLS - x, ROLE_KEY, TEXT_CLIP, k->shown) + 1;
-		x += paint(y, x, COLS - x, ROLE_BAR, TEXT_CLIP, label) + 2;
+		end -= key_width(k, label);
+		paint_key(end + 1, k, label);
+	}
+	for (int i = 0; i < key_row_count; i++) {
+		const struct key_row *k = &key_rows[i];
+		if (!*k->label || !(k->scopes & scope) || (k->acts && c->read_only) ||
+		        k->action == ACTION_QUIT || k->action == ACTION_HELP)
+			continue;
+		if (x + key_width(k, k->label) <= end)
+			x = paint_key(x, k, k->label);
 	}
 }
 

@@ -14,6 +14,8 @@
 #define NAME_WIDTH 10
 #define OLDEST_WIDTH 8
 #define SPARK_MAX 60
+#define CHANNEL_LINES 4
+#define FOOT_LINES 3
 
 struct at { /* where the next line goes */
 	int y, end, x, width;
@@ -31,21 +33,14 @@ static double number(const cJSON *object, const char *key)
 	return cJSON_IsNumber(n) ? n->valuedouble : -1;
 }
 
-static const char *sign_of(enum role role)
-{
-	return role == ROLE_BAD ? "!!" : role == ROLE_WARN ? "! " : "ok";
-}
-
 static void draw_verdict(const struct console *c, struct at *at)
 {
-	struct lines v = { .width = at->width - 4 };
+	struct lines v = { .width = at->width - 2 };
 	facts_verdict(&v, c->status, c->now);
 	int most = at->end - at->y > 18 + VERDICT_LINES_MAX ? at->end - at->y - 18 : VERDICT_LINES_MAX;
 	int shown = v.count > most ? most - 1 : v.count;
-	for (int i = 0; i < shown; i++, at->y++) {
-		paint(at->y, at->x + 1, 2, v.items[i].role, TEXT_CLIP, sign_of(v.items[i].role));
-		paint(at->y, at->x + 4, at->width - 4, v.items[i].role, TEXT_CLIP, v.items[i].text);
-	}
+	paint_lines(&v, 0, (struct rect){ at->y, at->x + 1, shown, at->width - 2 });
+	at->y += shown;
 	if (shown < v.count)
 		paintf(at->y++, at->x + 4, at->width - 4, ROLE_WARN, "and %d more: usher status",
 		        v.count - shown);
@@ -136,12 +131,12 @@ static void draw_depth(const cJSON *ch, const struct at *at, int spark)
 	int x = at->x + 3;
 	struct buf b = BUF(1024);
 	format_spark(&b, depth, spark);
-	paint(at->y, x, 15, ROLE_NORMAL, TEXT_LEFT, "depth");
+	paintf(at->y, x, 15, ROLE_NORMAL, "depth%s", trends[trend]);
 	paint(at->y, x + 15, spark, trend == TREND_UP ? ROLE_WARN : ROLE_ACCENT, TEXT_LEFT, buf_str(&b));
 	x += 15 + spark + 2;
-	paintf(at->y, x, at->x + at->width - x, ROLE_NORMAL, "sending %lld, holding %lld, connections %lld%s",
+	paintf(at->y, x, at->x + at->width - x, ROLE_NORMAL, "sending %lld, holding %lld, connections %lld",
 	        (long long)json_int(ch, "sending", 0), (long long)json_int(ch, "holding", 0),
-	        (long long)json_int(ch, "connections", 0), trend == TREND_LEVEL ? "" : trends[trend]);
+	        (long long)json_int(ch, "connections", 0));
 	buf_free(&b);
 }
 
@@ -166,13 +161,14 @@ static void draw_breaker(const struct console *c, const cJSON *ch, const struct 
 	if (!json_bool(ch, "enabled", true))
 		buf_puts(&b, "switched off in the configuration");
 	else
-		buf_printf(&b, "breaker %s%s", state, closed ? "" : ":");
+		buf_printf(&b, "breaker %s", state);
 	if (!closed)
 		add_ago(&b, breaker, "since", c->now);
 	wall_time trial = time_get(breaker, "trial_at");
 	if (!closed && trial.ms) {
-		buf_puts(&b, ", next trial in ");
-		format_span(&b, seconds_between(c->now, trial));
+		buf_puts(&b, trial.ms > c->now.ms ? ", next trial in " : ", next trial now");
+		if (trial.ms > c->now.ms)
+			format_span(&b, seconds_between(c->now, trial));
 	}
 	int64_t due = json_int(ch, "next_due_s", -1);
 	if (due >= 0) {
@@ -183,7 +179,8 @@ static void draw_breaker(const struct console *c, const cJSON *ch, const struct 
 	buf_free(&b);
 }
 
-static void draw_channel(const struct console *c, const cJSON *ch, struct at *at)
+/* `room`: there is a line to spare for a gap. */
+static void draw_channel(const struct console *c, const cJSON *ch, struct at *at, bool room)
 {
 	int spark = at->width - 62;
 	spark = spark > SPARK_MAX ? SPARK_MAX : spark < 10 ? 10 : spark;
@@ -194,9 +191,7 @@ static void draw_channel(const struct console *c, const cJSON *ch, struct at *at
 	draw_depth(ch, at, spark);
 	at->y++;
 	draw_breaker(c, ch, at);
-	at->y++;
-	if (at->end - at->y > 8)
-		at->y++;
+	at->y += room ? 2 : 1;
 }
 
 static void draw_outbox(const struct console *c, const struct at *at)
@@ -260,11 +255,13 @@ static void overview_draw(void *state, const struct console *c, struct rect area
 	draw_verdict(c, &at);
 	draw_titles(&at);
 	at.y++;
-	const cJSON *ch;
-	cJSON_ArrayForEach(ch, json_get(c->status, "channels"))
+	const cJSON *channels = json_get(c->status, "channels"), *ch;
+	int count = cJSON_GetArraySize(channels);
+	bool room = at.end - at.y >= count * (CHANNEL_LINES + 1) + FOOT_LINES;
+	cJSON_ArrayForEach(ch, channels)
 	{
-		if (at.y + 4 <= at.end)
-			draw_channel(c, ch, &at);
+		if (at.y + CHANNEL_LINES <= at.end)
+			draw_channel(c, ch, &at, room);
 	}
 	draw_outbox(c, &at);
 	at.y++;

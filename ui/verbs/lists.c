@@ -97,6 +97,7 @@ static void print_listing_json(const struct listing *l)
 static void say_more(const struct listing *l, const char *what)
 {
 	int shown = cJSON_GetArraySize(l->items);
+	fflush(stdout);
 	if (shown == 0) {
 		fprintf(stderr, "no %s\n", what);
 		return;

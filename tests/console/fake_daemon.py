@@ -1,0 +1,316 @@
+"""A stand-in for usherd's API, for what a real daemon does not do on demand: to hang, to be slow, to hold hostile
+data, to answer nonsense, to lose a race. It keeps rows in memory and knows the acts' rules; nothing else of usher is
+in it. test_real.py runs the same console against the real daemon.
+
+    python3 fake_daemon.py FOLDER      serves until it is interrupted, to look at the console by hand
+"""
+
+import copy
+import datetime
+import http.server
+import json
+import os
+import pathlib
+import re
+import socket
+import socketserver
+import sys
+import tempfile
+import threading
+import urllib.parse
+
+
+def stamp(seconds_ago=0.0):
+    at = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=seconds_ago)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def figure(value, exactness="exact"):
+    return {"value": value, "exactness": exactness}
+
+
+CLASSES = {
+    "service_down": ("auto", "the service refused or cut the connection, or answered 5xx / 421"),
+    "ambiguous": ("manual", "no answer after the effect may have happened: a copy may have gone out"),
+    "invalid_address": ("manual", "the address does not exist or cannot be parsed: edit and redrive"),
+    "rejected": ("manual", "the service refused this message for good"),
+    "out_of_stock": ("manual", "the coupon campaign has no coupons left"),
+}
+NAMES = ["김*수", "M*** Park", "이**", "J*** Kim", "👩‍👧 박*", "가나다라*바사아자차카타파하"]
+
+
+def row(number, **changes):
+    """One failed row with its detail."""
+    classes = sorted(CLASSES)
+    name = classes[number % len(classes)]
+    made = {
+        "id": str(number), "event_id": f"evt-{number:06d}", "channel": "coupon" if name == "out_of_stock" else "email",
+        "status": "dead", "state": "dead", "class": name, "class_help": CLASSES[name][1],
+        "disposition": CLASSES[name][0], "reason": f"SMTP 550 5.1.1 at RCPT: no such user {number}", "attempts": 3,
+        "redrives": 0, "version": 1, "user_id": "u-1***", "recipient": "mi***@example.com",
+        "name": NAMES[number % len(NAMES)], "source_queue": "signup-welcome-email", "message_id": f"m-{number}",
+        "first_at": stamp(3600 + number), "dead_at": stamp(1800 + number), "updated_at": stamp(1800 + number),
+        "dlq": {"message_id": f"dm-{number}", "seen_at": stamp(8), "expires_at": stamp(-1209600)},
+        "settled_by": None, "settled_reason": None,
+        "payload": json.dumps({"eventId": f"evt-{number:06d}", "type": "user-signup", "userId": "u-1***",
+                               "email": "mi***@example.com", "name": NAMES[number % len(NAMES)], "locale": "ko-KR",
+                               "big": 0}, ensure_ascii=False).replace('"big": 0', '"big": 12345678901234567890'),
+        "payload_bytes": 180, "attributes": {"usher.class": name, "usher.attempts": "3"},
+        "attempt_list": [
+            {"number": n, "redrive": 0, "at": stamp(3600 - 300 * n), "latency_ms": 42 * n, "class": name, "code": 550,
+             "reply": f"550 5.1.1 <mi***@example.com>: no such user {number}", "effect": ""} for n in (1, 2, 3)],
+        "audit": [],
+    }
+    made.update(changes)
+    return made
+
+
+DETAIL_ONLY = ("payload", "payload_bytes", "attributes", "attempt_list", "audit")
+
+
+class Problem(Exception):
+    def __init__(self, status, title, detail):
+        super().__init__(detail)
+        self.status, self.title, self.detail = status, title, detail
+
+
+class FakeDaemon:
+    """start() serves both sockets; stop() closes them, as a daemon that died. Set .hang (answers nothing), .delay_s,
+    .raw (bytes sent as the whole answer), .status (merged over the status), .race (called before an act)."""
+
+    def __init__(self, folder=None, rows=12):
+        self._folder = tempfile.TemporaryDirectory(prefix="usher-ui-") if folder is None else None
+        self.folder = pathlib.Path(folder or self._folder.name)
+        self.socket, self.readonly_socket = str(self.folder / "usher.sock"), str(self.folder / "usher-ro.sock")
+        self.rows = {str(n): row(n) for n in range(1, rows + 1)}
+        self.status, self.raw, self.race, self.delay_s = {}, None, None, 0
+        self.requests = []           # (method, path, query, body) as they came
+        self.audit = []
+        self._open = threading.Event()  # clear: nothing is answered
+        self._open.set()
+        self._servers = []
+
+    @property
+    def hang(self):
+        return not self._open.is_set()
+
+    @hang.setter
+    def hang(self, on):
+        (self._open.clear if on else self._open.set)()
+
+    def start(self):
+        for path, read_only in ((self.socket, False), (self.readonly_socket, True)):
+            server = Server(path, self, read_only)
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+            self._servers.append(server)
+        return self
+
+    def stop(self):
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+            server.cut()
+            if os.path.exists(server.server_address):
+                os.unlink(server.server_address)
+        self._servers = []
+
+    def close(self):
+        self._open.set()
+        self.stop()
+        if self._folder:
+            self._folder.cleanup()
+
+    # -- What it knows --
+    def channel(self, name):
+        dead = sum(1 for r in self.rows.values() if r["channel"] == name and r["status"] == "dead")
+        return {
+            "name": name, "enabled": True, "queue": f"signup-welcome-{name}", "dlq": f"signup-welcome-{name}-dlq",
+            "visible": figure(12), "in_flight": figure(8), "delayed": figure(3, "approximate"), "oldest_age_s": 4,
+            "dlq_depth": figure(dead, "approximate"), "retrying": figure(3), "dead": figure(dead), "queued": figure(0),
+            "cancelled": figure(0), "next_due_s": 17, "sending": 6, "holding": 8, "connections": 4,
+            "breaker": {"state": "closed", "since": stamp(4000), "trial_at": None},
+            "rates": {"in_per_s": 12.3, "out_per_s": 12.1, "fail_per_s": 0.2},
+            "totals": {k: 100 for k in ("received", "delivered", "retried", "dead", "failed", "repeated", "handed_back",
+                                        "lost")},
+            "history": {"out": [(n * 7) % 13 for n in range(60)], "depth": list(range(60))}, "history_step_s": 5,
+            "depth_at": stamp(1), "depth_error": "",
+        }
+
+    def status_json(self, read_only):
+        made = {
+            "version": "0.1.0", "profile": "demo", "host": "mail-1", "pid": 4711, "started_at": stamp(11000),
+            "at": stamp(), "uptime_s": 11000, "read_only": read_only, "operator": "mina", "driver": "embedded",
+            "database": {"up": True, "since": stamp(11000), "error": ""}, "broker": {"up": True, "error": ""},
+            "channels": [self.channel("email"), self.channel("coupon")],
+            "outbox": {"waiting": figure(2), "oldest_age_s": 1, "published_per_s": 12.3, "failing": False,
+                       "retry_at": None, "published_total": 1000, "refused_total": 0},
+            "totals": {k: 1 for k in ("signups", "acts", "refused_acts", "redriven", "statements")},
+        }
+        changes = copy.deepcopy(self.status)
+        for name, more in changes.pop("channel", {}).items():
+            next(c for c in made["channels"] if c["name"] == name).update(more)
+        made.update(changes)
+        return made
+
+    def select(self, query):
+        wanted = {"status": query.get("status"), "channel": query.get("channel"), "class": query.get("class")}
+        found = [r for r in self.rows.values()
+                 if all(v in (None, "any", r[k]) for k, v in wanted.items())
+                 and any(str(r[k]).startswith(query.get("q", "")) for k in ("event_id", "user_id", "recipient"))]
+        return sorted(found, key=lambda r: int(r["id"]), reverse=query.get("sort") != "oldest")
+
+    def page(self, found, query, **more):
+        at, limit = int(query.get("cursor", 0)), int(query.get("limit", 50))
+        brief = [{k: v for k, v in r.items() if k not in DETAIL_ONLY} for r in found[at:at + limit]]
+        return {"items": brief, "next": str(at + limit) if at + limit < len(found) else None, **more}
+
+    def groups(self, query):
+        made = {}
+        for r in self.select(query):
+            key = (r["channel"], r["status"], r["class"], re.sub(r" \d+$", "", r["reason"]))
+            made.setdefault(key, []).append(r["dead_at"])
+        return {"items": [{"channel": k[0], "status": k[1], "class": k[2], "reason": k[3], "count": len(v),
+                           "oldest": min(v), "newest": max(v)}
+                          for k, v in sorted(made.items(), key=lambda kv: -len(kv[1]))]}
+
+    def act(self, number, act, body, read_only):
+        if read_only:
+            raise Problem(403, "Forbidden", "this socket is read-only: use usher.sock to act")
+        if self.race:
+            self.race(number, act)
+        one = self.rows.get(number)
+        if one is None:
+            raise Problem(404, "Not Found", f"there is no failed notification {number}")
+        before, after = {"redrive": ("dead", "queued"), "cancel": ("dead", "cancelled"),
+                         "restore": ("cancelled", "dead")}[act]
+        if act == "cancel" and not body.get("reason"):
+            raise Problem(400, "Bad Request", "a reason is required")
+        if one["status"] != before or body.get("version", one["version"]) != one["version"]:
+            raise Problem(409, "Conflict", f"{number} is {one['status']}, settled by {one['settled_by']}: look again")
+        one.update(status=after, version=one["version"] + 1, settled_by="mina", settled_reason=body.get("reason"),
+                   updated_at=stamp())
+        entry = {"id": str(len(self.audit) + 1), "at": stamp(), "operator": "mina", "role": "operator", "act": act,
+                 "target": f"failed/{number}", "outcome": "done", "reason": body.get("reason"), "detail": None}
+        self.audit.append(entry)
+        one["audit"].append(entry)
+        return {k: v for k, v in one.items() if k not in DETAIL_ONLY}
+
+    def answer(self, method, path, query, body, read_only):
+        """Returns (status, JSON)."""
+        parts = path.strip("/").split("/")[1:]
+        if method == "POST" and parts == ["signups"]:
+            return 201, {"user_id": "u-77", "event_id": "evt-77"}
+        if method == "POST" and len(parts) == 3 and parts[0] == "failed":
+            return 200, self.act(parts[1], parts[2], body, read_only)
+        if parts == ["status"]:
+            return 200, self.status_json(read_only)
+        if parts == ["failed"]:
+            found = self.select(query)
+            return 200, self.page(found, query, count=len(found), count_capped=False)
+        if parts == ["failed", "groups"]:
+            return 200, self.groups(query)
+        if len(parts) == 2 and parts[0] == "failed":
+            if parts[1] not in self.rows:
+                raise Problem(404, "Not Found", f"there is no failed notification {parts[1]}")
+            return 200, self.rows[parts[1]]
+        if len(parts) == 2 and parts[0] == "dlq":
+            found = [r for r in self.select({}) if r["channel"] == parts[1] and r["status"] == "dead"]
+            return 200, self.page(found, query, depth=figure(len(found), "approximate"), mirrored_at=stamp(8))
+        if parts == ["retrying"]:
+            items = [{"id": "9", "event_id": "evt-9", "channel": "email", "user_id": "u-***", "recipient": "a***@b.c",
+                      "attempts": 2, "max_attempts": 3, "due_at": stamp(-17), "last_class": "timeout",
+                      "last_reply": "no answer", "updated_at": stamp(3)}]
+            return 200, {"items": items, "next": None}
+        if parts == ["outbox"]:
+            items = [{"id": "5", "event_id": "evt-5", "attempts": 1, "created_at": stamp(9), "next_at": stamp(-3),
+                      "published_at": None, "last_error": "refused"}]
+            return 200, {"items": items, "next": None}
+        if parts == ["audit"]:
+            return 200, {"items": self.audit, "next": None}
+        raise Problem(404, "Not Found", f"there is nothing at {path}")
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def address_string(self):
+        return "operator"
+
+    def log_message(self, *_arguments):
+        pass
+
+    def _serve(self):
+        daemon = self.server.daemon
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length) or b"{}")
+        split = urllib.parse.urlsplit(self.path)
+        query = dict(urllib.parse.parse_qsl(split.query))
+        daemon.requests.append((self.command, urllib.parse.unquote(split.path), query, body))
+        daemon._open.wait()
+        if daemon.delay_s:
+            threading.Event().wait(daemon.delay_s)
+        if daemon.raw is not None:
+            return self._send(200, "application/json", daemon.raw)
+        try:
+            status, answer = daemon.answer(self.command, split.path, query, body, self.server.read_only)
+            kind = "application/json"
+        except Problem as problem:
+            status, kind = problem.status, "application/problem+json"
+            answer = {"type": "about:blank", "title": problem.title, "status": status, "detail": problem.detail}
+        return self._send(status, kind, json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+
+    def _send(self, status, kind, data):
+        try:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+        except OSError:
+            self.close_connection = True
+
+    do_GET = do_POST = _serve
+
+
+class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, path, daemon, read_only):
+        self.daemon, self.read_only, self._connections = daemon, read_only, set()
+        super().__init__(path, Handler)
+
+    def process_request(self, request, client_address):
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request, client_address):
+        pass  # a client that went away
+
+    def cut(self):
+        """The connections end as those of a killed process do."""
+        for connection in list(self._connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def main():
+    daemon = FakeDaemon(sys.argv[1], rows=int(sys.argv[2]) if len(sys.argv) > 2 else 60).start()
+    daemon.status = {"channel": {"coupon": {"breaker": {"state": "open", "since": stamp(56), "trial_at": stamp(-20)},
+                                            "visible": figure(312, "approximate"), "oldest_age_s": 56}}}
+    print(f"usher --socket {daemon.socket}")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        daemon.close()
+
+
+if __name__ == "__main__":
+    main()

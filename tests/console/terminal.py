@@ -1,0 +1,158 @@
+"""The console on a terminal of its own: a pty whose output is kept byte by byte and drawn by pyte."""
+
+import errno
+import fcntl
+import os
+import pathlib
+import pty
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+
+import pyte
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from support.process import TimedOut    # noqa: E402
+
+DEADLINE_S = 15
+FRAME_S = 0.5          # a key is answered within this, whatever the daemon does (generous: the machine is shared)
+
+KEYS = {"enter": "\r", "esc": "\x1b", "tab": "\t", "up": "\x1bOA", "down": "\x1bOB", "right": "\x1bOC", "left": "\x1bOD",
+        "pgdn": "\x1b[6~", "pgup": "\x1b[5~", "home": "\x1bOH", "end": "\x1bOF", "backspace": "\x7f", "shift-tab": "\x1b[Z",
+        "ctrl-c": "\x03", "ctrl-z": "\x1a", "ctrl-u": "\x15", "space": " "}
+
+
+class Screen(pyte.Screen):
+    """pyte 0.8 does not take the private form of SGR that xterm's resets use."""
+
+    def select_graphic_rendition(self, *attributes, **_private):
+        super().select_graphic_rendition(*attributes)
+
+
+class Terminal:
+    """with Terminal([usher, ...], size=(80, 24)) as t: t.wait_for("Overview"); t.press("3", "enter"); t.text()"""
+
+    def __init__(self, command, size=(80, 24), term="xterm-256color", environment=None):
+        self.columns, self.lines = size
+        self.screen = Screen(self.columns, self.lines)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        self.exit_code = None       # negative: the signal
+        keep = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "USHER_SOCKET", "LINES", "COLUMNS")}
+        env = {**keep, "TERM": term, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "TZ": "UTC", **(environment or {})}
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            try:
+                fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", self.lines, self.columns, 0, 0))
+                os.execvpe(str(command[0]), [str(part) for part in command], env)
+            finally:
+                os._exit(127)
+        self.settings_before = termios.tcgetattr(self._fd)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self.close()
+
+    def close(self):
+        if self.exit_code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self.pid, signal.SIGCONT)
+            self._reap(os.waitpid(self.pid, 0)[1])
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _reap(self, status):
+        self.exit_code = os.waitstatus_to_exitcode(status)
+
+    def pump(self, seconds=0.0):
+        """Takes what the program has written; waits at most `seconds` for the first of it."""
+        while select.select([self._fd], [], [], seconds)[0]:
+            try:
+                data = os.read(self._fd, 65536)
+            except OSError as gone:
+                if gone.errno == errno.EIO:
+                    return
+                raise
+            if not data:
+                return
+            self.raw += data
+            self._stream.feed(data)
+            seconds = 0.0
+
+    def row(self, y):
+        """A line of the screen. A wide character's second cell is empty in pyte, so that it counts once."""
+        return "".join(self.screen.buffer[y][x].data for x in range(self.screen.columns)).rstrip()
+
+    def text(self):
+        return "\n".join(self.row(y) for y in range(self.screen.lines))
+
+    def attributes(self, text):
+        """The look of the first cell of the first place where `text` stands."""
+        for y in range(self.screen.lines):
+            at = "".join(self.screen.buffer[y][x].data or " " for x in range(self.screen.columns)).find(text)
+            if at >= 0:
+                return self.screen.buffer[y][at]
+        raise AssertionError(f"{text!r} is not on the screen:\n{self.text()}")
+
+    def wait(self, condition, what, deadline_s=DEADLINE_S):
+        ends = time.monotonic() + deadline_s
+        while True:
+            self.pump(0.02)
+            value = condition()
+            if value:
+                return value
+            if time.monotonic() > ends:
+                raise TimedOut(f"not within {deadline_s:g} s: {what}\n{self.text()}")
+
+    def wait_for(self, *wanted, deadline_s=DEADLINE_S):
+        """Until every text stands on the screen; a pattern matches as a regular expression."""
+        def found(text):
+            return [w for w in wanted if not (w.search(text) if isinstance(w, re.Pattern) else w in text)]
+        self.wait(lambda: not found(self.text()), f"{wanted} on the screen", deadline_s)
+        return self.text()
+
+    def wait_gone(self, *unwanted, deadline_s=DEADLINE_S):
+        self.wait(lambda: not any(u in self.text() for u in unwanted), f"{unwanted} off the screen", deadline_s)
+        return self.text()
+
+    def type(self, text):
+        os.write(self._fd, text.encode())
+
+    def press(self, *keys):
+        for key in keys:
+            self.type(KEYS.get(key, key))
+            if key == "esc":    # what follows within the escape delay would be taken for a sequence
+                self.pump(0.1)
+
+    def resize(self, columns, lines):
+        self.columns, self.lines = columns, lines
+        self.screen.resize(lines, columns)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def settings(self):
+        return termios.tcgetattr(self._fd)
+
+    def wait_exit(self, deadline_s=DEADLINE_S):
+        """Its exit code once it has ended; negative: the signal."""
+        def ended():
+            if self.exit_code is None:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                if pid:
+                    self._reap(status)
+            return self.exit_code is not None
+        self.wait(ended, "the program's end", deadline_s)
+        self.pump(0.05)
+        return self.exit_code
+
+    def stopped(self):
+        """Suspended by ^Z?"""
+        with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
+            return stat.read().rpartition(")")[2].split()[0] == "T"
