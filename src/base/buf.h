@@ -24,8 +24,8 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((form
 void buf_cut(struct buf *b, size_t from, size_t count); /* removes bytes; for consuming a prefix */
 void buf_clear(struct buf *b);                          /* empty and not failed; keeps the memory */
 void buf_free(struct buf *b);
-const char *buf_str(const struct buf *b);               /* "" when empty */
-char *buf_take(struct buf *b);                          /* hands the string over (never NULL; free it); the
-                                                           buffer is empty, and failed if it was */
+const char *buf_str(const struct buf *b); /* "" when empty */
+char *buf_take(struct buf *b);            /* hands the string over (never NULL; free it); the
+                                             buffer is empty, and failed if it was */
 
 #endif

@@ -7,8 +7,12 @@
 #include <stdint.h>
 #include <usher/error.h>
 
-typedef struct { int64_t ns; } mono_time; /* CLOCK_MONOTONIC */
-typedef struct { int64_t ms; } wall_time; /* ms since 1970-01-01T00:00:00Z; 0 = none */
+typedef struct {
+	int64_t ns;
+} mono_time; /* CLOCK_MONOTONIC */
+typedef struct {
+	int64_t ms;
+} wall_time; /* ms since 1970-01-01T00:00:00Z; 0 = none */
 
 mono_time mono_now(void);
 int64_t mono_since_ms(mono_time then, mono_time now); /* now - then */

@@ -7,12 +7,11 @@
 /* Sets code and message and returns `code`, so that a failing path is one line:
  *     return error_set(err, USHER_EINVAL, "...", ...);
  * `err` may be NULL. */
-int error_set(struct usher_error *err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+int error_set(struct usher_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Puts "prefix: " in front of the message that is there; returns err->code (or `code` if err is
  * NULL), for callers that add where it happened. */
 int error_prefix(struct usher_error *err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -18,7 +18,7 @@ int json_parse(const char *text, size_t len, cJSON **ret_json, struct usher_erro
 
 /* Case-sensitive members; NULL / fallback when absent or of another type. Borrowed. */
 const cJSON *json_get(const cJSON *object, const char *key);
-const char *json_string(const cJSON *object, const char *key);          /* NULL unless a string */
+const char *json_string(const cJSON *object, const char *key);            /* NULL unless a string */
 int64_t json_int(const cJSON *object, const char *key, int64_t fallback); /* integral and |n| <= 2^53 */
 bool json_bool(const cJSON *object, const char *key, bool fallback);
 

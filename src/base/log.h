@@ -12,7 +12,7 @@ int log_enabled(enum log_level level);
 
 /* `area` names the part that speaks: "relay", "pipeline email", "admin". */
 void log_line(enum log_level level, const char *area, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+        __attribute__((format(printf, 3, 4)));
 
 #define log_debug(area, ...) log_line(LOG_DEBUG_LEVEL, area, __VA_ARGS__)
 #define log_info(area, ...) log_line(LOG_INFO_LEVEL, area, __VA_ARGS__)

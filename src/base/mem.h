@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-void *mem_alloc(size_t size) __attribute__((malloc, alloc_size(1), returns_nonnull));     /* zeroed */
-void *mem_array(size_t count, size_t size) __attribute__((malloc, returns_nonnull));      /* zeroed */
+void *mem_alloc(size_t size) __attribute__((malloc, alloc_size(1), returns_nonnull));      /* zeroed */
+void *mem_array(size_t count, size_t size) __attribute__((malloc, returns_nonnull));       /* zeroed */
 void *mem_resize(void *block, size_t count, size_t size) __attribute__((returns_nonnull)); /* not zeroed */
-char *mem_string(const char *text) __attribute__((malloc));                /* NULL in, NULL out */
+char *mem_string(const char *text) __attribute__((malloc)); /* NULL in, NULL out */
 char *mem_stringn(const char *text, size_t len) __attribute__((malloc, returns_nonnull));
 
 /* Says so on standard error and ends the process: for libraries that report exhaustion by NULL. */

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 enum channel_id { CHANNEL_EMAIL, CHANNEL_COUPON, CHANNEL_COUNT };
-const char *channel_name(enum channel_id id);              /* "email", "coupon" */
+const char *channel_name(enum channel_id id); /* "email", "coupon" */
 bool channel_by_name(const char *name, enum channel_id *ret_id);
 
 enum delivery_state {

@@ -321,6 +321,8 @@ int event_decode(const struct event_source *source, struct event **ret_event, ch
 	if (source->body_len > EVENT_BODY_MAX)
 		rc = error_set(err, USHER_EINVAL, "the body has %zu bytes; at most %d are allowed",
 		        source->body_len, EVENT_BODY_MAX);
+	else if (source->body_len == 0)
+		rc = error_set(err, USHER_EINVAL, "the body is empty");
 	else
 		rc = decode(source, &outer, &inner, &outer_json, &inner_json, id, ret_event, err);
 	if (ret_event_id)

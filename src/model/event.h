@@ -11,19 +11,20 @@
 #include <stddef.h>
 #include <usher/error.h>
 
-#define EVENT_BODY_MAX (256 * 1024)     /* bytes of a body as received, and of an event unpacked (a bomb ends here) */
-#define EVENT_ID_MAX 128                /* bytes; also user ids */
-#define EVENT_EMAIL_MAX 320             /* bytes */
-#define EVENT_NAME_MAX 200              /* code points */
-#define EVENT_LOCALE_MAX 35             /* bytes */
-#define EVENT_TIME_MAX 64               /* bytes */
+/* Bytes of a body as received, and of an event unpacked: a bomb ends here. */
+#define EVENT_BODY_MAX (256 * 1024)
+#define EVENT_ID_MAX 128    /* bytes; also user ids */
+#define EVENT_EMAIL_MAX 320 /* bytes */
+#define EVENT_NAME_MAX 200  /* code points */
+#define EVENT_LOCALE_MAX 35 /* bytes */
+#define EVENT_TIME_MAX 64   /* bytes */
 
 /* All strings are owned by the event, valid UTF-8, free of control characters, within the limits. */
 struct event {
-	char *event_id;     /* never NULL: the event's own, else the SNS, else the broker's message id */
-	char *type;         /* "user-signup" */
+	char *event_id; /* never NULL: the event's own, else the SNS, else the broker's message id */
+	char *type;     /* "user-signup" */
 	char *user_id;
-	char *email;        /* not checked for being deliverable: that is the channel's answer */
+	char *email; /* not checked for being deliverable: that is the channel's answer */
 	char *name;
 	char *locale;       /* "ko-KR" when absent */
 	char *signed_up_at; /* RFC 3339; NULL when absent */
@@ -43,7 +44,7 @@ struct event_source {
  * (strings). Unknown fields are kept by keeping the body. A 1 MB field, wrong types, control
  * characters (CR, LF, NUL...) in a field, ids that are numbers are refused, each by its name. */
 int event_decode(const struct event_source *source, struct event **ret_event, char *ret_event_id,
-                 struct usher_error *err);
+        struct usher_error *err);
 void event_free(struct event *event); /* NULL is allowed */
 
 /* The event as JSON, as published: appends to out. */
@@ -51,7 +52,7 @@ void event_encode(const struct event *event, struct buf *out);
 
 /* Checks one sign-up's fields by the same rules as event_decode (used by usher_signup). NULL for user_id or
  * locale means that the caller fills it in, and is allowed; email and name are required. */
-int event_check_fields(const char *user_id, const char *email, const char *name,
-                       const char *locale, struct usher_error *err);
+int event_check_fields(const char *user_id, const char *email, const char *name, const char *locale,
+        struct usher_error *err);
 
 #endif

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MESSAGE_ATTRIBUTES_MAX 10  /* as on SQS */
-#define MESSAGE_BATCH_MAX 100      /* the largest batch any driver takes */
+#define MESSAGE_ATTRIBUTES_MAX 10 /* as on SQS */
+#define MESSAGE_BATCH_MAX 100     /* the largest batch any driver takes */
 
 struct message_attribute {
 	char *name, *value; /* String attributes; owned by the list */
@@ -22,7 +22,8 @@ struct message_attributes {
 
 /* Copies both strings. false when the list is full. */
 bool message_attribute_set(struct message_attributes *attributes, const char *name, const char *value);
-const char *message_attribute_get(const struct message_attributes *attributes, const char *name); /* or NULL */
+const char *message_attribute_get(
+        const struct message_attributes *attributes, const char *name); /* or NULL */
 void message_attributes_copy(struct message_attributes *to, const struct message_attributes *from);
 void message_attributes_free(struct message_attributes *attributes);
 /* As a JSON object of strings, the form in which they are stored; the caller frees the text. */
@@ -31,13 +32,13 @@ int message_attributes_parse(const char *text, struct message_attributes *ret_at
 
 /* A received (or browsed) message. Owned by whoever holds it; freed with message_free. */
 struct message {
-	char *id;            /* the broker's message id */
-	char *receipt;       /* the right to settle this receive */
-	char *body;          /* body_len bytes, and a NUL */
+	char *id;      /* the broker's message id */
+	char *receipt; /* the right to settle this receive */
+	char *body;    /* body_len bytes, and a NUL */
 	size_t body_len;
 	struct message_attributes attributes;
-	int receive_count;   /* this receive included */
-	wall_time sent_at;   /* into this queue */
+	int receive_count; /* this receive included */
+	wall_time sent_at; /* into this queue */
 };
 
 void message_free(struct message *message); /* frees the members and itself; NULL is allowed */
@@ -52,7 +53,10 @@ void message_free(struct message *message); /* frees the members and itself; NUL
 
 /* How exactly a number is known. */
 enum exactness { EXACT, APPROXIMATE, STALE };
-struct figure { int64_t value; enum exactness exactness; };
+struct figure {
+	int64_t value;
+	enum exactness exactness;
+};
 
 struct queue_depths {
 	struct figure visible, in_flight, delayed;

@@ -27,7 +27,7 @@ struct retry_verdict {
 /* Judges one attempt that ended in `class`. attempts, throttled: as they stood before it.
  * retry_after_ms: what the service asked for, 0 for nothing; a longer request wins over the
  * schedule, up to max_delay_ms. */
-struct retry_verdict retry_judge(const struct retry_policy *policy, enum failure_class class,
-                                 int attempts, int throttled, int64_t retry_after_ms, double chance);
+struct retry_verdict retry_judge(const struct retry_policy *policy, enum failure_class class, int attempts,
+        int throttled, int64_t retry_after_ms, double chance);
 
 #endif
