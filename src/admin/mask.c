@@ -80,9 +80,14 @@ static void mask_value(enum personal kind, const char *value, char out[MASKED_SI
 		mask_id(value, out, MASKED_SIZE);
 }
 
-static bool mask_json(const char *text, size_t len, int depth, struct buf *out);
+/* One body on its way: a few bytes can unpack to many, again and again. */
+struct walk {
+	int depth;     /* texts inside texts */
+	size_t unpack; /* bytes that may still come out of packed ones */
+};
+static void mask_text(struct walk *walk, const char *text, size_t len, struct buf *out);
 
-static void mask_string(cJSON *item, enum personal kind, int depth)
+static void mask_string(struct walk *walk, cJSON *item, enum personal kind)
 {
 	size_t len = strlen(item->valuestring);
 	if (kind != NOT_PERSONAL) {
@@ -92,14 +97,15 @@ static void mask_string(cJSON *item, enum personal kind, int depth)
 		return;
 	}
 	struct buf text = BUF(MASK_TEXT_MAX);
-	if (!mask_json(item->valuestring, len, depth + 1, &text))
-		mask_addresses(item->valuestring, len, &text);
+	walk->depth++;
+	mask_text(walk, item->valuestring, len, &text);
+	walk->depth--;
 	cJSON_SetValuestring(item, text.failed ? STARS : buf_str(&text));
 	buf_free(&text);
 }
 
 /* `kind`: what the name above says; it holds for everything below it. json_parse bounds the depth. */
-static void mask_tree(cJSON *item, enum personal kind, int depth)
+static void mask_tree(struct walk *walk, cJSON *item, enum personal kind)
 {
 	for (cJSON *child = item->child, *next; child; child = next) {
 		next = child->next;
@@ -107,9 +113,9 @@ static void mask_tree(cJSON *item, enum personal kind, int depth)
 		if (child->string && kind == NOT_PERSONAL)
 			of = personal_kind(child->string, strlen(child->string));
 		if (cJSON_IsString(child)) {
-			mask_string(child, of, depth);
+			mask_string(walk, child, of);
 		} else if (cJSON_IsObject(child) || cJSON_IsArray(child)) {
-			mask_tree(child, of, depth);
+			mask_tree(walk, child, of);
 		} else if (of != NOT_PERSONAL && cJSON_IsNumber(child)) {
 			cJSON *stars = cJSON_CreateString(STARS);
 			if (child->string)
@@ -120,40 +126,21 @@ static void mask_tree(cJSON *item, enum personal kind, int depth)
 	}
 }
 
-/* Base64 of gzip, as a producer may have packed it: the text inside. */
-static bool unpack(const char *text, size_t len, struct buf *out)
+/* false: it is no JSON object or array, and out is as it was. */
+static bool mask_json(struct walk *walk, const char *text, size_t len, struct buf *out)
 {
-	struct buf packed = BUF(MASK_TEXT_MAX);
-	bool ok = len > 4 && memcmp(text, "H4sI", 4) == 0 && base64_decode(&packed, text, len) == 0 &&
-	          gzip_decode(out, buf_str(&packed), packed.len) == 0;
-	buf_free(&packed);
-	return ok;
-}
-
-/* false: it is no JSON object or array, plain or packed, and out is as it was. */
-static bool mask_json(const char *text, size_t len, int depth, struct buf *out)
-{
-	struct buf plain = BUF(MASK_TEXT_MAX);
 	cJSON *json = NULL;
-	bool ok = false;
-	if (depth > MASK_DEPTH_MAX) {
-		buf_puts(out, STARS);
-		return true;
-	}
-	if (unpack(text, len, &plain)) {
-		text = buf_str(&plain);
-		len = plain.len;
-	}
-	if (json_parse(text, len, &json, NULL) == 0 && (cJSON_IsObject(json) || cJSON_IsArray(json))) {
-		mask_tree(json, NOT_PERSONAL, depth);
+	if (json_parse(text, len, &json, NULL) < 0)
+		return false;
+	bool whole = cJSON_IsObject(json) || cJSON_IsArray(json);
+	if (whole) {
+		mask_tree(walk, json, NOT_PERSONAL);
 		char *printed = json_print(json);
 		buf_puts(out, printed);
 		free(printed);
-		ok = true;
 	}
 	cJSON_Delete(json);
-	buf_free(&plain);
-	return ok;
+	return whole;
 }
 
 /* -- Everything else -------------------------------------------------------------------------------- */
@@ -235,24 +222,66 @@ static void scan(const char *text, struct buf *out)
 	}
 }
 
-void mask_payload(const void *bytes, size_t len, struct buf *out)
+static void mask_loose(const char *text, size_t len, struct buf *out)
 {
-	struct buf plain = BUF(MASK_TEXT_MAX), clean = BUF(MASK_TEXT_MAX), scanned = BUF(MASK_TEXT_MAX);
-	const char *text = bytes;
-	if (mask_json(text, len, 0, out))
+	struct buf clean = BUF(MASK_TEXT_MAX), scanned = BUF(MASK_TEXT_MAX);
+	sanitize(text, len, &clean);
+	scan(buf_str(&clean), &scanned);
+	if (clean.failed || scanned.failed)
+		buf_puts(out, STARS);
+	else
+		mask_addresses(buf_str(&scanned), scanned.len, out);
+	buf_free(&clean);
+	buf_free(&scanned);
+}
+
+/* -- All of it ------------------------------------------------------------------------------------- */
+
+#define PACKED_BEGINNING "H4sI" /* base64 of gzip, as a producer may have packed it */
+
+static bool is_packed(const char *text, size_t len)
+{
+	return len > strlen(PACKED_BEGINNING) &&
+	       memcmp(text, PACKED_BEGINNING, strlen(PACKED_BEGINNING)) == 0;
+}
+
+static bool unpack(const char *text, size_t len, struct buf *out)
+{
+	struct buf packed = BUF(MASK_TEXT_MAX);
+	bool ok =
+	        base64_decode(&packed, text, len) == 0 && gzip_decode(out, buf_str(&packed), packed.len) == 0;
+	buf_free(&packed);
+	return ok;
+}
+
+static void mask_text(struct walk *walk, const char *text, size_t len, struct buf *out)
+{
+	struct buf plain = BUF(walk->unpack);
+	if (walk->depth > MASK_DEPTH_MAX) {
+		buf_puts(out, STARS);
 		return;
-	if (unpack(text, len, &plain)) {
+	}
+	if (is_packed(text, len)) {
+		if (!unpack(text, len, &plain)) {
+			buf_puts(out, STARS " (packed, and cannot be unpacked)");
+			goto out;
+		}
+		walk->unpack -= plain.len;
 		text = buf_str(&plain);
 		len = plain.len;
 	}
-	sanitize(text, len, &clean);
-	scan(buf_str(&clean), &scanned);
-	mask_addresses(buf_str(&scanned), scanned.len, out);
-	if (clean.failed || scanned.failed || out->failed) {
+	if (!mask_json(walk, text, len, out))
+		mask_loose(text, len, out);
+out:
+	buf_free(&plain);
+}
+
+void mask_payload(const void *bytes, size_t len, struct buf *out)
+{
+	struct walk walk = { .unpack = MASK_UNPACKED_MAX };
+	mask_text(&walk, bytes, len, out);
+	if (out->failed) {
 		buf_clear(out);
 		buf_puts(out, STARS " (too large to be shown)");
 	}
-	buf_free(&plain);
-	buf_free(&clean);
-	buf_free(&scanned);
 }

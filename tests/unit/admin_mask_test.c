@@ -104,6 +104,16 @@ static void a_packed_event(void **state)
 	assert_null(strstr(out, buf_str(&packed)));
 	assert_null(strstr(out, "minji@"));
 	assert_non_null(strstr(out, "mi***@example.com"));
+	buf_clear(&envelope);
+	buf_printf(&envelope, "{\"Message\":\"%.20s\"}",
+	        buf_str(&packed)); /* half of it can still be read by who tries */
+	assert_string_equal(
+	        payload(buf_str(&envelope)), "{\"Message\":\"*** (packed, and cannot be unpacked)\"}");
+	buf_clear(&zipped);
+	buf_clear(&packed);
+	assert_int_equal(gzip_encode(&zipped, "from minji@example.com", 22), 0);
+	base64_encode(&packed, zipped.data, zipped.len);
+	assert_string_equal(payload_of(packed.data, packed.len), "from mi***@example.com");
 	buf_free(&zipped);
 	buf_free(&packed);
 	buf_free(&envelope);
