@@ -139,9 +139,11 @@ tsan: deps ## what has threads, under the thread sanitizer
 FUZZ_SECONDS ?= 20
 fuzz: deps-lint ## libFuzzer on every decoder, FUZZ_SECONDS each
 	@$(MAKE) -j$(JOBS) BUILD=build/fuzz CC=clang OPT='-O1 -g' SANITIZE=-fsanitize=address,undefined,fuzzer-no-link fuzz-bins
-	@set -e; for f in $(patsubst tests/fuzz/%.c,%,$(FUZZ)); do echo "fuzz: $$f"; mkdir -p build/fuzz/corpus/$$f; \
+	@for f in $(patsubst tests/fuzz/%.c,%,$(FUZZ)); do mkdir -p build/fuzz/corpus/$$f; log=build/fuzz/$$f.log; \
 	  build/fuzz/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -max_len=70000 -verbosity=0 \
-	    -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/corpus/$$f tests/fuzz/corpus/$${f%_fuzz}; done
+	    -print_final_stats=1 -artifact_prefix=build/fuzz/ build/fuzz/corpus/$$f tests/fuzz/corpus/$${f%_fuzz} > $$log 2>&1 || \
+	    { tail -40 $$log; echo "fuzz: $$f found something: build/fuzz/"; exit 1; }; \
+	  echo "fuzz: $$f: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) inputs, nothing found"; done
 fuzz-bins: $(call bin,$(FUZZ))
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libusher.a
 	@mkdir -p $(@D)
