@@ -171,6 +171,37 @@ void curl_loop_remove(struct curl_loop *cl, CURL *easy)
 	free(transfer);
 }
 
+enum http_fault curl_fault(CURLcode result)
+{
+	switch (result) {
+	case CURLE_OK:
+		return HTTP_OK;
+	case CURLE_OPERATION_TIMEDOUT:
+		return HTTP_TIMEOUT;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CERTPROBLEM:
+	case CURLE_SSL_CIPHER:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_CRL_BADFILE:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+	case CURLE_SSL_ENGINE_NOTFOUND:
+	case CURLE_SSL_ENGINE_SETFAILED:
+	case CURLE_SSL_ENGINE_INITFAILED:
+	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+		return HTTP_TLS;
+	case CURLE_UNSUPPORTED_PROTOCOL: /* of the address, or an answer that is not HTTP/1 */
+	case CURLE_URL_MALFORMAT:
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_WRITE_ERROR: /* the receiver refused more of it */
+	case CURLE_BAD_CONTENT_ENCODING:
+		return HTTP_PROTOCOL;
+	default:
+		return HTTP_CONNECT;
+	}
+}
+
 void curl_loop_free(struct curl_loop *cl)
 {
 	if (!cl)

@@ -150,37 +150,6 @@ static void call_give_back(struct http_call *call)
 
 /* -- The answer ------------------------------------------------------------------------------- */
 
-static enum http_fault fault_of(CURLcode result)
-{
-	switch (result) {
-	case CURLE_OK:
-		return HTTP_OK;
-	case CURLE_OPERATION_TIMEDOUT:
-		return HTTP_TIMEOUT;
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CERTPROBLEM:
-	case CURLE_SSL_CIPHER:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_ISSUER_ERROR:
-	case CURLE_SSL_CRL_BADFILE:
-	case CURLE_SSL_INVALIDCERTSTATUS:
-	case CURLE_SSL_ENGINE_NOTFOUND:
-	case CURLE_SSL_ENGINE_SETFAILED:
-	case CURLE_SSL_ENGINE_INITFAILED:
-	case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-		return HTTP_TLS;
-	case CURLE_UNSUPPORTED_PROTOCOL: /* of the address, or an answer that is not HTTP/1 */
-	case CURLE_URL_MALFORMAT:
-	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_WRITE_ERROR: /* on_body refused: too long */
-	case CURLE_BAD_CONTENT_ENCODING:
-		return HTTP_PROTOCOL;
-	default:
-		return HTTP_CONNECT;
-	}
-}
-
 static bool was_sent(CURL *easy)
 {
 	long request_size = 0;
@@ -219,7 +188,7 @@ static void answer(struct http_call *call, struct http_answer *out)
 static void on_ended(void *arg, CURL *easy, CURLcode result)
 {
 	struct http_call *call = arg;
-	struct http_answer out = { .fault = fault_of(result) };
+	struct http_answer out = { .fault = curl_fault(result) };
 	long status = 0;
 
 	if (out.fault == HTTP_OK) {

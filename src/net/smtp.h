@@ -17,31 +17,35 @@
 
 enum smtp_tls { SMTP_TLS_NONE, SMTP_TLS_STARTTLS /* required */, SMTP_TLS_IMPLICIT /* smtps */ };
 
-struct smtp_settings {            /* strings borrowed for smtp_pool_new, copied inside */
-	const char *url;              /* smtp://host:port or smtps://host:port */
-	const char *user, *password;  /* NULL: no login */
+struct smtp_settings {               /* strings borrowed for smtp_pool_new, copied inside */
+	const char *url;             /* smtp://host:port or smtps://host:port */
+	const char *user, *password; /* NULL: no login */
 	enum smtp_tls tls;
-	const char *ca_file;          /* NULL: the system's */
-	const char *helo;             /* NULL: the host's name */
-	int connections;              /* at most */
-	int64_t timeout_ms;           /* for each answer */
-	int64_t idle_ms;              /* a connection idle this long is closed */
+	const char *ca_file; /* NULL: the system's */
+	const char *helo;    /* NULL: the host's name */
+	int connections;     /* at most */
+	int64_t timeout_ms;  /* for each answer */
+	int64_t idle_ms;     /* a connection idle this long is closed */
 };
 
 struct smtp_pool;
-struct smtp_pool *smtp_pool_new(struct loop *loop, struct curl_loop *cl, const struct smtp_settings *settings);
-void smtp_pool_free(struct smtp_pool *pool); /* cancels without calling back */
+struct smtp_pool *smtp_pool_new(struct loop *loop, const struct smtp_settings *settings);
+void smtp_pool_free(struct smtp_pool *pool); /* cancels without calling back; not from a callback */
 
 struct smtp_mail {
-	const char *from, *to; /* bare addresses; refused with FAULT_BAD_ADDRESS if they hold control characters, space or <> */
-	char *data;            /* the message, CRLF lines, not dot-stuffed; owned by the pool from now on (free) */
+	const char *from, *to; /* bare addresses; refused with FAULT_BAD_ADDRESS if they hold control
+	                          characters, space or <> */
+	char *data; /* the message, CRLF lines, not dot-stuffed; owned by the pool from now on (free) */
 	size_t len;
 };
 typedef void smtp_done(void *arg, const struct reply *reply); /* borrowed for the call */
 /* Queues the mail until a connection is free. Never calls back from inside itself. */
 void smtp_send(struct smtp_pool *pool, struct smtp_mail *mail, smtp_done *done, void *arg);
 
-struct smtp_stats { int open, busy; long opened_total; };
+struct smtp_stats {
+	int open, busy;
+	long opened_total;
+};
 struct smtp_stats smtp_pool_stats(const struct smtp_pool *pool);
 
 #endif
