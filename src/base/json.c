@@ -97,7 +97,7 @@ const char *json_string(const cJSON *object, const char *key)
 int64_t json_int(const cJSON *object, const char *key, int64_t fallback)
 {
 	const cJSON *item = json_get(object, key);
-	if (!cJSON_IsNumber(item))
+	if (!item || !cJSON_IsNumber(item))
 		return fallback;
 	double n = item->valuedouble;
 	if (!(n >= -JSON_INT_MAX && n <= JSON_INT_MAX) || n != floor(n))

@@ -142,14 +142,14 @@ static bool scan_number(struct scan *s)
 			return fail(s, "a number needs a digit in its exponent");
 	}
 	size_t len = s->at - from;
-	if (len <= NUMBER_MAX) {
-		memcpy(copy, s->text + from, len);
-		copy[len] = '\0';
-	}
-	if (len > NUMBER_MAX || !isfinite(strtod(copy, NULL))) {
-		s->at = from;
+	s->at = from; /* where a fault is */
+	if (len > NUMBER_MAX)
 		return fail(s, "a number out of range");
-	}
+	memcpy(copy, s->text + from, len);
+	copy[len] = '\0';
+	if (!isfinite(strtod(copy, NULL)))
+		return fail(s, "a number out of range");
+	s->at = from + len;
 	return true;
 }
 

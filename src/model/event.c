@@ -94,7 +94,7 @@ static int check_signed_up_at(const char *value, struct usher_error *err)
 	return rc;
 }
 
-int event_check_fields(
+static int check_fields(
         const char *user_id, const char *email, const char *name, const char *locale, struct usher_error *err)
 {
 	int rc = 0;
@@ -110,6 +110,16 @@ int event_check_fields(
 		rc = check_name(name, err);
 	if (rc == 0 && locale)
 		rc = check_locale(locale, err);
+	return rc;
+}
+
+int event_check_fields(
+        const char *user_id, const char *email, const char *name, const char *locale, struct usher_error *err)
+{
+	int rc = check_fields(user_id, email, name, locale, err);
+	if (rc == 0 && strlen(email) < EVENT_EMAIL_MIN)
+		rc = error_set(err, USHER_EINVAL, "email has %zu bytes; at least %d are needed",
+		        strlen(email), EVENT_EMAIL_MIN);
 	return rc;
 }
 
@@ -261,7 +271,7 @@ static int event_from_json(
 		return error_set(err, USHER_EINVAL,
 		        "eventId is missing, and the message has no id to stand in for it");
 	if ((event_id && (rc = check_id("eventId", event_id, err)) < 0) ||
-	        (rc = event_check_fields(user_id, email, name, locale, err)) < 0 ||
+	        (rc = check_fields(user_id, email, name, locale, err)) < 0 ||
 	        (signed_up_at && (rc = check_signed_up_at(signed_up_at, err)) < 0))
 		return rc;
 	struct event *event = mem_alloc(sizeof *event);

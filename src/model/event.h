@@ -14,6 +14,7 @@
 /* Bytes of a body as received, and of an event unpacked: a bomb ends here. */
 #define EVENT_BODY_MAX (256 * 1024)
 #define EVENT_ID_MAX 128    /* bytes; also user ids */
+#define EVENT_EMAIL_MIN 3   /* bytes; asked of a sign-up, not of an event that has happened */
 #define EVENT_EMAIL_MAX 320 /* bytes */
 #define EVENT_NAME_MAX 200  /* code points */
 #define EVENT_LOCALE_MAX 35 /* bytes */
@@ -50,8 +51,8 @@ void event_free(struct event *event); /* NULL is allowed */
 /* The event as JSON, as published: appends to out. */
 void event_encode(const struct event *event, struct buf *out);
 
-/* Checks one sign-up's fields by the same rules as event_decode (used by usher_signup). NULL for user_id or
- * locale means that the caller fills it in, and is allowed; email and name are required. */
+/* Checks one sign-up's fields by the rules of event_decode and EVENT_EMAIL_MIN (used by usher_signup). NULL
+ * for user_id or locale means that the caller fills it in, and is allowed; email and name are required. */
 int event_check_fields(const char *user_id, const char *email, const char *name, const char *locale,
         struct usher_error *err);
 

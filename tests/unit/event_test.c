@@ -142,6 +142,7 @@ static void test_odd_but_allowed(void **state)
 	static const char *const bodies[] = {
 		/* Whether mail can be sent there is the channel's answer. */
 		"{" TYPE "," USER ",\"email\":\"not an address\"," NAME "}",
+		"{" TYPE "," USER ",\"email\":\"x\"," NAME "}",
 		"{" TYPE "," USER ",\"email\":\"김@한국.kr\"," NAME "}",
 		"{" TYPE "," USER "," MAIL ",\"name\":\"O'Brien \\\"%s%n\\\"; DROP TABLE users;--\"}",
 		"{" TYPE "," USER "," MAIL ",\"name\":\"\xF0\x9F\x98\x80\"}",
@@ -153,7 +154,7 @@ static void test_odd_but_allowed(void **state)
 	};
 	for (size_t i = 0; i < COUNT(bodies); i++)
 		event_free(good(bodies[i], strlen(bodies[i]), NULL));
-	struct event *e = good(bodies[5], strlen(bodies[5]), NULL);
+	struct event *e = good(bodies[6], strlen(bodies[6]), NULL);
 	assert_string_equal(e->user_id, "9007199254740993"); /* no digit is lost */
 	event_free(e);
 }
@@ -541,6 +542,8 @@ static void test_check_fields(void **state)
 	} cases[] = {
 		{ "u", "a@b.kr", "김", "ko", NULL },
 		{ NULL, "a@b.kr", "김", NULL, NULL },
+		{ "u", "a@b", "김", NULL, NULL },
+		{ "u", "a@", "김", NULL, "email has 2 bytes; at least 3 are needed" },
 		{ "u", NULL, "김", NULL, "email is missing" },
 		{ "u", "a@b.kr", NULL, NULL, "name is missing" },
 		{ "", "a@b.kr", "김", NULL, "userId is empty" },
