@@ -172,7 +172,7 @@ size_t text_next(const char *text, size_t len, struct text_cell *ret)
 		return n;
 	}
 	cell_set(ret, text, n, width);
-	return n + cell_marks(ret, text + n, len - n);
+	return mode == TEXT_ASCII ? n : n + cell_marks(ret, text + n, len - n);
 }
 
 int text_width(const char *text, size_t len, int limit)

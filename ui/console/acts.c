@@ -171,9 +171,12 @@ static void describe(struct lines *body, const struct acts *a, int left_out)
 	if (left_out)
 		lines_addf(body, ROLE_WARN, NULL, "! %d other marked row%s left out. %s.", left_out,
 		        left_out == 1 ? " is" : "s are", kinds[a->kind].none);
-	if (a->kind == ACT_REDRIVE && doubtful)
+	if (a->kind == ACT_REDRIVE && doubtful && a->count == 1)
+		lines_add(body, ROLE_WARN, NULL,
+		        "! It may have gone out already: the member may get a second mail.");
+	else if (a->kind == ACT_REDRIVE && doubtful)
 		lines_addf(body, ROLE_WARN, NULL,
-		        "! %d of them may have gone out already: the member may get a second mail.",
+		        "! %d of them may have gone out already: those members may get a second mail.",
 		        doubtful);
 	if (a->kind == ACT_CANCEL)
 		lines_add(body, ROLE_FAINT, NULL,
