@@ -125,7 +125,9 @@ int event_check_fields(
 
 /* -- Layers around the event -------------------------------------------------------------------- */
 
-/* One layer of text on its way in: borrowed from the message or the envelope, or unpacked into `own`. */
+/* One layer of text on its way in: borrowed from the message or the envelope, or unpacked into `own`. None is
+ * larger than EVENT_BODY_MAX: the body was measured, an envelope is larger than its Message, and unpacking
+ * stops there. */
 struct layer {
 	const char *text;
 	size_t len;
@@ -178,9 +180,6 @@ static int layer_parse(const struct layer *layer, const char *what, cJSON **ret_
 	cJSON *json;
 	if (layer->len == 0)
 		return error_set(err, USHER_EINVAL, "%s is empty", what);
-	if (layer->len > EVENT_BODY_MAX)
-		return error_set(err, USHER_EINVAL, "%s has %zu bytes; at most %d are allowed", what,
-		        layer->len, EVENT_BODY_MAX);
 	size_t invalid = first_invalid(layer->text, layer->len);
 	if (invalid < layer->len)
 		return error_set(err, USHER_EINVAL, "%s is not UTF-8 at byte %zu", what, invalid + 1);

@@ -6,7 +6,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -104,6 +108,7 @@ static void test_zero_limit_takes_nothing(void **state)
 	struct buf b = BUF(0);
 	buf_putc(&b, 'a');
 	assert_true(b.failed);
+	buf_printf(&b, "%d", 1);
 	assert_string_equal(buf_str(&b), "");
 	buf_free(&b);
 }
@@ -181,6 +186,29 @@ static void test_memory_is_zeroed_and_strings_are_copied(void **state)
 	assert_null(part);
 }
 
+static void test_exhaustion_ends_the_process_with_a_line(void **state)
+{
+	(void)state;
+	int ends[2], status;
+	assert_int_equal(pipe(ends), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+		dup2(ends[1], STDERR_FILENO);
+		signal(SIGABRT, SIG_DFL);
+		mem_stringn("", SIZE_MAX);
+		_exit(0);
+	}
+	close(ends[1]);
+	char line[200] = "";
+	ssize_t len = read(ends[0], line, sizeof line - 1);
+	close(ends[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	assert_true(len > 0);
+	assert_string_equal(line, "usher: out of memory, 18446744073709551615 bytes wanted: stopping\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +224,7 @@ int main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_take_hands_over),
 		cmocka_unit_test(test_memory_is_zeroed_and_strings_are_copied),
+		cmocka_unit_test(test_exhaustion_ends_the_process_with_a_line),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
