@@ -9,7 +9,6 @@
 #include "engine/engine.h"
 
 #include <curl/curl.h>
-#include <mysql.h>
 #include <unistd.h>
 
 #define PUBLIC __attribute__((visibility("default")))
@@ -35,7 +34,6 @@ PUBLIC int usher_worker_new(
 	if (rc < 0)
 		return rc;
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	mysql_library_init(0, NULL, NULL);
 	log_setup(config->log.level, config->log.format);
 	worker = mem_alloc(sizeof *worker);
 	worker->config = config;

@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "engine/settings.h"
 
-#include <mysql.h>
 #include <stdio.h>
 #include <sys/random.h>
 
@@ -263,7 +262,6 @@ static void *pipeline_main(void *arg)
 {
 	struct pipeline *p = arg;
 
-	mysql_thread_init();
 	log_info(p->area, "receives from %s", p->config->queue);
 	pipeline_wake(p);
 	loop_run(p->loop);
@@ -275,7 +273,6 @@ static void *pipeline_main(void *arg)
 	p->broker = NULL;
 	db_free(p->db);
 	p->db = NULL;
-	mysql_thread_end();
 	return NULL;
 }
 

@@ -11,7 +11,6 @@
 #include "net/loop.h"
 #include "store/outbox.h"
 
-#include <mysql.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -221,12 +220,10 @@ static void *relay_main(void *arg)
 {
 	struct relay *r = arg;
 
-	mysql_thread_init();
 	loop_defer(r->loop, take, r);
 	loop_run(r->loop);
 	r->broker->ops->close(r->broker);
 	db_free(r->db);
-	mysql_thread_end();
 	return NULL;
 }
 
