@@ -127,7 +127,8 @@ def test_hangup_changes_nothing_and_says_so(daemon):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_is_clean(daemon, number):
     one = daemon()
-    os.kill(one.pid, number)
+    os.kill(one.pid, number)    # once: a second one would end it at once
+    process.wait_until(lambda: not one.running, one.log)
     assert one.stop() == 0
     assert f"received {number.name}" in one.log()
     assert not os.path.exists(one.socket) and not os.path.exists(one.readonly_socket)
