@@ -17,32 +17,36 @@ struct channel;
 typedef void channel_done(void *arg, const struct reply *reply); /* borrowed for the call */
 
 struct channel_ops {
-	const char *name;      /* "email", "coupon" */
-	bool idempotent;       /* a second try cannot double the effect */
-	void (*send)(struct channel *c, const struct event *event, channel_done *done, void *arg); /* event borrowed until done */
+	const char *name; /* "email", "coupon" */
+	bool idempotent;  /* a second try cannot double the effect */
+	void (*send)(struct channel *c, const struct event *event, channel_done *done,
+	        void *arg);                    /* event borrowed until done */
 	int (*connections)(struct channel *c); /* open now */
 	void (*close)(struct channel *c);      /* what is under way is dropped without calling back */
 };
 
-struct channel { const struct channel_ops *ops; };
+struct channel {
+	const struct channel_ops *ops;
+};
 
 struct email_settings { /* all borrowed for email_open, copied inside */
 	const char *smtp_url, *user, *password, *from, *subject, *template_dir, *ca_file;
-	int tls;               /* enum smtp_tls */
+	int tls; /* enum smtp_tls */
 	int connections;
 	int64_t timeout_ms;
-	const char *unsubscribe; /* mailto: or https: URI for List-Unsubscribe; NULL: the header is left out */
+	const char
+	        *unsubscribe; /* mailto: or https: URI for List-Unsubscribe; NULL: the header is left out */
 };
 /* Reads and checks every template in template_dir: USHER_ECONFIG names file and line.
  * `subject`: NULL or "" means the template's own first line "Subject: ...". */
 int email_open(const struct email_settings *settings, struct loop *loop, struct curl_loop *cl,
-               struct channel **ret_channel, struct usher_error *err);
+        struct channel **ret_channel, struct usher_error *err);
 
 struct coupon_settings {
 	const char *url, *token, *campaign, *ca_file;
 	int64_t timeout_ms;
 };
 int coupon_open(const struct coupon_settings *settings, struct loop *loop, struct curl_loop *cl,
-                struct channel **ret_channel, struct usher_error *err);
+        struct channel **ret_channel, struct usher_error *err);
 
 #endif

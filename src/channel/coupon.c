@@ -1,236 +1,286 @@
-/* The coupon channel: one JSON POST a member, many at once on the channel's loop. The idempotency key is the
- * same at every try, so that a second one cannot grant a second coupon. The other side's contract is in
- * usher-api(7). */
+/* The coupon channel: asks the coupon service to grant the welcome coupon.
+ *
+ *   POST url
+ *   Authorization: Bearer TOKEN
+ *   Idempotency-Key: EVENTID:coupon
+ *   {"eventId":"...","userId":"...","email":"...","campaign":"..."}
+ *
+ * A grant is answered with 2xx and {"couponId":"..."}; a refusal with another status and
+ * {"code":"...","message":"..."} or an RFC 9457 problem ("type", "title", "detail"). The key is the same
+ * at each try of an event, so that a second try grants nothing twice. May call net, model and base. Runs on
+ * the channel's loop. */
 #include "channel/channel.h"
 
+#include "base/error.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-#define COUPON_CONNECT_MS 5000
-#define COUPON_BODY_MAX (16 * 1024)
-#define COUPON_KEY_MAX (3 * EVENT_ID_MAX + 16) /* every byte percent-encoded, and ":coupon" */
-#define COUPON_HEADER_MAX 1024
+#define COUPON_CONNECT_TIMEOUT_MS 5000
+#define KEY_MAX (EVENT_ID_MAX * 3 + 16) /* every byte percent-encoded, ":coupon" and a NUL */
+#define HEADER_MAX 4096
+#define COUPON_ID_MAX 200 /* bytes */
 
-struct coupon {
-	struct channel base;
-	struct http *http;
-	char *url, *campaign, *ca_file;
-	char *authorization; /* the whole header; NULL without a token */
-	int64_t timeout_ms;
-	struct grant *under_way;
-	int under_way_n;
-};
+struct coupon;
 
-struct grant {
-	struct grant *next, *previous;
+struct coupon_send {
 	struct coupon *coupon;
+	struct http_call *call;
+	struct coupon_send *next, *previous;
 	channel_done *done;
 	void *arg;
-	char key[COUPON_KEY_MAX];
+	char key[KEY_MAX];
 };
 
-/* -- Request --------------------------------------------------------------------------------- */
+struct coupon {
+	struct channel channel; /* first */
+	struct http *http;
+	char *url, *campaign, *ca_file, *authorization;
+	int64_t timeout_ms;
+	struct coupon_send *sends;
+	int under_way;
+};
 
-/* A header carries visible ASCII only; other bytes of an id are percent-encoded, and so is '%'. */
-static void key_make(char *key, size_t size, const char *event_id)
+/* -- The answer ------------------------------------------------------------------------------ */
+
+/* Somebody else's words as one line. */
+static void clean(char *out, size_t size, const char *text, size_t len)
 {
-	static const char hex[] = "0123456789ABCDEF";
-	size_t n = 0;
-
-	for (const unsigned char *c = (const unsigned char *)event_id; *c && n + 3 < size; c++) {
-		if (*c > ' ' && *c < 0x7f && *c != '%') {
-			key[n++] = (char)*c;
-			continue;
-		}
-		key[n++] = '%';
-		key[n++] = hex[*c >> 4];
-		key[n++] = hex[*c & 15];
-	}
-	snprintf(key + n, size - n, ":coupon");
+	utf8_copy(out, size, text, len);
+	for (char *p = out; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = ' ';
 }
 
-static char *body_make(const struct coupon *c, const struct event *event)
+static void clean_string(char *out, size_t size, const char *text)
 {
-	cJSON *json = cJSON_CreateObject();
-	char *text;
-
-	json_add_string(json, "eventId", event->event_id);
-	json_add_string(json, "userId", event->user_id);
-	json_add_string(json, "email", event->email);
-	json_add_string(json, "campaign", c->campaign);
-	text = json_print(json);
-	cJSON_Delete(json);
-	return text;
+	if (text)
+		clean(out, size, text, strlen(text));
 }
 
-static struct grant *grant_new(struct coupon *c, const char *event_id)
+/* A problem's "type" is a URI whose last part names it: ".../problems/out_of_stock". */
+static const char *last_part(const char *uri)
 {
-	struct grant *grant = mem_alloc(sizeof *grant);
+	const char *end = uri ? strrchr(uri, '/') : NULL;
 
-	grant->coupon = c;
-	key_make(grant->key, sizeof grant->key, event_id);
-	grant->next = c->under_way;
-	if (grant->next)
-		grant->next->previous = grant;
-	c->under_way = grant;
-	c->under_way_n++;
-	return grant;
+	end = end ? end + 1 : uri;
+	const char *fragment = end ? strrchr(end, '#') : NULL;
+	const char *colon = end && !fragment ? strrchr(end, ':') : NULL; /* "urn:coupon:out_of_stock" */
+	return fragment ? fragment + 1 : colon ? colon + 1 : end;
 }
 
-static void grant_free(struct grant *grant)
+static const char *reason_in(const cJSON *body)
 {
-	if (grant->previous)
-		grant->previous->next = grant->next;
+	const cJSON *nested = json_get(body, "error");
+	const char *reason = json_string(body, "code");
+
+	if (!reason && cJSON_IsObject(nested))
+		reason = json_string(nested, "code");
+	if (!reason && !cJSON_IsObject(nested))
+		reason = json_string(body, "error");
+	return reason ? reason : last_part(json_string(body, "type"));
+}
+
+static const char *words_in(const cJSON *body)
+{
+	static const char *const keys[] = { "message", "detail", "title" };
+	const cJSON *nested = json_get(body, "error");
+	const char *words = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys) && !words; i++)
+		words = json_string(body, keys[i]);
+	return words || !cJSON_IsObject(nested) ? words : json_string(nested, "message");
+}
+
+static void effect_set(struct reply *reply, const struct coupon_send *send, const cJSON *body)
+{
+	const char *id = body ? json_string(body, "couponId") : NULL;
+	char shown[COUPON_ID_MAX + 1] = "";
+
+	clean_string(shown, sizeof shown, id);
+	if (*shown)
+		snprintf(reply->effect, sizeof reply->effect, "coupon=%s key=%.*s", shown,
+		        (int)(sizeof reply->effect - strlen(shown) - 13), send->key);
 	else
-		grant->coupon->under_way = grant->next;
-	if (grant->next)
-		grant->next->previous = grant->previous;
-	grant->coupon->under_way_n--;
-	free(grant);
+		snprintf(reply->effect, sizeof reply->effect, "key=%.*s", (int)sizeof reply->effect - 5,
+		        send->key);
 }
 
-/* -- Answer ---------------------------------------------------------------------------------- */
+/* A success must say what was granted: a proxy's or a wrong service's "200 OK" is none. */
+static void grant_check(struct reply *reply, const cJSON *body)
+{
+	const char *id = body ? json_string(body, "couponId") : NULL;
+
+	if (id && *id)
+		return;
+	reply->fault = FAULT_PROTOCOL;
+	reply->effect_possible = true;
+	snprintf(reply->text, sizeof reply->text,
+	        "HTTP %d, but the answer is no JSON object with a \"couponId\"", reply->code);
+}
+
+static void read_answer(struct reply *reply, const struct coupon_send *send, const struct http_answer *answer)
+{
+	cJSON *body = NULL;
+
+	reply->code = answer->status;
+	reply->retry_after_ms = answer->retry_after_ms;
+	if (json_parse(answer->body, answer->body_len, &body, NULL) == 0 && cJSON_IsObject(body)) {
+		clean_string(reply->reason, sizeof reply->reason, reason_in(body));
+		clean_string(reply->text, sizeof reply->text, words_in(body));
+	}
+	if (!reply->text[0] && answer->status / 100 != 2)
+		clean(reply->text, sizeof reply->text, answer->body, answer->body_len);
+	if (answer->status / 100 == 2)
+		grant_check(reply, body);
+	effect_set(reply, send, body);
+	cJSON_Delete(body);
+}
 
 static enum reply_fault fault_of(enum http_fault fault)
 {
 	switch (fault) {
 	case HTTP_OK:
 		return FAULT_NONE;
-	case HTTP_CONNECT:
-		return FAULT_CONNECT;
 	case HTTP_TLS:
 		return FAULT_TLS;
 	case HTTP_TIMEOUT:
 		return FAULT_TIMEOUT;
 	case HTTP_PROTOCOL:
+		return FAULT_PROTOCOL;
+	case HTTP_CONNECT:
 		break;
 	}
-	return FAULT_PROTOCOL;
+	return FAULT_CONNECT;
 }
 
-/* The service's words as one line for people. */
-static void words_copy(char *out, size_t size, const char *words)
+/* -- Sending -------------------------------------------------------------------------------------- */
+
+static void send_free(struct coupon_send *send)
 {
-	utf8_copy(out, size, words, strlen(words));
-	for (char *c = out; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = ' ';
-}
-
-static const char *first_string(const cJSON *json, const char *const *keys)
-{
-	for (; *keys; keys++) {
-		const char *value = json_string(json, *keys);
-
-		if (value && *value)
-			return value;
-	}
-	return NULL;
-}
-
-/* {"couponId","code","message"}, or RFC 9457's "type", "title", "detail". A body of another kind is quoted.
- */
-static void body_read(const struct grant *grant, const struct http_answer *answer, struct reply *reply)
-{
-	static const char *const codes[] = { "code", "type", NULL };
-	static const char *const messages[] = { "message", "detail", "title", NULL };
-	cJSON *json = NULL;
-	const char *id = NULL, *code = NULL, *message = NULL;
-
-	if (json_parse(answer->body, answer->body_len, &json, NULL) == 0) {
-		id = json_string(json, "couponId");
-		code = first_string(json, codes);
-		message = first_string(json, messages);
-	}
-	if (code)
-		utf8_copy(reply->reason, sizeof reply->reason, code, strlen(code));
-	words_copy(reply->text, sizeof reply->text,
-	        message ? message
-	        : code  ? code
-	        : json  ? ""
-	                : answer->body);
-	if (id)
-		snprintf(reply->effect, sizeof reply->effect, "coupon=%.100s key=%.180s", id, grant->key);
+	if (send->previous)
+		send->previous->next = send->next;
 	else
-		snprintf(reply->effect, sizeof reply->effect, "key=%.290s", grant->key);
-	cJSON_Delete(json);
+		send->coupon->sends = send->next;
+	if (send->next)
+		send->next->previous = send->previous;
+	send->coupon->under_way--;
+	free(send);
 }
 
-static void on_answer(void *arg, const struct http_answer *answer)
+static void on_answered(void *arg, const struct http_answer *answer)
 {
-	struct grant *grant = arg;
+	struct coupon_send *send = arg;
 	struct reply reply = {
-		.protocol = REPLY_HTTP,
-		.fault = fault_of(answer->fault),
-		.effect_possible = answer->fault != HTTP_OK && answer->sent,
-		.latency_ms = answer->latency_ms,
+		.protocol = REPLY_HTTP, .fault = fault_of(answer->fault), .latency_ms = answer->latency_ms
 	};
 
 	if (answer->fault == HTTP_OK) {
-		reply.code = answer->status;
-		reply.retry_after_ms = answer->retry_after_ms;
-		body_read(grant, answer, &reply);
+		read_answer(&reply, send, answer);
 	} else {
-		words_copy(reply.text, sizeof reply.text, answer->detail);
-		snprintf(reply.effect, sizeof reply.effect, "key=%.290s", grant->key);
+		reply.effect_possible = answer->sent;
+		clean_string(reply.text, sizeof reply.text, answer->detail);
+		effect_set(&reply, send, NULL);
 	}
-	grant->done(grant->arg, &reply);
-	grant_free(grant);
+	send->done(send->arg, &reply);
+	send_free(send);
 }
 
-/* -- The channel ----------------------------------------------------------------------------- */
+/* "EVENTID:coupon" in visible ASCII: an event id may hold anything, a header may not. */
+static void key_make(char key[KEY_MAX], const char *event_id)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	char *out = key;
+
+	for (const unsigned char *p = (const unsigned char *)event_id; *p && out - key < EVENT_ID_MAX * 3;
+	        p++) {
+		if (*p > ' ' && *p <= '~' && *p != '%') {
+			*out++ = (char)*p;
+		} else {
+			*out++ = '%';
+			*out++ = hex[*p >> 4];
+			*out++ = hex[*p & 15];
+		}
+	}
+	strcpy(out, ":coupon");
+}
+
+static char *body_make(const struct coupon *coupon, const struct event *event)
+{
+	cJSON *body = cJSON_CreateObject();
+
+	json_add_string(body, "eventId", event->event_id);
+	json_add_string(body, "userId", event->user_id);
+	json_add_string(body, "email", event->email);
+	json_add_string(body, "campaign", coupon->campaign);
+	char *text = json_print(body);
+	cJSON_Delete(body);
+	return text;
+}
+
+static struct coupon_send *send_new(struct coupon *coupon, channel_done *done, void *arg)
+{
+	struct coupon_send *send = mem_alloc(sizeof *send);
+
+	send->coupon = coupon;
+	send->done = done;
+	send->arg = arg;
+	send->next = coupon->sends;
+	if (coupon->sends)
+		coupon->sends->previous = send;
+	coupon->sends = send;
+	coupon->under_way++;
+	return send;
+}
 
 static void coupon_send(struct channel *channel, const struct event *event, channel_done *done, void *arg)
 {
-	struct coupon *c = (struct coupon *)channel;
-	struct grant *grant = grant_new(c, event->event_id);
-	OWNED char *body = body_make(c, event);
-	char key_header[COUPON_HEADER_MAX];
-	const char *headers[] = { "Content-Type: application/json", "Accept: application/json",
-		"Expect:", key_header, c->authorization, NULL };
+	struct coupon *coupon = (struct coupon *)channel;
+	struct coupon_send *send = send_new(coupon, done, arg);
+	char key_header[KEY_MAX + 32];
+	OWNED char *body = body_make(coupon, event);
+	const char *headers[] = { "Content-Type: application/json", "Accept: application/json", key_header,
+		coupon->authorization, NULL };
 
-	grant->done = done;
-	grant->arg = arg;
-	snprintf(key_header, sizeof key_header, "Idempotency-Key: %s", grant->key);
-	http_start(c->http,
-	        &(struct http_request){
-	                .method = "POST",
-	                .url = c->url,
-	                .headers = headers,
-	                .body = body,
-	                .body_len = strlen(body),
-	                .timeout_ms = c->timeout_ms,
-	                .connect_timeout_ms =
-	                        c->timeout_ms < COUPON_CONNECT_MS ? c->timeout_ms : COUPON_CONNECT_MS,
-	                .ca_file = c->ca_file,
-	        },
-	        on_answer, grant);
+	key_make(send->key, event->event_id);
+	snprintf(key_header, sizeof key_header, "Idempotency-Key: %s", send->key);
+	const struct http_request request = {
+		.method = "POST",
+		.url = coupon->url,
+		.headers = headers,
+		.body = body,
+		.body_len = strlen(body),
+		.timeout_ms = coupon->timeout_ms,
+		.connect_timeout_ms = COUPON_CONNECT_TIMEOUT_MS,
+		.ca_file = coupon->ca_file,
+	};
+	send->call = http_start(coupon->http, &request, on_answered, send);
 }
 
-/* curl does not tell; at most one connection a call is busy. */
+/* curl does not tell how many stand: those in use are at least open. */
 static int coupon_connections(struct channel *channel)
 {
-	return ((struct coupon *)channel)->under_way_n;
+	return ((struct coupon *)channel)->under_way;
 }
 
 static void coupon_close(struct channel *channel)
 {
-	struct coupon *c = (struct coupon *)channel;
+	struct coupon *coupon = (struct coupon *)channel;
 
-	http_free(c->http);
-	while (c->under_way)
-		grant_free(c->under_way);
-	if (c->authorization)
-		mem_wipe(c->authorization, strlen(c->authorization));
-	free(c->authorization);
-	free(c->url);
-	free(c->campaign);
-	free(c->ca_file);
-	free(c);
+	http_free(coupon->http);
+	while (coupon->sends)
+		send_free(coupon->sends);
+	if (coupon->authorization)
+		mem_wipe(coupon->authorization, strlen(coupon->authorization));
+	free(coupon->authorization);
+	free(coupon->url);
+	free(coupon->campaign);
+	free(coupon->ca_file);
+	free(coupon);
 }
 
 static const struct channel_ops coupon_ops = {
@@ -241,25 +291,45 @@ static const struct channel_ops coupon_ops = {
 	.close = coupon_close,
 };
 
+/* -- Opening ---------------------------------------------------------------------------------------- */
+
+static int settings_check(const struct coupon_settings *settings, struct usher_error *err)
+{
+	const char *url = settings->url ? settings->url : "";
+
+	if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
+		return error_set(err, USHER_ECONFIG, "[coupon] url must begin with https:// or http://");
+	const char *token = settings->token ? settings->token : "";
+	if (strlen(token) > HEADER_MAX)
+		return error_set(err, USHER_ECONFIG, "[coupon] token is longer than %d bytes", HEADER_MAX);
+	for (const char *p = token; *p; p++)
+		if (*p <= ' ' || *p > '~')
+			return error_set(err, USHER_ECONFIG,
+			        "[coupon] token holds a blank, a control character or a letter outside "
+			        "ASCII");
+	return 0;
+}
+
 int coupon_open(const struct coupon_settings *settings, struct loop *loop, struct curl_loop *cl,
         struct channel **ret_channel, struct usher_error *err)
 {
-	struct coupon *c = mem_alloc(sizeof *c);
+	int rc = settings_check(settings, err);
 
-	(void)loop;
-	(void)err;
-	c->base.ops = &coupon_ops;
-	c->http = http_new(cl);
-	c->url = mem_string(settings->url);
-	c->campaign = mem_string(settings->campaign);
-	c->ca_file = mem_string(settings->ca_file);
-	c->timeout_ms = settings->timeout_ms;
+	(void)loop; /* http runs on cl's */
+	if (rc < 0)
+		return rc;
+	struct coupon *coupon = mem_alloc(sizeof *coupon);
+	coupon->channel.ops = &coupon_ops;
+	coupon->http = http_new(cl);
+	coupon->url = mem_string(settings->url);
+	coupon->campaign = mem_string(settings->campaign);
+	coupon->ca_file = settings->ca_file && *settings->ca_file ? mem_string(settings->ca_file) : NULL;
+	coupon->timeout_ms = settings->timeout_ms;
 	if (settings->token && *settings->token) {
-		struct buf header = BUF(COUPON_HEADER_MAX * 8);
-
+		struct buf header = BUF(HEADER_MAX + 32);
 		buf_printf(&header, "Authorization: Bearer %s", settings->token);
-		c->authorization = buf_take(&header);
+		coupon->authorization = buf_take(&header);
 	}
-	*ret_channel = &c->base;
+	*ret_channel = &coupon->channel;
 	return 0;
 }

@@ -1,236 +1,281 @@
-/* Logic-less templates: a source is cut into a flat list of pieces, and sections know where they end. Calls
- * base only. */
+/* The template engine: a source is cut once into a flat list of steps, which rendering walks. May
+ * call base only. Pure; any thread. */
 #include "channel/template.h"
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <string.h>
 
-enum piece_kind {
-	PIECE_TEXT,
-	PIECE_VALUE, /* escaped in an HTML part */
-	PIECE_RAW,
-	PIECE_IF,    /* goes on at `end` when the value is empty */
-	PIECE_UNLESS /* goes on at `end` when it is not */
-};
+#define NAME_SHOWN_MAX 40 /* bytes of an unknown name in an error */
 
-struct piece {
-	enum piece_kind kind;
-	int name; /* index of the value */
-	const char *text;
-	size_t len;
-	size_t end; /* sections: the piece behind them */
+enum step_kind { STEP_TEXT, STEP_VALUE, STEP_RAW, STEP_SECTION };
+
+struct step {
+	enum step_kind kind;
+	size_t at, len; /* STEP_TEXT: in the source */
+	int name;       /* the others: which value */
+	size_t skip_to; /* STEP_SECTION: the step behind the section */
 };
 
 struct template
 {
 	char *source;
-	struct piece *pieces;
-	size_t n, cap;
 	bool html;
+	struct step *steps;
+	size_t count, cap;
 };
 
-/* -- Parsing --------------------------------------------------------------------------------- */
+/* -- Parsing -------------------------------------------------------------------------------- */
 
 struct parser {
 	struct template *t;
 	const char *const *names;
-	const char *at, *end;
-	size_t open[TEMPLATE_NEST_MAX]; /* pieces of the sections not closed yet */
+	const char *source;
+	size_t len, at; /* `at`: what is before it has become steps */
+	int first_line;
+	struct {
+		size_t step, tag_at;
+	} open[TEMPLATE_DEPTH_MAX];
 	int depth;
 	struct usher_error *err;
 };
 
-static int line_of(const struct parser *p, const char *where)
-{
-	int line = 1;
+struct tag {
+	size_t start, end; /* in the source, braces included */
+	char kind;         /* '#', '/', '!', '{' for a raw value, ' ' for a plain one */
+	const char *name;
+	size_t name_len;
+};
 
-	for (const char *c = p->t->source; c < where; c++)
-		line += *c == '\n';
+static int line_of(const struct parser *p, size_t at)
+{
+	int line = p->first_line;
+
+	for (size_t i = 0; i < at; i++)
+		line += p->source[i] == '\n';
 	return line;
 }
 
-static int refuse(const struct parser *p, const char *where, const char *what, const char *name, size_t len)
+__attribute__((format(printf, 3, 4))) static int refuse(struct parser *p, size_t at, const char *fmt, ...)
 {
-	return error_set(p->err, USHER_ECONFIG, "line %d: %s%s%.*s", line_of(p, where), what, len ? " " : "",
-	        (int)len, name);
+	struct buf words = BUF(USHER_ERROR_MESSAGE_MAX / 2);
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&words, fmt, ap);
+	va_end(ap);
+	int code = error_set(p->err, USHER_ECONFIG, "line %d: %s", line_of(p, at), buf_str(&words));
+	buf_free(&words);
+	return code;
 }
 
-static struct piece *add_piece(struct template *t, enum piece_kind kind)
+static struct step *step_add(struct template *t, enum step_kind kind)
 {
-	if (t->n == t->cap) {
+	if (t->count == t->cap) {
 		t->cap = t->cap ? t->cap * 2 : 16;
-		t->pieces = mem_resize(t->pieces, t->cap, sizeof *t->pieces);
+		t->steps = mem_resize(t->steps, t->cap, sizeof *t->steps);
 	}
-	t->pieces[t->n] = (struct piece){ .kind = kind };
-	return &t->pieces[t->n++];
+	t->steps[t->count] = (struct step){ .kind = kind };
+	return &t->steps[t->count++];
 }
 
-static void add_text(struct template *t, const char *text, size_t len)
+static void text_add(struct parser *p, size_t end)
 {
-	if (len == 0)
-		return;
-	struct piece *piece = add_piece(t, PIECE_TEXT);
-	piece->text = text;
-	piece->len = len;
-}
-
-static int name_find(const struct parser *p, const char *name, size_t len)
-{
-	for (int i = 0; p->names[i]; i++)
-		if (strlen(p->names[i]) == len && memcmp(p->names[i], name, len) == 0)
-			return i;
-	return -1;
-}
-
-static bool blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* Narrows [*from, *from + *len) to what is not blank at its ends. */
-static void trim(const char **from, size_t *len)
-{
-	while (*len && blank(**from)) {
-		++*from;
-		--*len;
+	if (end > p->at) {
+		struct step *step = step_add(p->t, STEP_TEXT);
+		step->at = p->at;
+		step->len = end - p->at;
 	}
-	while (*len && blank((*from)[*len - 1]))
-		--*len;
+	p->at = end;
 }
 
-static int section_open(struct parser *p, enum piece_kind kind, const char *tag, int name)
+static bool is_name_char(char c)
 {
-	if (p->depth == TEMPLATE_NEST_MAX)
-		return refuse(p, tag, "sections are nested too deep", "", 0);
-	p->open[p->depth++] = p->t->n;
-	add_piece(p->t, kind)->name = name;
-	return 0;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-static int section_close(struct parser *p, const char *tag, int name, const char *word, size_t len)
+/* Reads the tag whose "{{" is at p->source[start]. */
+static int tag_read(struct parser *p, size_t start, struct tag *tag)
 {
-	if (p->depth == 0 || p->t->pieces[p->open[p->depth - 1]].name != name)
-		return refuse(p, tag, "this closes a section that is not the one open here:", word, len);
-	p->t->pieces[p->open[--p->depth]].end = p->t->n;
-	return 0;
-}
+	const char *inside = p->source + start + 2, *source_end = p->source + p->len;
+	bool raw = inside < source_end && *inside == '{';
+	const char *closing = raw ? "}}}" : "}}";
 
-/* One tag's inside. `raw`: it had three braces. */
-static int tag_parse(struct parser *p, const char *tag, const char *inside, size_t len, bool raw)
-{
-	char sign = !raw && len && strchr("#^/!", *inside) ? *inside : '\0';
-	int name;
-
-	if (sign == '!')
+	inside += raw;
+	const char *end = memmem(inside, (size_t)(source_end - inside), closing, strlen(closing));
+	if (!end)
+		return refuse(p, start, "a tag is opened with {{ and not closed with %s", closing);
+	tag->start = start;
+	tag->end = (size_t)(end - p->source) + strlen(closing);
+	tag->kind = raw ? '{' : ' ';
+	if (!raw && inside < end && *inside && strchr("#/!", *inside))
+		tag->kind = *inside++;
+	if (tag->kind == '!')
 		return 0;
-	if (sign) {
+	while (inside < end && *inside == ' ')
 		inside++;
-		len--;
-	}
-	trim(&inside, &len);
-	name = name_find(p, inside, len);
-	if (name < 0)
-		return refuse(p, tag, "there is no value named", len ? inside : "(nothing)", len ? len : 9);
-	if (raw && p->t->html)
-		return refuse(p, tag,
-		        "raw values are for text parts; in HTML write {{name}}, not {{{name}}}, for", inside,
-		        len);
-	if (sign == '#' || sign == '^')
-		return section_open(p, sign == '#' ? PIECE_IF : PIECE_UNLESS, tag, name);
-	if (sign == '/')
-		return section_close(p, tag, name, inside, len);
-	add_piece(p->t, raw ? PIECE_RAW : PIECE_VALUE)->name = name;
+	while (end > inside && end[-1] == ' ')
+		end--;
+	tag->name = inside;
+	tag->name_len = (size_t)(end - inside);
+	for (size_t i = 0; i < tag->name_len; i++)
+		if (!is_name_char(inside[i]))
+			return refuse(
+			        p, start, "a tag holds something that is no name (letters, digits and _)");
 	return 0;
 }
 
-static const char *find(const char *from, const char *end, const char *what)
+static int name_find(struct parser *p, const struct tag *tag, int *ret_name)
 {
-	return memmem(from, (size_t)(end - from), what, strlen(what));
-}
+	struct buf known = BUF(USHER_ERROR_MESSAGE_MAX / 4);
 
-/* A tag that shows nothing and stands alone on its line: where the line begins and where the next one does.
- */
-static bool alone(const struct parser *p, const char *text, const char *tag, const char *behind,
-        const char **ret_begin, const char **ret_next)
-{
-	const char *begin = tag, *next = behind;
-
-	while (begin > text && blank(begin[-1]))
-		begin--;
-	while (next < p->end && (blank(*next) || *next == '\r'))
-		next++;
-	if ((begin > p->t->source && begin[-1] != '\n') || (next < p->end && *next != '\n'))
-		return false;
-	*ret_begin = begin;
-	*ret_next = next < p->end ? next + 1 : next;
-	return true;
-}
-
-/* The text up to the next tag, and the tag. */
-static int step(struct parser *p)
-{
-	const char *text = p->at, *tag = find(text, p->end, "{{"), *inside, *close, *behind, *begin;
-	bool raw;
-
-	if (!tag) {
-		add_text(p->t, text, (size_t)(p->end - text));
-		p->at = p->end;
-		return 0;
+	for (int i = 0; p->names[i]; i++) {
+		if (strlen(p->names[i]) == tag->name_len &&
+		        memcmp(p->names[i], tag->name, tag->name_len) == 0) {
+			*ret_name = i;
+			buf_free(&known);
+			return 0;
+		}
+		buf_printf(&known, "%s%s", i ? ", " : "", p->names[i]);
 	}
-	raw = tag + 2 < p->end && tag[2] == '{';
-	inside = tag + (raw ? 3 : 2);
-	close = find(inside, p->end, raw ? "}}}" : "}}");
-	if (!close)
-		return refuse(p, tag, "this tag is not closed", "", 0);
-	behind = close + (raw ? 3 : 2);
-	begin = tag;
-	p->at = behind;
-	if (!raw && inside < close && strchr("#^/!", *inside))
-		alone(p, text, tag, behind, &begin, &p->at);
-	add_text(p->t, text, (size_t)(begin - text));
-	return tag_parse(p, tag, inside, (size_t)(close - inside), raw);
+	int shown = tag->name_len < NAME_SHOWN_MAX ? (int)tag->name_len : NAME_SHOWN_MAX;
+	int code = refuse(p, tag->start, "there is no value called \"%.*s\"; there are: %s", shown, tag->name,
+	        buf_str(&known));
+	buf_free(&known);
+	return code;
 }
 
-int template_parse(const char *source, size_t len, const char *const *names, bool html,
+/* A section tag or a comment alone on its line: *start and *end become the line's, its end included. */
+static void widen_to_line(const struct parser *p, size_t *start, size_t *end)
+{
+	size_t first = *start, last = *end;
+
+	while (first > 0 && (p->source[first - 1] == ' ' || p->source[first - 1] == '\t'))
+		first--;
+	while (last < p->len && (p->source[last] == ' ' || p->source[last] == '\t'))
+		last++;
+	if (last < p->len && p->source[last] == '\r')
+		last++;
+	bool begins = first == 0 || p->source[first - 1] == '\n',
+	     ends = last == p->len || p->source[last] == '\n';
+	/* At p->at another tag has ended: a line with two tags is not one tag's. */
+	if (!begins || !ends || first < p->at)
+		return;
+	*start = first;
+	*end = last < p->len ? last + 1 : last;
+}
+
+static int section_open(struct parser *p, const struct tag *tag, int name)
+{
+	if (p->depth == TEMPLATE_DEPTH_MAX)
+		return refuse(p, tag->start, "more than %d sections within each other", TEMPLATE_DEPTH_MAX);
+	p->open[p->depth].step = p->t->count;
+	p->open[p->depth++].tag_at = tag->start;
+	step_add(p->t, STEP_SECTION)->name = name;
+	return 0;
+}
+
+static int section_close(struct parser *p, const struct tag *tag, int name)
+{
+	if (p->depth == 0)
+		return refuse(p, tag->start, "{{/%s}} closes a section that was not opened", p->names[name]);
+	struct step *section = &p->t->steps[p->open[p->depth - 1].step];
+	if (section->name != name)
+		return refuse(p, tag->start, "{{/%s}} stands where {{/%s}} must close the section of line %d",
+		        p->names[name], p->names[section->name], line_of(p, p->open[p->depth - 1].tag_at));
+	section->skip_to = p->t->count;
+	p->depth--;
+	return 0;
+}
+
+static int tag_take(struct parser *p, const struct tag *tag)
+{
+	size_t start = tag->start, end = tag->end;
+	int name = 0, rc = 0;
+
+	if (tag->kind != '!')
+		rc = name_find(p, tag, &name);
+	if (rc == 0 && tag->kind == '{' && p->t->html)
+		rc = refuse(p, tag->start, "{{{%s}}} would put raw text into HTML: write {{%s}}",
+		        p->names[name], p->names[name]);
+	if (rc < 0)
+		return rc;
+	if (strchr("#/!", tag->kind))
+		widen_to_line(p, &start, &end);
+	text_add(p, start);
+	if (tag->kind == '#')
+		rc = section_open(p, tag, name);
+	else if (tag->kind == '/')
+		rc = section_close(p, tag, name);
+	else if (tag->kind != '!')
+		step_add(p->t, tag->kind == '{' || !p->t->html ? STEP_RAW : STEP_VALUE)->name = name;
+	p->at = end;
+	return rc;
+}
+
+static int parse(struct parser *p)
+{
+	const char *brace;
+	struct tag tag = { 0 };
+
+	while ((brace = memmem(p->source + p->at, p->len - p->at, "{{", 2))) {
+		int rc = tag_read(p, (size_t)(brace - p->source), &tag);
+		if (rc == 0)
+			rc = tag_take(p, &tag);
+		if (rc < 0)
+			return rc;
+	}
+	text_add(p, p->len);
+	if (p->depth > 0) {
+		size_t at = p->open[p->depth - 1].tag_at;
+		int name = p->t->steps[p->open[p->depth - 1].step].name;
+		return refuse(p, at, "the section {{#%s}} is not closed", p->names[name]);
+	}
+	return 0;
+}
+
+int template_parse(const char *source, size_t len, bool html, int first_line, const char *const *names,
         struct template **ret_template, struct usher_error *err)
 {
+	if (len > TEMPLATE_SIZE_MAX)
+		return error_set(err, USHER_ECONFIG, "a template may have %d bytes, this one has %zu",
+		        TEMPLATE_SIZE_MAX, len);
+	if (!utf8_valid(source, len) || memchr(source, '\0', len))
+		return error_set(err, USHER_ECONFIG, "a template is UTF-8 text, this one is not");
 	struct template *t = mem_alloc(sizeof *t);
-	struct parser p = { .t = t, .names = names, .err = err };
-	int rc = 0;
-
 	t->html = html;
 	t->source = mem_stringn(source, len);
-	p.at = t->source;
-	p.end = t->source + len;
-	while (rc == 0 && p.at < p.end)
-		rc = step(&p);
-	if (rc == 0 && p.depth > 0) {
-		const char *name = names[t->pieces[p.open[p.depth - 1]].name];
-
-		rc = refuse(&p, p.end, "at the end, this section is not closed:", name, strlen(name));
-	}
-	if (rc < 0) {
+	struct parser p = {
+		.t = t, .names = names, .source = t->source, .len = len, .first_line = first_line, .err = err
+	};
+	int rc = parse(&p);
+	if (rc < 0)
 		template_free(t);
-		return rc;
-	}
-	*ret_template = t;
-	return 0;
+	else
+		*ret_template = t;
+	return rc;
 }
 
-/* -- Rendering ------------------------------------------------------------------------------- */
+void template_free(struct template *t)
+{
+	if (!t)
+		return;
+	free(t->source);
+	free(t->steps);
+	free(t);
+}
 
-static void add_escaped(struct buf *out, const char *value)
+/* -- Rendering -------------------------------------------------------------------------------- */
+
+static void add_escaped(struct buf *out, const char *text)
 {
 	for (;;) {
-		size_t plain = strcspn(value, "&<>\"'");
-
-		buf_add(out, value, plain);
-		value += plain;
-		if (!*value)
-			return;
-		switch (*value++) {
+		size_t plain = strcspn(text, "&<>\"'");
+		buf_add(out, text, plain);
+		text += plain;
+		switch (*text++) {
 		case '&':
 			buf_puts(out, "&amp;");
 			break;
@@ -243,48 +288,34 @@ static void add_escaped(struct buf *out, const char *value)
 		case '"':
 			buf_puts(out, "&quot;");
 			break;
-		default:
+		case '\'':
 			buf_puts(out, "&#39;");
 			break;
+		default:
+			return;
 		}
 	}
 }
 
 void template_render(const struct template *t, const char *const *values, struct buf *out)
 {
-	for (size_t i = 0; i < t->n;) {
-		const struct piece *piece = &t->pieces[i++];
-		const char *value =
-		        piece->kind == PIECE_TEXT || !values[piece->name] ? "" : values[piece->name];
-
-		switch (piece->kind) {
-		case PIECE_TEXT:
-			buf_add(out, piece->text, piece->len);
+	for (size_t i = 0; i < t->count;) {
+		const struct step *step = &t->steps[i++];
+		const char *value = step->kind == STEP_TEXT || !values[step->name] ? "" : values[step->name];
+		switch (step->kind) {
+		case STEP_TEXT:
+			buf_add(out, t->source + step->at, step->len);
 			break;
-		case PIECE_VALUE:
-			if (t->html) {
-				add_escaped(out, value);
-				break;
-			}
-			/* fall through */
-		case PIECE_RAW:
+		case STEP_RAW:
 			buf_puts(out, value);
 			break;
-		case PIECE_IF:
-			i = *value ? i : piece->end;
+		case STEP_VALUE:
+			add_escaped(out, value);
 			break;
-		case PIECE_UNLESS:
-			i = *value ? piece->end : i;
+		case STEP_SECTION:
+			if (!*value)
+				i = step->skip_to;
 			break;
 		}
 	}
-}
-
-void template_free(struct template *t)
-{
-	if (!t)
-		return;
-	free(t->source);
-	free(t->pieces);
-	free(t);
 }

@@ -13,6 +13,7 @@
 #include "net/http.h"
 #include "net/loop.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum smtp_tls { SMTP_TLS_NONE, SMTP_TLS_STARTTLS /* required */, SMTP_TLS_IMPLICIT /* smtps */ };
@@ -41,6 +42,11 @@ struct smtp_mail {
 typedef void smtp_done(void *arg, const struct reply *reply); /* borrowed for the call */
 /* Queues the mail until a connection is free. Never calls back from inside itself. */
 void smtp_send(struct smtp_pool *pool, struct smtp_mail *mail, smtp_done *done, void *arg);
+
+#define SMTP_LOCAL_MAX 64   /* bytes; RFC 5321, 4.5.3.1.1 */
+#define SMTP_DOMAIN_MAX 255 /* bytes; 4.5.3.1.2 */
+/* NULL, or why this address cannot be put on the wire. *ret_needs_utf8: it can only with SMTPUTF8. Pure. */
+const char *smtp_address_fault(const char *address, bool *ret_needs_utf8);
 
 struct smtp_stats {
 	int open, busy;

@@ -104,8 +104,7 @@ static void set_up_easy(struct connection *c)
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
 	curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-	curl_easy_setopt(
-	        easy, CURLOPT_MAXAGE_CONN, CONN_AGE_MAX_S);
+	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONN_AGE_MAX_S);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");

@@ -18,11 +18,6 @@ struct smtp_caps { /* what the server offered in its last EHLO answer */
 /* Takes one line of the server's, as it came, from the time before the first transaction. */
 void smtp_caps_line(struct smtp_caps *caps, const char *line, size_t len);
 
-#define SMTP_LOCAL_MAX 64   /* RFC 5321, 4.5.3.1.1 */
-#define SMTP_DOMAIN_MAX 255 /* 4.5.3.1.2 */
-/* NULL, or why this address cannot be put on the wire. *ret_needs_utf8: it can only with SMTPUTF8. */
-const char *smtp_address_fault(const char *address, bool *ret_needs_utf8);
-
 /* Makes a message ready for the wire: dot-stuffed, ended by CRLF and the final dot. Takes `data`
  * over and returns what is to be freed instead. */
 char *smtp_content_make(char *data, size_t len, size_t *ret_len);
