@@ -28,10 +28,36 @@ KEYS = {"enter": "\r", "esc": "\x1b", "tab": "\t", "up": "\x1bOA", "down": "\x1b
 
 
 class Screen(pyte.Screen):
-    """pyte 0.8 does not take the private form of SGR that xterm's resets use."""
+    """What pyte 0.8 lacks and curses uses on an xterm: scrolling by SU and SD, and repeating a character."""
 
     def select_graphic_rendition(self, *attributes, **_private):
         super().select_graphic_rendition(*attributes)
+
+    def draw(self, data):
+        self._last = data[-1:]
+        super().draw(data)
+
+    def repeat(self, count=1):
+        self.draw(self._last * (count or 1))
+
+    def _scroll(self, count, edit):
+        top = self.margins.top if self.margins else 0
+        place = self.cursor.y, self.cursor.x
+        for _ in range(count or 1):
+            self.cursor.y = top
+            edit()
+        self.cursor.y, self.cursor.x = place
+
+    def scroll_up(self, count=1):
+        self._scroll(count, lambda: self.delete_lines(1))
+
+    def scroll_down(self, count=1):
+        self._scroll(count, lambda: self.insert_lines(1))
+
+
+class Stream(pyte.ByteStream):
+    csi = {**pyte.ByteStream.csi, "S": "scroll_up", "T": "scroll_down", "b": "repeat"}
+    events = pyte.ByteStream.events | {"scroll_up", "scroll_down", "repeat"}
 
 
 class Terminal:
@@ -40,7 +66,7 @@ class Terminal:
     def __init__(self, command, size=(80, 24), term="xterm-256color", environment=None):
         self.columns, self.lines = size
         self.screen = Screen(self.columns, self.lines)
-        self._stream = pyte.ByteStream(self.screen)
+        self._stream = Stream(self.screen)
         self.raw = b""
         self.exit_code = None       # negative: the signal
         keep = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "USHER_SOCKET", "LINES", "COLUMNS")}

@@ -1,0 +1,45 @@
+"""Fixtures of the console's tests.
+
+    fake       the daemon's stand-in (fake_daemon.py), serving
+    console    console("-R", size=(80, 24), term=..., socket=..., environment={}) -> Terminal, shown and waiting
+    usher      usher("failed", "--json", check=0) -> Ran, against the stand-in
+"""
+
+import pytest
+from fake_daemon import FakeDaemon
+from support.api import Usher
+from terminal import Terminal
+
+
+@pytest.fixture
+def fake():
+    daemon = FakeDaemon().start()
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture
+def terminals():
+    """Terminals that are closed at the end."""
+    made = []
+    yield made
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def console(request, build, terminals):
+    def make(*options, size=(80, 24), term="xterm-256color", socket=None, environment=None, wait="[1 Overview]"):
+        socket = socket or request.getfixturevalue("fake").socket
+        one = Terminal([build / "usher", "--socket", socket, *options], size, term, environment)
+        terminals.append(one)
+        if wait:
+            one.wait_for(wait)
+        return one
+
+    return make
+
+
+@pytest.fixture
+def usher(build, fake):
+    return Usher(str(build / "usher"), fake.socket)
