@@ -1,10 +1,11 @@
 -- usher's schema. All times are UTC, DATETIME(3). Each index names the query it serves.
--- One statement ends at a line that ends in a semicolon.
+-- One statement ends at a line that ends in a semicolon. Ids compare byte by byte, blanks at the end included
+-- (utf8mb4_nopad_bin): "e1" and "e1 " are two events.
 
 -- Members. Belongs to the sign-up side; an application with a table of its own leaves this one empty.
 CREATE TABLE users (
-  user_id      VARCHAR(128) COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
-  email        VARCHAR(320) COLLATE utf8mb4_bin NOT NULL,
+  user_id      VARCHAR(128) COLLATE utf8mb4_nopad_bin NOT NULL PRIMARY KEY,
+  email        VARCHAR(320) COLLATE utf8mb4_nopad_bin NOT NULL,
   name         VARCHAR(200) NOT NULL,
   locale       VARCHAR(35)  NOT NULL,
   signed_up_at DATETIME(3)  NOT NULL DEFAULT (UTC_TIMESTAMP(3)),
@@ -15,7 +16,7 @@ CREATE TABLE users (
 -- transaction that inserts their user.
 CREATE TABLE signup_outbox (
   id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  event_id     VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  event_id     VARCHAR(128) COLLATE utf8mb4_nopad_bin NOT NULL,
   payload      MEDIUMTEXT NOT NULL,
   created_at   DATETIME(3) NOT NULL DEFAULT (UTC_TIMESTAMP(3)),
   published_at DATETIME(3) NULL,
@@ -29,12 +30,12 @@ CREATE TABLE signup_outbox (
 -- The ledger: one row a delivery (event on a channel); it makes every act idempotent.
 CREATE TABLE delivery (
   id           BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  event_id     VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  event_id     VARCHAR(128) COLLATE utf8mb4_nopad_bin NOT NULL,
   channel      VARCHAR(16) CHARACTER SET ascii NOT NULL,
   state        ENUM('claimed','delivered','retrying','dead','queued','cancelled') NOT NULL,
   version      INT UNSIGNED NOT NULL DEFAULT 1,     -- +1 at every move: compare-and-set
-  user_id      VARCHAR(128) COLLATE utf8mb4_bin NULL,
-  recipient    VARCHAR(320) COLLATE utf8mb4_bin NULL,
+  user_id      VARCHAR(128) COLLATE utf8mb4_nopad_bin NULL,
+  recipient    VARCHAR(320) COLLATE utf8mb4_nopad_bin NULL,
   attempts     SMALLINT UNSIGNED NOT NULL DEFAULT 0, -- burned since the last redrive
   throttled    SMALLINT UNSIGNED NOT NULL DEFAULT 0, -- answered "too much for now" since the last redrive
   redrives     SMALLINT UNSIGNED NOT NULL DEFAULT 0,
@@ -47,7 +48,7 @@ CREATE TABLE delivery (
   updated_at   DATETIME(3) NOT NULL DEFAULT (UTC_TIMESTAMP(3)),
   delivered_at DATETIME(3) NULL,
   UNIQUE KEY one_delivery (event_id, channel),        -- claim
-  KEY retrying_list (state, due_at, id),              -- console: Retrying, soonest first
+  KEY live (state, channel, due_at, id),              -- counts by state; console: Retrying, soonest first
   KEY prune (state, delivered_at),                    -- retention of delivered rows
   KEY by_user (user_id, id)                           -- everything of one member
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
@@ -71,7 +72,7 @@ CREATE TABLE delivery_attempt (
 CREATE TABLE failed_notification (
   id             BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
   delivery_id    BIGINT UNSIGNED NOT NULL,
-  event_id       VARCHAR(128) COLLATE utf8mb4_bin NOT NULL,
+  event_id       VARCHAR(128) COLLATE utf8mb4_nopad_bin NOT NULL,
   channel        VARCHAR(16) CHARACTER SET ascii NOT NULL,
   status         ENUM('dead','queued','delivered','cancelled') NOT NULL,
   version        INT UNSIGNED NOT NULL DEFAULT 1,
@@ -79,11 +80,11 @@ CREATE TABLE failed_notification (
   reason         VARCHAR(512) NOT NULL,
   attempts       SMALLINT UNSIGNED NOT NULL,
   redrives       SMALLINT UNSIGNED NOT NULL DEFAULT 0,
-  user_id        VARCHAR(128) COLLATE utf8mb4_bin NULL,
-  recipient      VARCHAR(320) COLLATE utf8mb4_bin NULL,
+  user_id        VARCHAR(128) COLLATE utf8mb4_nopad_bin NULL,
+  recipient      VARCHAR(320) COLLATE utf8mb4_nopad_bin NULL,
   name           VARCHAR(200) NULL,
   payload        MEDIUMBLOB NOT NULL,                 -- the body as received, byte for byte
-  attributes     TEXT NOT NULL,                       -- message attributes, a JSON object of strings
+  attributes     MEDIUMTEXT NOT NULL,                 -- message attributes, a JSON object of strings
   source_queue   VARCHAR(80) NOT NULL,
   message_id     VARCHAR(128) NOT NULL,
   dlq_message_id VARCHAR(128) NULL,                   -- the copy in the DLQ as last seen; NULL: none seen
@@ -95,10 +96,12 @@ CREATE TABLE failed_notification (
   settled_by     VARCHAR(64) NULL,                    -- login of who redrove or cancelled it last
   settled_reason VARCHAR(500) NULL,
   UNIQUE KEY one_row_a_delivery (delivery_id),
-  KEY list_newest (dead_at, id),                                  -- list, any status
+  KEY list_newest (dead_at, id),                                  -- list without status, channel and class
   KEY list_status (status, dead_at, id),                          -- list by status
-  KEY list_channel (channel, status, dead_at, id),                -- list by channel and status; group counts
-  KEY list_class (class, status, dead_at, id),                    -- list by class
+  KEY list_channel (channel, dead_at, id),                        -- list by channel
+  KEY list_channel_status (channel, status, dead_at, id),         -- list by channel and status
+  KEY list_class (class, dead_at, id),                            -- list by class
+  KEY list_class_status (class, status, dead_at, id),             -- list by class and status
   KEY by_event (event_id),                                        -- search
   KEY by_user (user_id),                                          -- search
   KEY by_recipient (recipient)                                    -- search
@@ -133,8 +136,8 @@ CREATE TABLE audit (
 -- The embedded broker.
 CREATE TABLE broker_queue (
   id                INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  name              VARCHAR(80) COLLATE utf8mb4_bin NOT NULL,
-  dlq               VARCHAR(80) COLLATE utf8mb4_bin NULL,
+  name              VARCHAR(80) COLLATE utf8mb4_nopad_bin NOT NULL,
+  dlq               VARCHAR(80) COLLATE utf8mb4_nopad_bin NULL,
   max_receive_count INT UNSIGNED NOT NULL,
   visibility_ms     BIGINT UNSIGNED NOT NULL,
   retention_ms      BIGINT UNSIGNED NOT NULL,
@@ -142,8 +145,8 @@ CREATE TABLE broker_queue (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE broker_subscription (
-  topic VARCHAR(80) COLLATE utf8mb4_bin NOT NULL,
-  queue VARCHAR(80) COLLATE utf8mb4_bin NOT NULL,
+  topic VARCHAR(80) COLLATE utf8mb4_nopad_bin NOT NULL,
+  queue VARCHAR(80) COLLATE utf8mb4_nopad_bin NOT NULL,
   PRIMARY KEY (topic, queue)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
@@ -152,7 +155,7 @@ CREATE TABLE broker_message (
   queue_id      INT UNSIGNED NOT NULL,
   message_id    CHAR(36) CHARACTER SET ascii NOT NULL,
   body          MEDIUMBLOB NOT NULL,
-  attributes    TEXT NOT NULL,
+  attributes    MEDIUMTEXT NOT NULL,
   sent_at       DATETIME(3) NOT NULL,
   visible_at    DATETIME(3) NOT NULL,
   receive_count INT UNSIGNED NOT NULL DEFAULT 0,

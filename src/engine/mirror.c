@@ -282,6 +282,7 @@ static int join_page(struct mirror *m, struct usher_error *err)
 		m->copies[i] = (struct dlq_copy){
 			.event_id = m->event_ids[i],
 			.message_id = message->id,
+			.sent_at = message->sent_at,
 			.expires_at = { message->sent_at.ms + QUEUE_RETENTION_MS },
 			.channel = m->id,
 		};

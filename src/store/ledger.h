@@ -10,6 +10,8 @@
 #include "store/cursor.h"
 #include "store/db.h"
 
+#define LEDGER_BATCH_MAX 1000 /* entries of one call; more: USHER_ETOOBIG */
+
 enum claim_verdict {
 	CLAIM_SEND,      /* ours under a lease: send it */
 	CLAIM_DELIVERED, /* done before: delete the message */

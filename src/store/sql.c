@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#define TIME_MAX_MS 253402300799999 /* 9999-12-31T23:59:59.999Z: the last DATETIME */
+
 struct sql sql_new(struct db *db)
 {
 	struct sql sql = { .text = BUF(SQL_MAX), .db = db };
@@ -90,13 +92,16 @@ static void add_name(struct buf *b, const char *name)
 
 static void add_time(struct buf *b, wall_time t)
 {
-	time_t seconds = (time_t)(t.ms / 1000);
 	struct tm tm;
+	time_t seconds;
 
 	if (t.ms == 0) {
 		buf_puts(b, "NULL");
 		return;
 	}
+	if (t.ms < 0 || t.ms > TIME_MAX_MS) /* from a forged cursor or a broken clock */
+		t.ms = TIME_MAX_MS;
+	seconds = (time_t)(t.ms / 1000);
 	gmtime_r(&seconds, &tm);
 	buf_printf(b, "'%04d-%02d-%02d %02d:%02d:%02d.%03d'", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
 	        tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(t.ms % 1000));

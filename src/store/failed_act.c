@@ -1,0 +1,286 @@
+/* Redrive, cancel, restore: what operators do with a row. One transaction each over the ledger, the row, its
+ * intent and the audit, so that no half of an act is ever seen; a refusal is audited by itself. On the db's
+ * thread. */
+#include "store/failed.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "store/audit.h"
+#include "store/ledger_parts.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PHRASE_SIZE 160
+
+struct act_kind {
+	const char *name;
+	enum failed_status from, to;
+	enum delivery_state ledger_from, ledger_to;
+	bool reason_required;
+	const char *ledger_set, *failed_set; /* besides state or status, and version */
+};
+
+static const struct act_kind redrive = {
+	.name = "redrive",
+	.from = FAILED_DEAD,
+	.to = FAILED_QUEUED,
+	.ledger_from = DELIVERY_DEAD,
+	.ledger_to = DELIVERY_QUEUED,
+	.ledger_set = ", attempts = 0, throttled = 0, redrives = redrives + 1, owner = NULL",
+	.failed_set = ", redrives = redrives + 1",
+};
+static const struct act_kind cancel = {
+	.name = "cancel",
+	.from = FAILED_DEAD,
+	.to = FAILED_CANCELLED,
+	.ledger_from = DELIVERY_DEAD,
+	.ledger_to = DELIVERY_CANCELLED,
+	.reason_required = true,
+	.ledger_set = "",
+	.failed_set = "",
+};
+static const struct act_kind restore = {
+	.name = "restore",
+	.from = FAILED_CANCELLED,
+	.to = FAILED_DEAD,
+	.ledger_from = DELIVERY_CANCELLED,
+	.ledger_to = DELIVERY_DEAD,
+	.ledger_set = "",
+	.failed_set = "",
+};
+
+struct acting {
+	const struct act_kind *kind;
+	const struct act *act;
+	int64_t id;
+	int version; /* -1: whatever it is */
+	char target[WIDTH_TARGET];
+	/* as found */
+	enum failed_status status;
+	enum delivery_state state;
+	int64_t delivery_id, age_s;
+	int found_version;
+	char settled_by[WIDTH_OPERATOR * 4 + 1];
+};
+
+/* -- Refusing ------------------------------------------------------------------------------------- */
+
+static const char *age(int64_t seconds, char text[32])
+{
+	static const struct {
+		int64_t seconds;
+		const char *unit;
+	} units[] = { { 86400, "days" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+
+	snprintf(text, 32, "just now");
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (seconds >= units[i].seconds) {
+			snprintf(text, 32, "%" PRId64 " %s ago", seconds / units[i].seconds, units[i].unit);
+			break;
+		}
+	return text;
+}
+
+/* Who brought the row to where it stands: ": redriven by kim 3 s ago". */
+static const char *settler(const struct acting *a, char text[PHRASE_SIZE])
+{
+	const char *by = a->settled_by[0] != '\0' ? a->settled_by : "somebody";
+	char when[32];
+
+	age(a->age_s, when);
+	text[0] = '\0';
+	if (a->status == FAILED_QUEUED)
+		snprintf(text, PHRASE_SIZE, ": redriven by %.100s %s", by, when);
+	else if (a->status == FAILED_CANCELLED)
+		snprintf(text, PHRASE_SIZE, ": cancelled by %.100s %s", by, when);
+	else if (a->status == FAILED_DELIVERED)
+		snprintf(text, PHRASE_SIZE, ", %s", when);
+	return text;
+}
+
+static int check_row(const struct acting *a, struct usher_error *err)
+{
+	char phrase[PHRASE_SIZE];
+
+	if (a->status != a->kind->from)
+		return error_set(err, USHER_ECONFLICT, "row %" PRId64 " is %s%s%s", a->id,
+		        a->status == a->kind->to ? "already " : "", failed_status_name(a->status),
+		        settler(a, phrase));
+	if (a->version >= 0 && a->version != a->found_version)
+		return error_set(err, USHER_ECONFLICT,
+		        "row %" PRId64
+		        " has changed since you looked at it (version %d then, %d now): look at it again",
+		        a->id, a->version, a->found_version);
+	if (a->state != a->kind->ledger_from)
+		return error_set(err, USHER_ECONFLICT,
+		        "row %" PRId64 " is %s, but its delivery is %s in the ledger: a worker is at it, "
+		                       "look again in a moment",
+		        a->id, failed_status_name(a->status), delivery_state_name(a->state));
+	return 0;
+}
+
+/* Before anything is asked of the database. */
+static int check_reason(const struct acting *a, struct usher_error *err)
+{
+	const char *reason = a->act->reason;
+
+	if (reason == NULL || reason[0] == '\0') {
+		if (a->kind->reason_required)
+			return error_set(err, USHER_EINVAL,
+			        "a reason is required to %s: say why in a few words", a->kind->name);
+		return 0;
+	}
+	if (!utf8_valid(reason, strlen(reason)))
+		return error_set(err, USHER_EINVAL, "the reason is not valid UTF-8");
+	if (utf8_length(reason) > WIDTH_WORDS)
+		return error_set(err, USHER_EINVAL, "the reason has %zu characters; at most %d are allowed",
+		        utf8_length(reason), WIDTH_WORDS);
+	return 0;
+}
+
+/* -- Acting ---------------------------------------------------------------------------------------- */
+
+static int audit(struct db *db, const struct acting *a, const char *outcome, const char *detail,
+        struct usher_error *err)
+{
+	struct audit_entry entry = { .operator= a->act->operator,
+		.role = a->act->role,
+		.act = a->kind->name,
+		.target = a->target,
+		.outcome = outcome,
+		.reason = a->act->reason,
+		.detail = detail };
+
+	return audit_add(db, &entry, err);
+}
+
+static int find(struct db *db, struct acting *a, struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+	struct rows *rows = NULL;
+	bool found;
+	int code;
+
+	sql_add(&sql,
+	        "SELECT f.status, f.version, f.delivery_id, d.state, f.settled_by, "
+	        "TIMESTAMPDIFF(SECOND, f.updated_at, UTC_TIMESTAMP(3)) FROM failed_notification f JOIN "
+	        "delivery d "
+	        "ON d.id = f.delivery_id WHERE f.id = ?i FOR UPDATE",
+	        a->id);
+	code = db_query(db, &sql, &rows, err);
+	if (code != 0)
+		return code;
+	found = rows_next(rows) && failed_status_by_name(row_text(rows, 0), &a->status) &&
+	        delivery_state_by_name(row_text(rows, 3), &a->state);
+	if (found) {
+		a->found_version = (int)row_int(rows, 1);
+		a->delivery_id = row_int(rows, 2);
+		a->age_s = row_int(rows, 5);
+		snprintf(a->settled_by, sizeof a->settled_by, "%s",
+		        row_text(rows, 4) != NULL ? row_text(rows, 4) : "");
+	}
+	rows_free(rows);
+	return found ? 0 : error_set(err, USHER_ENOTFOUND, "there is no failed row %" PRId64, a->id);
+}
+
+static int move_ledger(struct db *db, const struct acting *a, struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+
+	assert(delivery_move_legal(a->kind->ledger_from, a->kind->ledger_to));
+	sql_add(&sql, "UPDATE delivery SET state = ?s, version = version + 1, updated_at = UTC_TIMESTAMP(3)",
+	        delivery_state_name(a->kind->ledger_to));
+	sql_add(&sql, a->kind->ledger_set);
+	sql_add(&sql, " WHERE id = ?i", a->delivery_id);
+	return db_exec(db, &sql, NULL, err);
+}
+
+/* A restored row is as it was when it died: nobody has settled it. */
+static int move_failed(struct db *db, const struct acting *a, struct usher_error *err)
+{
+	bool settles = a->kind->to != FAILED_DEAD;
+	struct sql sql = sql_new(db);
+
+	sql_add(&sql,
+	        "UPDATE failed_notification SET status = ?s, version = version + 1, updated_at = "
+	        "UTC_TIMESTAMP(3), "
+	        "settled_by = ",
+	        failed_status_name(a->kind->to));
+	sql_add_clipped(&sql, settles ? a->act->operator: NULL, WIDTH_OPERATOR);
+	sql_add(&sql, ", settled_reason = ?s", settles ? a->act->reason : NULL);
+	sql_add(&sql, a->kind->failed_set);
+	sql_add(&sql, " WHERE id = ?i", a->id);
+	return db_exec(db, &sql, NULL, err);
+}
+
+static int add_intent(struct db *db, const struct acting *a, struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+
+	sql_add(&sql,
+	        "INSERT INTO redrive_intent (failed_id, next_at) VALUES (?i, UTC_TIMESTAMP(3)) ON DUPLICATE "
+	        "KEY UPDATE "
+	        "next_at = VALUES(next_at), attempts = 0, last_error = NULL",
+	        a->id);
+	return db_exec(db, &sql, NULL, err);
+}
+
+static int act_work(struct db *db, void *arg, struct usher_error *err)
+{
+	struct acting *a = arg;
+	char detail[64];
+	int code = find(db, a, err);
+
+	if (code == 0)
+		code = check_row(a, err);
+	if (code == 0)
+		code = move_ledger(db, a, err);
+	if (code == 0)
+		code = move_failed(db, a, err);
+	if (code == 0 && a->kind->to == FAILED_QUEUED)
+		code = add_intent(db, a, err);
+	if (code != 0)
+		return code;
+	snprintf(detail, sizeof detail, "%s to %s", failed_status_name(a->kind->from),
+	        failed_status_name(a->kind->to));
+	return audit(db, a, "done", detail, err);
+}
+
+static int perform(struct db *db, const struct act_kind *kind, int64_t id, int version, const struct act *act,
+        struct usher_error *err)
+{
+	struct acting a = { .kind = kind, .act = act, .id = id, .version = version };
+	struct usher_error why = { 0 };
+	int code;
+
+	snprintf(a.target, sizeof a.target, "failed/%" PRId64, id);
+	code = check_reason(&a, &why);
+	if (code == 0)
+		code = db_transaction(db, act_work, &a, &why);
+	if (code == 0)
+		return 0;
+	if (code == USHER_ECONFLICT)
+		audit(db, &a, "conflict", why.message, NULL);
+	else if (code == USHER_EINVAL || code == USHER_ENOTFOUND)
+		audit(db, &a, "refused", why.message, NULL);
+	return error_set(err, code, "%s", why.message);
+}
+
+int failed_redrive(struct db *db, int64_t id, int version, const struct act *act, struct usher_error *err)
+{
+	return perform(db, &redrive, id, version, act, err);
+}
+
+int failed_cancel(struct db *db, int64_t id, int version, const struct act *act, struct usher_error *err)
+{
+	return perform(db, &cancel, id, version, act, err);
+}
+
+int failed_restore(struct db *db, int64_t id, int version, const struct act *act, struct usher_error *err)
+{
+	return perform(db, &restore, id, version, act, err);
+}
