@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "engine/signup.h"
+#include "store/ledger.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -36,7 +37,7 @@ static struct db *db;
 
 static void default_config(void)
 {
-	struct db_settings s = fixture_settings();
+	struct db_settings s = *fixture_settings();
 
 	memset(&config, 0, sizeof config);
 	config.daemon.drain_timeout_ms = 5000;
@@ -71,7 +72,7 @@ static int set_up(void **state)
 	default_config();
 	engine = engine_new(&config);
 	db = engine_db(engine);
-	fixture_empty(db);
+	fixture_clear();
 	return 0;
 }
 
@@ -335,7 +336,7 @@ static void a_database_that_dies_during_sends_costs_no_second_send(void **state)
 	WAIT_FOR(scripted_sending() == 0);
 	put_events(30, 10);
 	assert_int_equal(scripted_sends(), 30); /* without the ledger nothing is received */
-	fixture_start();
+	fixture_restart();
 	WAIT_FOR(scripted_in_queue() == 0);
 	each_sent_once(40);
 	assert_int_equal(delivered(), 40);
@@ -458,5 +459,5 @@ int main(void)
 		T(two_relays_publish_each_event_once),
 	};
 
-	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
+	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);
 }
