@@ -189,7 +189,7 @@ static void run_batch(struct op *op)
 static void run_browse(struct op *op)
 {
 	struct embedded *b = op->broker;
-	struct message **messages = mem_array(op->n ? op->n : 1, sizeof *messages);
+	struct message **messages = mem_array(op->n + 1, sizeof(struct message *));
 	struct broker_listing listing = { .messages = messages };
 	struct usher_error err = { 0 };
 	int rc = embedded_ensure(b, &err);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "broker/embedded.h"
 #include "engine/engine.h"
+#include "model/failure.h"
 #include "store/queue.h"
 
 struct joint {
@@ -119,7 +120,8 @@ struct broker *engine_broker(struct engine *engine, struct loop *loop)
 				.name = config->channel[id].queue,
 				.dlq = config->channel[id].dlq,
 				.visibility_ms = config->channel[id].visibility_timeout_ms,
-				.max_receive_count = QUEUE_MAX_RECEIVES,
+				.max_receive_count = config->channel[id].max_attempts + THROTTLED_MAX +
+				                     QUEUE_SPARE_RECEIVES,
 				.retention_ms = QUEUE_RETENTION_MS,
 			};
 	db_settings.statements = &engine->counters.statements;

@@ -77,9 +77,10 @@ int queue_find(struct queues *queues, const char *name, struct known_queue **ret
 		return rc;
 	if (!rows_next(rows)) {
 		rows_free(rows);
-		return error_set(err, USHER_ENOTFOUND,
+		error_set(err, USHER_ENOTFOUND,
 		        "the embedded broker has no queue %s: is its channel enabled in the configuration?",
 		        name);
+		return USHER_ENOTFOUND;
 	}
 	if (!q) {
 		q = mem_alloc(sizeof *q);
