@@ -15,6 +15,7 @@ struct waiter {
 	broker_receive_done *done;
 	void *arg;
 	mono_time until;
+	bool fresh; /* no look was made for it yet: its wait does not end before, however short */
 };
 
 static void turn(void *arg);
@@ -77,6 +78,13 @@ static void answer(struct embedded *b, struct waiter *w, struct message **messag
 	free(w);
 }
 
+/* A look was made for the first n, in vain. */
+static void line_looked(struct line *line, size_t n)
+{
+	for (struct waiter *w = line->first; n-- > 0; w = w->next)
+		w->fresh = false;
+}
+
 /* Serves those who wait now; who joins from inside a callback waits for the next turn, so that a backlog does
  * not keep the loop from its other work. */
 static void line_look(struct line *line)
@@ -104,6 +112,7 @@ static void line_look(struct line *line)
 			if (next_ms < 0 || next_ms > EMBEDDED_POLL_MS)
 				next_ms = EMBEDDED_POLL_MS;
 			line->look_at = mono_add_ms(mono_now(), next_ms);
+			line_looked(line, waiting - served);
 			return;
 		}
 		served++;
@@ -120,7 +129,7 @@ static void line_expire(struct line *line, bool all)
 
 	for (struct waiter **at = &line->first; *at;) {
 		struct waiter *w = *at;
-		if (!all && w->until.ns > now.ns) {
+		if (!all && (w->fresh || w->until.ns > now.ns)) {
 			at = &w->next;
 			continue;
 		}
@@ -203,6 +212,7 @@ void poll_receive(struct broker *broker, const char *queue, const struct broker_
 	struct embedded *b = (struct embedded *)broker;
 	struct waiter *w = mem_alloc(sizeof *w);
 	w->options = *options;
+	w->fresh = true;
 	w->done = done;
 	w->arg = arg;
 	if (options->max < 1 || options->max > MESSAGE_BATCH_MAX || options->visibility_ms < 0 ||

@@ -442,6 +442,24 @@ static void several_receives_share_the_queue(void **state)
 	assert_int_equal(c.messages, 4);
 }
 
+static void on_first(void *arg, struct message **messages, size_t n, const struct usher_error *err)
+{
+	struct broker_receive_options options = { 1, 0, LONG_MS };
+	on_counted(arg, messages, n, err);
+	party.broker->ops->receive(party.broker, suite->queue, &options, on_counted, arg);
+}
+
+static void a_receive_begun_in_a_callback_looks_too(void **state)
+{
+	(void)state;
+	struct count c = { .wanted = 2, .loop = party.loop };
+	struct broker_receive_options options = { 1, DEADLINE_MS, LONG_MS };
+	send_many(2);
+	party.broker->ops->receive(party.broker, suite->queue, &options, on_first, &c);
+	loop_run(party.loop);
+	assert_int_equal(c.messages, 2);
+}
+
 /* -- Two at once ----------------------------------------------------------------------------- */
 
 #define SHARED 400
@@ -605,6 +623,7 @@ int broker_suite_run(const char *name, const struct broker_suite *driver)
 		T(a_long_poll_sees_what_comes_due),
 		T(wake_ends_all_long_polls),
 		T(several_receives_share_the_queue),
+		T(a_receive_begun_in_a_callback_looks_too),
 		T(two_workers_share_without_duplicates),
 		T(looking_changes_nothing),
 		T(what_was_seen_can_be_deleted),
