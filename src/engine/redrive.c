@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define REDRIVE_BATCH MESSAGE_BATCH_MAX
-#define REDRIVE_LEASE_MS 60000
+#define REDRIVE_LEASE_MS 30000
 #define REDRIVE_RETRY_FIRST_MS 1000
 #define REDRIVE_RETRY_MAX_MS (5 * 60 * 1000)
 #define OWN_ATTRIBUTES "usher." /* what usher wrote on the dead copy */
@@ -28,7 +28,8 @@ struct redrive {
 	/* sent, and not known to the database yet: noted before anything more is sent */
 	int64_t sent[REDRIVE_BATCH];
 	size_t sent_n;
-	struct complaint complaint;
+	bool refused; /* something of this run */
+	struct complaint unread, refusal;
 };
 
 static void send_next(struct redrive *r);
@@ -68,12 +69,12 @@ static int note_sent(struct redrive *r)
 	int rc = intents_done(r->watch->db, r->sent, r->sent_n, &err);
 	if (rc) {
 		if (!watch_database_away(r->watch, &err))
-			complaint_say(&r->complaint, "redriven copies were sent but cannot be noted", &err);
+			complaint_say(&r->unread, "redriven copies were sent but cannot be noted", &err);
 		return rc;
 	}
 	counter_add(&r->watch->engine->counters.redriven, r->sent_n);
 	r->sent_n = 0;
-	complaint_end(&r->complaint);
+	complaint_end(&r->unread);
 	return 0;
 }
 
@@ -83,26 +84,27 @@ static void note_failed(struct redrive *r, const int64_t *ids, size_t n, int att
 	struct usher_error err = { 0 };
 	if (n == 0)
 		return;
+	r->refused = true;
 	/* Not noted: their lease runs out, and they are taken again then. */
 	if (intents_failed(r->watch->db, ids, n, retry_ms(attempts), why, &err))
 		watch_database_away(r->watch, &err);
 	error_set(&err, USHER_EUNAVAILABLE, "%s", why);
-	complaint_say(&r->complaint, "redriven copies could not be sent, they are sent again later", &err);
+	complaint_say(&r->refusal, "redriven copies could not be sent, they are sent again later", &err);
 }
 
-/* Of the run under way: what was refused as a whole, and what has not been asked for yet. */
-static void note_rest_failed(struct redrive *r, const char *why)
+/* The send under way was refused as a whole. */
+static void note_send_failed(struct redrive *r, const char *why)
 {
 	int64_t ids[REDRIVE_BATCH];
-	size_t n = 0;
 	int attempts = 0;
-	for (size_t i = 0; i < r->n; i++) {
-		if (r->asked[i])
-			continue;
-		ids[n++] = r->intents[i].id;
-		attempts = r->intents[i].attempts > attempts ? r->intents[i].attempts : attempts;
+
+	for (size_t k = 0; k < r->sending_n; k++) {
+		const struct intent *intent = &r->intents[r->sending[k]];
+
+		ids[k] = intent->id;
+		attempts = intent->attempts > attempts ? intent->attempts : attempts;
 	}
-	note_failed(r, ids, n, attempts, why);
+	note_failed(r, ids, r->sending_n, attempts, why);
 }
 
 /* -- Sending --------------------------------------------------------------------------------- */
@@ -123,6 +125,8 @@ static void copy_attributes(struct message_attributes *to, const struct intent *
 static void run_end(struct redrive *r)
 {
 	bool again = r->again;
+	if (!r->refused)
+		complaint_end(&r->refusal);
 	intents_free(r->intents, r->n);
 	r->intents = NULL;
 	r->n = 0;
@@ -142,28 +146,26 @@ static void entry_done(
 		r->sent[r->sent_n++] = intent->id;
 }
 
+/* A queue that refuses does not keep the others from theirs; while the broker or the database is away, what
+ * was taken and not sent is taken again when its lease runs out. */
 static void on_sent(
         void *arg, const struct broker_entry_result *results, size_t n, const struct usher_error *err)
 {
 	struct redrive *r = arg;
+	bool away = err->code && watch_broker_away(r->watch, err);
+
+	if (err->code)
+		note_send_failed(r, err->message);
 	for (size_t k = 0; k < r->sending_n; k++) {
 		message_attributes_free(&r->attributes[k]);
-		if (err->code)
-			r->asked[r->sending[k]] = false;
-		else if (k < n)
+		if (k < n)
 			entry_done(r, &r->intents[r->sending[k]], &results[k]);
-	}
-	if (err->code) {
-		watch_broker_away(r->watch, err);
-		note_rest_failed(r, err->message);
-		run_end(r);
-		return;
 	}
 	if (r->sent_n) {
 		mirror_want(r->watch->mirror);
 		r->again = true;
 	}
-	if (note_sent(r) == 0) {
+	if (note_sent(r) == 0 && !away) {
 		send_next(r);
 		return;
 	}
@@ -208,10 +210,11 @@ void redrive_turn(struct redrive *r)
 	}
 	if (w->stopping || !peer_ready(&w->database) || !peer_ready(&w->broker_peer) || note_sent(r))
 		return;
+	r->refused = false;
 	memset(r->asked, 0, sizeof r->asked);
 	if (intents_take(w->db, REDRIVE_BATCH, REDRIVE_LEASE_MS, &r->intents, &r->n, &err)) {
 		if (!watch_database_away(w, &err))
-			complaint_say(&r->complaint, "redrives cannot be read", &err);
+			complaint_say(&r->unread, "redrives cannot be read", &err);
 		return;
 	}
 	if (r->n == 0) {

@@ -30,7 +30,7 @@ void peer_failed(struct peer *peer, const struct usher_error *err)
 {
 	utf8_copy(peer->error, sizeof peer->error, err->message, strlen(err->message));
 	if (!peer->down) {
-		log_warn("watcher", "the %s does not answer, its figures stand still until it does: %s",
+		log_warn("watcher", "the %s cannot be used, its figures stand still until it can: %s",
 		        peer->name, err->message);
 		peer->up = false;
 		peer->down = true;

@@ -40,12 +40,6 @@ static void stale(struct channel_status *c, const char *why)
 	utf8_copy(c->depth_error, sizeof c->depth_error, why, strlen(why));
 }
 
-static void all_stale(struct watcher *w, const char *why)
-{
-	for (int id = 0; id < CHANNEL_COUNT; id++)
-		stale(&w->status.channel[id], why);
-}
-
 static void on_depths(void *arg, const struct queue_depths *depths, const struct usher_error *err)
 {
 	struct watcher *w = arg;
@@ -54,7 +48,6 @@ static void on_depths(void *arg, const struct queue_depths *depths, const struct
 	struct channel_status *c = &w->status.channel[id];
 
 	if (err->code && watch_broker_away(&w->watch, err)) {
-		all_stale(w, err->message);
 		round_end(w);
 		return;
 	}
@@ -151,8 +144,11 @@ static void publish(struct watcher *w)
 	s->broker_since = broker->since;
 	memcpy(s->database_error, database->error, sizeof s->database_error);
 	memcpy(s->broker_error, broker->error, sizeof s->broker_error);
-	for (int id = 0; id < CHANNEL_COUNT; id++)
+	for (int id = 0; id < CHANNEL_COUNT; id++) {
 		s->channel[id].mirrored_at = mirror_done_at(w->watch.mirror, id);
+		if (broker->down && s->channel[id].enabled)
+			stale(&s->channel[id], broker->error);
+	}
 	figures_add(&w->figures, &sample, s);
 
 	struct status *copy = mem_alloc(sizeof *copy);

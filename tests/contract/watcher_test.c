@@ -404,6 +404,7 @@ static void redrives_wait_for_the_database(void **state)
 	fixture_kill();
 	WAIT_FOR(STATUS(!s->database_up));
 	fixture_restart();
+	WAIT_FOR(db_ping(db, &err) == 0);
 	assert_done(failed_redrive(db, id, -1, &act, &err), &err);
 	WAIT_FOR(in_queue("mail") == 1);
 }
