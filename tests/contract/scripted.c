@@ -79,10 +79,11 @@ struct scripted_broker {
 	struct loop *loop;
 	struct loop_timer *timer;
 	bool woken;
-	struct receive *receive;
+	struct receive *receives; /* waiting, several at once */
 };
 
 struct receive {
+	struct receive *next;
 	struct scripted_broker *broker;
 	struct broker_receive_options options;
 	broker_receive_done *done;
@@ -182,29 +183,45 @@ static struct message *take_one(int i, int64_t visibility_ms, mono_time now)
 	return m;
 }
 
-static void receive_step(void *arg)
+static void receive_step(void *arg);
+
+/* Answers one receive if there is something to answer with; false leaves it waiting. */
+static bool receive_try(struct receive *r)
 {
-	struct scripted_broker *broker = arg;
-	struct receive *r = broker->receive;
 	struct message *messages[MESSAGE_BATCH_MAX];
 	struct usher_error err = { 0 };
 	mono_time now = mono_now();
 	size_t n = 0;
 
-	if (!r)
-		return;
 	lock();
 	for (int i = 0; i < script.queued && n < (size_t)r->options.max; i++)
 		if (!script.queue[i].gone && script.queue[i].visible_at.ns <= now.ns)
 			messages[n++] = take_one(i, r->options.visibility_ms, now);
 	unlock();
-	if (n == 0 && !broker->woken) {
-		loop_timer_start(broker->timer, POLL_MS);
-		return;
-	}
-	broker->receive = NULL;
+	if (n == 0 && !r->broker->woken)
+		return false;
 	r->done(r->arg, messages, n, &err);
 	free(r);
+	return true;
+}
+
+static void receive_step(void *arg)
+{
+	struct scripted_broker *broker = arg;
+	struct receive *waiting = broker->receives;
+
+	broker->receives = NULL;
+	while (waiting) {
+		struct receive *r = waiting;
+
+		waiting = r->next;
+		if (receive_try(r))
+			continue;
+		r->next = broker->receives;
+		broker->receives = r;
+	}
+	if (broker->receives)
+		loop_timer_start(broker->timer, POLL_MS);
 }
 
 static void receive_failed(void *arg)
@@ -225,7 +242,7 @@ static void script_receive(struct broker *b, const char *queue, const struct bro
 	bool fails;
 
 	(void)queue;
-	*r = (struct receive){ broker, *options, done, arg };
+	*r = (struct receive){ broker->receives, broker, *options, done, arg };
 	lock();
 	fails = takes_failure(OP_RECEIVE);
 	unlock();
@@ -233,7 +250,7 @@ static void script_receive(struct broker *b, const char *queue, const struct bro
 		loop_defer(broker->loop, receive_failed, r);
 		return;
 	}
-	broker->receive = r;
+	broker->receives = r;
 	loop_defer(broker->loop, receive_step, broker);
 }
 
@@ -303,7 +320,12 @@ static void script_close(struct broker *b)
 	struct scripted_broker *broker = (struct scripted_broker *)b;
 
 	loop_timer_free(broker->timer);
-	free(broker->receive);
+	while (broker->receives) {
+		struct receive *r = broker->receives;
+
+		broker->receives = r->next;
+		free(r);
+	}
 	free(broker);
 }
 
