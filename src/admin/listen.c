@@ -208,8 +208,8 @@ int listen_address(
 
 int listen_tcp(const char *text, struct listening *ret, struct usher_error *err)
 {
-	struct sockaddr_storage address;
-	socklen_t len;
+	struct sockaddr_storage address = { 0 };
+	socklen_t len = 0;
 	int on = 1;
 	int rc = listen_address(text, &address, &len, err);
 	if (rc < 0)

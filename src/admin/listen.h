@@ -6,8 +6,7 @@
 #include <sys/stat.h>
 #include <usher/error.h>
 
-#define LISTEN_BACKLOG 1024 /* connections that wait to be accepted: a client must not be refused in a rush  \
-	                     */
+#define LISTEN_BACKLOG 1024 /* connections that wait to be accepted: enough for a rush */
 
 struct listening {
 	int fd;           /* owned; -1: none */

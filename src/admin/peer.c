@@ -15,7 +15,7 @@
 
 void peer_login(int fd, char ret_login[OPERATOR_SIZE])
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = { 0 };
 	socklen_t address_len = sizeof address;
 	struct ucred peer;
 	socklen_t len = sizeof peer;
