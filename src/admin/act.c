@@ -131,10 +131,9 @@ static void signup_audit(const struct call *call, const char *target, const char
 
 static int read_signup(const cJSON *body, struct usher_signup *ret, struct usher_error *err)
 {
-	static const char *const required[] = { "email", "name" };
-	for (size_t i = 0; i < 2; i++)
-		if (!json_get(body, required[i]))
-			return error_set(err, USHER_EINVAL, "%s: required", required[i]);
+	if (!json_get(body, "email") || !json_get(body, "name"))
+		return error_set(err, USHER_EINVAL,
+		        "email and name: both are required; user_id and locale are optional");
 	*ret = (struct usher_signup){ 0 };
 	if (member_text(body, "email", &ret->email, err) < 0 ||
 	        member_text(body, "name", &ret->name, err) < 0 ||
