@@ -205,6 +205,8 @@ static void take(void *arg)
 		return;
 	}
 	if (r->n == 0) {
+		outbox_rows_free(r->rows, 0); /* an empty list is memory too */
+		r->rows = NULL;
 		went_well(r);
 		rest(r, r->engine->config->relay.interval_ms);
 		return;
