@@ -34,6 +34,7 @@ struct relay {
 	size_t published_n;
 	struct buf packed[RELAY_TAKE]; /* gzip+base64 bodies of the batch under way */
 	struct message_attributes attributes[RELAY_TAKE];
+	struct broker_outgoing batch[RELAY_TAKE]; /* borrowed by the broker until it has answered */
 	int failures; /* in a row */
 	bool busy, stopping;
 };
@@ -172,7 +173,6 @@ static void prepare(struct relay *r, size_t i, struct broker_outgoing *out)
 
 static void publish_next(struct relay *r)
 {
-	struct broker_outgoing batch[RELAY_TAKE];
 	size_t max = (size_t)r->engine->config->relay.batch;
 	size_t left = r->n - r->done;
 
@@ -183,8 +183,8 @@ static void publish_next(struct relay *r)
 	max = max < r->broker->ops->batch_max ? max : r->broker->ops->batch_max;
 	r->in_batch = left < max ? left : max;
 	for (size_t i = 0; i < r->in_batch; i++)
-		prepare(r, i, &batch[i]);
-	r->broker->ops->publish(r->broker, batch, r->in_batch, on_published, r);
+		prepare(r, i, &r->batch[i]);
+	r->broker->ops->publish(r->broker, r->batch, r->in_batch, on_published, r);
 }
 
 static void take(void *arg)
