@@ -71,16 +71,16 @@ void format_figure(struct buf *out, struct figure f, int64_t age_s, int width)
 	for (int step = 0; step < 4; step++) { /* each step is shorter than the one before */
 		buf_clear(&b);
 		buf_puts(&b, mark);
-		if (step == 0 || step == 2)
+		if (step < 2)
 			format_count(&b, f.value);
 		else
 			format_compact(&b, f.value);
-		if (f.kind == FIGURE_STALE && step < 2 && age_s >= 0) {
+		if (f.kind == FIGURE_STALE && step < 3 && age_s >= 0) {
 			buf_puts(&b, " (");
 			format_span_short(&b, age_s);
-			buf_puts(&b, " old)");
+			buf_puts(&b, step == 0 ? " old)" : ")");
 		} else if (f.kind == FIGURE_STALE) {
-			buf_puts(&b, step < 2 ? " (old)" : "!");
+			buf_puts(&b, step < 3 ? " (old)" : "!");
 		}
 		if (fits(&b, width))
 			break;

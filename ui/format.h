@@ -23,7 +23,7 @@ struct figure figure_get(const cJSON *object, const char *key);
 /* At least `least`, so far as is known: something may be wrong. */
 bool figure_over(struct figure f, int64_t least);
 
-/* "12", "~12", "12 (8s old)", "?"; shortened ("2.0M", then no age but "!") to fit `width` columns. */
+/* "12", "~12", "12 (8s old)", "?"; shortened ("12 (8s)", "2.0M (8s)", "2.0M!") to fit `width` columns. */
 void format_figure(struct buf *out, struct figure f, int64_t age_s, int width);
 
 void format_count(struct buf *out, int64_t n);            /* 2,000,000 */

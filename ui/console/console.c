@@ -96,6 +96,7 @@ static void on_status(void *arg, struct reply *reply)
 	struct console *c = arg;
 	c->status_request = 0;
 	console_heard(c, reply);
+	snprintf(c->status_error, sizeof c->status_error, "%s", reply->code ? reply->message : "");
 	if (reply->code != 0)
 		return;
 	cJSON_Delete(c->status);

@@ -74,6 +74,9 @@ static void draw_second_line(const struct console *c)
 		format_span(&b, seconds_between(c->down_since, c->now));
 		buf_printf(&b, ") - retrying.  %s", c->down_why);
 		paint(1, 0, COLS, ROLE_BANNER, TEXT_LEFT, buf_str(&b));
+	} else if (c->status_error[0] && (age_text(&b, c->status_at, c->now) || !c->status)) {
+		paintf(1, 1, COLS - 1, ROLE_BAD, "! no new status, %s: %s",
+		        c->status ? buf_str(&b) : "none so far", c->status_error);
 	} else if (acts_running(c, &done, &all)) {
 		paintf(1, 1, COLS - 1, ROLE_ACCENT, "sending: %d of %d answered", done, all);
 	} else {

@@ -88,6 +88,7 @@ struct console {
 	struct acts *acts;
 	cJSON *status; /* NULL before the first answer */
 	wall_time status_at;
+	char status_error[USHER_ERROR_MESSAGE_MAX]; /* why it is not renewed; "" when it is */
 	unsigned status_request;
 	mono_time status_asked;
 	bool down;
