@@ -6,7 +6,7 @@
  * the call that started it. `err->code` is 0 or says why the whole operation failed; then nothing
  * is known to have happened and the same call may be made again (USHER_EUNAVAILABLE: broker or network;
  * USHER_EFORBIDDEN: credentials or policy; USHER_ENOTFOUND: no such queue; USHER_ETOOBIG).
- * Ownership: inputs are borrowed until the callback returns; results are borrowed for the callback
+ * Ownership: inputs are borrowed until the callback returns (receive's options are copied); results are borrowed for the callback
  * unless it says otherwise.
  * Delivery is at least once; order is not promised.
  * A late settle: a receipt is good until its message was received again by somebody. Deleting or hiding with an
