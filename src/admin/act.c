@@ -97,8 +97,8 @@ int redrive_post(struct call *call, struct usher_error *err)
 {
 	int rc = row_act(call, failed_redrive, false, err);
 	/* Kicked after a failure too: the transaction may have been committed before the connection went. */
-	if (call->ctx->engine->watcher && (rc == 0 || rc == USHER_EUNAVAILABLE))
-		watcher_kick(call->ctx->engine->watcher);
+	if (rc == 0 || rc == USHER_EUNAVAILABLE)
+		engine_kick_watcher(call->ctx->engine);
 	return rc;
 }
 
@@ -157,8 +157,7 @@ int signup_post(struct call *call, struct usher_error *err)
 		return rc;
 	counter_add(&engine->counters.signups, 1);
 	counter_add(&engine->counters.acts, 1);
-	if (engine->relay)
-		relay_kick(engine->relay);
+	engine_kick_relay(engine);
 	char target[AUDIT_TARGET_SIZE];
 	snprintf(target, sizeof target, "signups/%s", result.event_id);
 	signup_audit(call, target, "done", NULL);

@@ -53,19 +53,61 @@ struct engine *engine_new(const struct config *config)
 	engine->config = config;
 	engine->board = status_board_new();
 	engine->hub = embedded_hub_new();
+	pthread_mutex_init(&engine->kick_lock, NULL);
 	name_owner(engine->owner, sizeof engine->owner);
 	return engine;
 }
 
+/* -- Kicks from outside ------------------------------------------------------------------------ */
+
+/* loop_post takes the loop's lock while kick_lock is held: the only place where two are, and always in this
+ * order. */
+
+static void relay_set(struct engine *engine, struct relay *relay)
+{
+	pthread_mutex_lock(&engine->kick_lock);
+	engine->relay = relay;
+	pthread_mutex_unlock(&engine->kick_lock);
+}
+
+static void watcher_set(struct engine *engine, struct watcher *watcher)
+{
+	pthread_mutex_lock(&engine->kick_lock);
+	engine->watcher = watcher;
+	pthread_mutex_unlock(&engine->kick_lock);
+}
+
+void engine_kick_relay(struct engine *engine)
+{
+	pthread_mutex_lock(&engine->kick_lock);
+	if (engine->relay)
+		relay_kick(engine->relay);
+	pthread_mutex_unlock(&engine->kick_lock);
+}
+
+void engine_kick_watcher(struct engine *engine)
+{
+	pthread_mutex_lock(&engine->kick_lock);
+	if (engine->watcher)
+		watcher_kick(engine->watcher);
+	pthread_mutex_unlock(&engine->kick_lock);
+}
+
+/* -- Start and stop ------------------------------------------------------------------------------ */
+
 int engine_start(struct engine *engine, struct usher_error *err)
 {
-	int rc = watcher_start(engine, &engine->watcher, err);
+	struct watcher *watcher = NULL;
+	struct relay *relay = NULL;
+	int rc = watcher_start(engine, &watcher, err);
 
+	watcher_set(engine, watcher);
 	for (enum channel_id id = 0; rc == 0 && id < CHANNEL_COUNT; id++)
 		if (engine->config->channel[id].enabled)
 			rc = pipeline_start(engine, id, &engine->pipeline[id], err);
 	if (rc == 0)
-		rc = relay_start(engine, &engine->relay, err);
+		rc = relay_start(engine, &relay, err);
+	relay_set(engine, relay);
 	if (rc < 0)
 		engine_stop(engine);
 	return rc;
@@ -74,24 +116,27 @@ int engine_start(struct engine *engine, struct usher_error *err)
 /* All are asked before the first is waited for, so that they drain side by side. */
 void engine_stop(struct engine *engine)
 {
-	if (engine->relay)
-		relay_stop(engine->relay);
+	struct relay *relay = engine->relay;
+	struct watcher *watcher = engine->watcher;
+
+	relay_set(engine, NULL);
+	if (relay)
+		relay_stop(relay);
 	for (int id = 0; id < CHANNEL_COUNT; id++)
 		if (engine->pipeline[id])
 			pipeline_stop(engine->pipeline[id]);
-	if (engine->relay)
-		relay_join(engine->relay);
-	engine->relay = NULL;
+	if (relay)
+		relay_join(relay);
 	for (int id = 0; id < CHANNEL_COUNT; id++) {
 		if (engine->pipeline[id])
 			pipeline_join(engine->pipeline[id]);
 		engine->pipeline[id] = NULL;
 	}
-	if (engine->watcher) {
-		watcher_stop(engine->watcher);
-		watcher_join(engine->watcher);
+	watcher_set(engine, NULL);
+	if (watcher) {
+		watcher_stop(watcher);
+		watcher_join(watcher);
 	}
-	engine->watcher = NULL;
 }
 
 void engine_free(struct engine *engine)
@@ -100,5 +145,6 @@ void engine_free(struct engine *engine)
 		return;
 	status_board_free(engine->board);
 	embedded_hub_free(engine->hub);
+	pthread_mutex_destroy(&engine->kick_lock);
 	free(engine);
 }

@@ -7,6 +7,8 @@
 #include "engine/status.h"
 #include "store/db.h"
 
+#include <pthread.h>
+
 struct embedded_hub;
 struct broker;
 struct loop;
@@ -21,6 +23,7 @@ struct engine {
 	struct pipeline *pipeline[CHANNEL_COUNT]; /* NULL when disabled */
 	struct relay *relay;
 	struct watcher *watcher;
+	pthread_mutex_t kick_lock;    /* over the last two, for who is no part of the engine: they come and go meanwhile */
 };
 
 /* A db for the calling thread, with the configuration's settings and the engine's statement counter. */
@@ -31,6 +34,11 @@ struct engine *engine_new(const struct config *config);
 int engine_start(struct engine *engine, struct usher_error *err);
 void engine_stop(struct engine *engine);   /* as usher_worker_stop; joins all threads */
 void engine_free(struct engine *engine);
+
+/* relay_kick and watcher_kick while the engine may be starting or stopping: nothing happens when there is none. Any
+ * thread. */
+void engine_kick_relay(struct engine *engine);
+void engine_kick_watcher(struct engine *engine);
 
 /* -- Pipeline: engine/pipeline.c --------------------------------------------------------------- */
 int pipeline_start(struct engine *engine, enum channel_id channel, struct pipeline **ret, struct usher_error *err);
