@@ -69,9 +69,12 @@ static int subject_take(
 		line--;
 	if (line == prefix || line - prefix > SUBJECT_MAX)
 		return error_set(err, USHER_ECONFIG, "%s:1: a subject has 1 to %d bytes", path, SUBJECT_MAX);
-	int rc = template_parse(start + prefix, line - prefix, false, 1, value_names, ret_subject, err);
+	const struct template_source source = {
+		.text = start + prefix, .len = line - prefix, .where = path, .first_line = 1
+	};
+	int rc = template_parse(&source, value_names, ret_subject, err);
 	if (rc < 0)
-		return error_prefix(err, rc, "%s", path);
+		return rc;
 	/* One empty line below the subject belongs to it. */
 	size_t blank = start[cut] == '\r' ? cut + 1 : cut;
 	if (start[blank] == '\n') {
@@ -90,9 +93,10 @@ static int text_load(const char *path, struct email_template *t, struct usher_er
 	if (rc == 0)
 		rc = subject_take(path, &text, &t->subject, err);
 	if (rc > 0) {
-		rc = template_parse(buf_str(&text), text.len, false, rc, value_names, &t->text, err);
-		if (rc < 0)
-			error_prefix(err, rc, "%s", path);
+		const struct template_source source = {
+			.text = buf_str(&text), .len = text.len, .where = path, .first_line = rc
+		};
+		rc = template_parse(&source, value_names, &t->text, err);
 	}
 	buf_free(&text);
 	return rc;
@@ -104,9 +108,10 @@ static int html_load(const char *path, struct email_template *t, struct usher_er
 	int rc = read_file(path, &html, err);
 
 	if (rc == 0) {
-		rc = template_parse(buf_str(&html), html.len, true, 1, value_names, &t->html, err);
-		if (rc < 0)
-			error_prefix(err, rc, "%s", path);
+		const struct template_source source = {
+			.text = buf_str(&html), .len = html.len, .html = true, .where = path, .first_line = 1
+		};
+		rc = template_parse(&source, value_names, &t->html, err);
 	}
 	buf_free(&html);
 	return rc;
@@ -127,10 +132,13 @@ static char *locale_of(const char *name)
 
 static int subject_replace(const char *subject, struct email_template *t, struct usher_error *err)
 {
+	const struct template_source source = {
+		.text = subject, .len = strlen(subject), .where = "[email] subject", .first_line = 1
+	};
+
 	template_free(t->subject);
 	t->subject = NULL;
-	int rc = template_parse(subject, strlen(subject), false, 1, value_names, &t->subject, err);
-	return rc < 0 ? error_prefix(err, rc, "[email] subject") : 0;
+	return template_parse(&source, value_names, &t->subject, err);
 }
 
 static int locale_load(

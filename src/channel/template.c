@@ -10,13 +10,13 @@
 
 #define NAME_SHOWN_MAX 40 /* bytes of an unknown name in an error */
 
-enum step_kind { STEP_TEXT, STEP_VALUE, STEP_RAW, STEP_SECTION };
+enum step_kind { STEP_TEXT, STEP_VALUE, STEP_RAW, STEP_SECTION, STEP_INVERSE };
 
 struct step {
 	enum step_kind kind;
 	size_t at, len; /* STEP_TEXT: in the source */
 	int name;       /* the others: which value */
-	size_t skip_to; /* STEP_SECTION: the step behind the section */
+	size_t skip_to; /* the sections: the step behind */
 };
 
 struct template
@@ -34,6 +34,7 @@ struct parser {
 	const char *const *names;
 	const char *source;
 	size_t len, at; /* `at`: what is before it has become steps */
+	const char *where;
 	int first_line;
 	struct {
 		size_t step, tag_at;
@@ -44,7 +45,7 @@ struct parser {
 
 struct tag {
 	size_t start, end; /* in the source, braces included */
-	char kind;         /* '#', '/', '!', '{' for a raw value, ' ' for a plain one */
+	char kind;         /* '#', '^', '/', '!', '{' for a raw value, ' ' for a plain one */
 	const char *name;
 	size_t name_len;
 };
@@ -66,7 +67,7 @@ __attribute__((format(printf, 3, 4))) static int refuse(struct parser *p, size_t
 	va_start(ap, fmt);
 	buf_vprintf(&words, fmt, ap);
 	va_end(ap);
-	int code = error_set(p->err, USHER_ECONFIG, "line %d: %s", line_of(p, at), buf_str(&words));
+	int code = error_set(p->err, USHER_ECONFIG, "%s:%d: %s", p->where, line_of(p, at), buf_str(&words));
 	buf_free(&words);
 	return code;
 }
@@ -110,7 +111,7 @@ static int tag_read(struct parser *p, size_t start, struct tag *tag)
 	tag->start = start;
 	tag->end = (size_t)(end - p->source) + strlen(closing);
 	tag->kind = raw ? '{' : ' ';
-	if (!raw && inside < end && *inside && strchr("#/!", *inside))
+	if (!raw && inside < end && *inside && strchr("#^/!", *inside))
 		tag->kind = *inside++;
 	if (tag->kind == '!')
 		return 0;
@@ -173,7 +174,7 @@ static int section_open(struct parser *p, const struct tag *tag, int name)
 		return refuse(p, tag->start, "more than %d sections within each other", TEMPLATE_DEPTH_MAX);
 	p->open[p->depth].step = p->t->count;
 	p->open[p->depth++].tag_at = tag->start;
-	step_add(p->t, STEP_SECTION)->name = name;
+	step_add(p->t, tag->kind == '#' ? STEP_SECTION : STEP_INVERSE)->name = name;
 	return 0;
 }
 
@@ -202,10 +203,10 @@ static int tag_take(struct parser *p, const struct tag *tag)
 		        p->names[name], p->names[name]);
 	if (rc < 0)
 		return rc;
-	if (strchr("#/!", tag->kind))
+	if (strchr("#^/!", tag->kind))
 		widen_to_line(p, &start, &end);
 	text_add(p, start);
-	if (tag->kind == '#')
+	if (tag->kind == '#' || tag->kind == '^')
 		rc = section_open(p, tag, name);
 	else if (tag->kind == '/')
 		rc = section_close(p, tag, name);
@@ -236,19 +237,28 @@ static int parse(struct parser *p)
 	return 0;
 }
 
-int template_parse(const char *source, size_t len, bool html, int first_line, const char *const *names,
+int template_parse(const struct template_source *source, const char *const *names,
         struct template **ret_template, struct usher_error *err)
 {
+	size_t len = source->len;
+
 	if (len > TEMPLATE_SIZE_MAX)
-		return error_set(err, USHER_ECONFIG, "a template may have %d bytes, this one has %zu",
-		        TEMPLATE_SIZE_MAX, len);
-	if (!utf8_valid(source, len) || memchr(source, '\0', len))
-		return error_set(err, USHER_ECONFIG, "a template is UTF-8 text, this one is not");
+		return error_set(err, USHER_ECONFIG, "%s: a template may have %d bytes, this one has %zu",
+		        source->where, TEMPLATE_SIZE_MAX, len);
+	if (!utf8_valid(source->text, len) || memchr(source->text, '\0', len))
+		return error_set(
+		        err, USHER_ECONFIG, "%s: a template is UTF-8 text, this one is not", source->where);
 	struct template *t = mem_alloc(sizeof *t);
-	t->html = html;
-	t->source = mem_stringn(source, len);
+	t->html = source->html;
+	t->source = mem_stringn(source->text, len);
 	struct parser p = {
-		.t = t, .names = names, .source = t->source, .len = len, .first_line = first_line, .err = err
+		.t = t,
+		.names = names,
+		.source = t->source,
+		.len = len,
+		.where = source->where,
+		.first_line = source->first_line,
+		.err = err,
 	};
 	int rc = parse(&p);
 	if (rc < 0)
@@ -314,6 +324,10 @@ void template_render(const struct template *t, const char *const *values, struct
 			break;
 		case STEP_SECTION:
 			if (!*value)
+				i = step->skip_to;
+			break;
+		case STEP_INVERSE:
+			if (*value)
 				i = step->skip_to;
 			break;
 		}

@@ -1,7 +1,8 @@
 /* Logic-less templates: {{name}} (escaped in an HTML template), {{{name}}} (raw; in a text template
- * only), {{#name}}...{{/name}} (shown when name is not empty), {{! comment}}. A section tag or a
- * comment alone on its line takes the line with it. Unknown names, unclosed tags and sections are
- * errors at load, with line numbers. Pure; any thread; a loaded template is immutable. */
+ * only), {{#name}}...{{/name}} (shown when name is not empty), {{^name}}...{{/name}} (shown when it
+ * is), {{! comment}}. A section tag or a comment alone on its line takes the line with it. Unknown names,
+ * unclosed tags and sections are errors at load, with line numbers. Pure; any thread; a loaded template is
+ * immutable. */
 #ifndef CHANNEL_TEMPLATE_H
 #define CHANNEL_TEMPLATE_H
 
@@ -15,9 +16,17 @@
 
 struct template;
 
-/* `names`: the values that may be used, NULL-terminated, borrowed for the call. USHER_ECONFIG: the
- * message says the line (the source's first is number `first_line`) and what is wrong with it. */
-int template_parse(const char *source, size_t len, bool html, int first_line, const char *const *names,
+struct template_source { /* all borrowed for template_parse */
+	const char *text;
+	size_t len;
+	bool html;
+	const char *where; /* what errors call it: a file's name */
+	int first_line;    /* the number of its first line there */
+};
+
+/* `names`: the values that may be used, NULL-terminated, borrowed for the call. USHER_ECONFIG: "WHERE:LINE:
+ * what is wrong there". */
+int template_parse(const struct template_source *source, const char *const *names,
         struct template **ret_template, struct usher_error *err);
 /* `values`: one for each of the names, in their order; NULL counts as empty. Appends to out. */
 void template_render(const struct template *t, const char *const *values, struct buf *out);
