@@ -78,8 +78,8 @@ static inline void *server_accept_run(void *arg)
 		struct server_connection *connection = malloc(sizeof *connection);
 		server->peers[number] = (struct peer){ .fd = fd, .number = number };
 		*connection = (struct server_connection){ server, &server->peers[number] };
+		atomic_store(&server->connections, number + 1); /* before it can answer: tests count */
 		pthread_create(&server->threads[number], NULL, server_connection_run, connection);
-		atomic_store(&server->connections, number + 1);
 	}
 	return NULL;
 }

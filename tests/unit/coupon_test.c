@@ -34,21 +34,28 @@ struct state {
 
 /* -- The coupon service ------------------------------------------------------------------------ */
 
-static bool take_request(struct state *s, struct peer *peer)
+static bool take_request(struct server *server, struct peer *peer)
 {
-	char line[TEXT_MAX];
+	struct state *s = server->script;
+	char line[TEXT_MAX], head[TEXT_MAX] = "", body[TEXT_MAX] = "";
 	size_t at = 0, len = 0;
 
-	while (peer_line(peer, line, sizeof line)) {
-		if (!*line) {
-			s->body[len] = '\0';
-			return peer_read(peer, s->body, len);
-		}
+	for (;;) {
+		if (!peer_line(peer, line, sizeof line))
+			return false;
+		if (!*line)
+			break;
 		if (strncasecmp(line, "Content-Length:", 15) == 0)
 			len = strtoul(line + 15, NULL, 10);
-		at += (size_t)snprintf(s->head + at, sizeof s->head - at, "%s\n", line);
+		at += (size_t)snprintf(head + at, sizeof head - at, "%s\n", line);
 	}
-	return false;
+	if (len >= sizeof body || !peer_read(peer, body, len))
+		return false;
+	pthread_mutex_lock(&server->mutex);
+	memcpy(s->head, head, sizeof head);
+	memcpy(s->body, body, sizeof body);
+	pthread_mutex_unlock(&server->mutex);
+	return true;
 }
 
 static void serve(struct server *server, struct peer *peer)
@@ -57,7 +64,7 @@ static void serve(struct server *server, struct peer *peer)
 
 	if (s->tls && !peer_start_tls(peer, s->tls))
 		return;
-	while (take_request(s, peer)) {
+	while (take_request(server, peer)) {
 		s->requests++;
 		if (s->cut)
 			return;
@@ -65,16 +72,29 @@ static void serve(struct server *server, struct peer *peer)
 			peer_drain(peer);
 			return;
 		}
-		peer_say(peer, s->answer);
+		char answer[TEXT_MAX];
+		pthread_mutex_lock(&server->mutex);
+		memcpy(answer, s->answer, sizeof answer);
+		pthread_mutex_unlock(&server->mutex);
+		peer_say(peer, answer);
 	}
 }
 
 /* -- The test's side ----------------------------------------------------------------------------- */
 
+static void answer_raw(struct state *s, const char *text)
+{
+	pthread_mutex_lock(&s->server.mutex);
+	snprintf(s->answer, sizeof s->answer, "%s", text);
+	pthread_mutex_unlock(&s->server.mutex);
+}
+
 static void answer_with(struct state *s, const char *status, const char *body)
 {
-	snprintf(s->answer, sizeof s->answer, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n%s", status,
-	        strlen(body), body);
+	char text[TEXT_MAX];
+	snprintf(text, sizeof text, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n%s", status, strlen(body),
+	        body);
+	answer_raw(s, text);
 }
 
 static int setup(void **state)
@@ -259,7 +279,7 @@ static void a_duplicate_may_name_its_coupon(void **state)
 static void retry_after_is_told(void **state)
 {
 	struct state *s = *state;
-	strcpy(s->answer, "HTTP/1.1 429 Slow\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n");
+	answer_raw(s, "HTTP/1.1 429 Slow\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n");
 	const struct reply *reply = grant(s);
 	assert_int_equal(reply->code, 429);
 	assert_int_equal(reply->retry_after_ms, 30000);
