@@ -7,15 +7,25 @@
 #include <stdlib.h>
 
 #define LIST_AUDIT 'a'
+/* characters, as in the schema */
+#define OPERATOR_WIDTH 64
+#define TARGET_WIDTH 160
+#define REASON_WIDTH 500
+#define DETAIL_WIDTH 1000
 
 int audit_add(struct db *db, const struct audit_entry *e, struct usher_error *err)
 {
 	struct sql sql = sql_new(db);
 
-	sql_add(&sql,
-	        "INSERT INTO audit (operator, role, act, target, outcome, reason, detail) VALUES "
-	        "(LEFT(?s, 64), ?s, ?s, LEFT(?s, 160), ?s, LEFT(?s, 500), LEFT(?s, 1000))",
-	        e->operator, e->role, e->act, e->target, e->outcome, e->reason, e->detail);
+	sql_add(&sql, "INSERT INTO audit (operator, role, act, target, outcome, reason, detail) VALUES (");
+	sql_add_clipped(&sql, e->operator, OPERATOR_WIDTH);
+	sql_add(&sql, ",?s,?s,", e->role, e->act);
+	sql_add_clipped(&sql, e->target, TARGET_WIDTH);
+	sql_add(&sql, ",?s,", e->outcome);
+	sql_add_clipped(&sql, e->reason, REASON_WIDTH);
+	sql_add(&sql, ",");
+	sql_add_clipped(&sql, e->detail, DETAIL_WIDTH);
+	sql_add(&sql, ")");
 	return db_exec(db, &sql, NULL, err);
 }
 

@@ -33,8 +33,9 @@ struct db *db_new(const struct db_settings *settings); /* no I/O */
 void db_free(struct db *db);
 int db_ping(struct db *db, struct usher_error *err); /* connects if need be */
 
-#define SQL_MAX (16 * 1024 * 1024) /* bytes of one statement; also asked of the server's max_allowed_packet  \
-	                            */
+#define SQL_MAX                                                                                              \
+	(16 * 1024 * 1024) /* bytes of one statement; also asked of the server's max_allowed_packet          \
+	                    */
 
 /* A statement under construction. sql_add's format takes exactly one letter per value:
  *   ?s  text (NULL -> NULL)     ?b  bytes: two arguments, const void * and size_t
@@ -51,6 +52,9 @@ struct sql {
 struct sql sql_new(struct db *db);
 void sql_add(struct sql *sql, const char *fmt, ...);
 void sql_add_ids(struct sql *sql, const int64_t *ids, size_t n); /* (1,2,3), for IN */
+/* Text that is for people: made valid UTF-8 and cut to the column's width in characters, so that strict mode
+ * never refuses a statement for a peer's odd words. NULL -> NULL. */
+void sql_add_clipped(struct sql *sql, const char *text, size_t width);
 void sql_free(struct sql *sql);
 
 /* *ret_affected: rows matched by an UPDATE, changed or not (CLIENT_FOUND_ROWS); may be NULL. */

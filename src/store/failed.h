@@ -37,6 +37,7 @@ struct failed_filter {              /* -1 / NULL / 0: any */
 };
 #define FAILED_LIMIT_MAX 500
 #define ATTEMPTS_SHOWN_MAX 500 /* the latest of a row; more than that is a story of its own */
+#define FAILED_GROUPS_ROWS_MAX 50000
 #define FAILED_COUNT_CAP 10000 /* counts stop here and are marked */
 
 int failed_list(struct db *db, const struct failed_filter *filter, const char *cursor, int limit,
@@ -53,7 +54,7 @@ struct failed_group {
 	int64_t count;
 	wall_time oldest, newest;
 };
-/* Groups by channel, status, class and reason: largest first. */
+/* Groups by channel, status, class and reason: largest first; over the newest FAILED_GROUPS_ROWS_MAX rows. */
 int failed_groups(struct db *db, const struct failed_filter *filter, int limit,
         struct failed_group **ret_groups, size_t *ret_n, struct usher_error *err);
 void failed_groups_free(struct failed_group *groups, size_t n);

@@ -13,6 +13,10 @@
 
 #define LIST_NEWEST 'n'
 #define LIST_OLDEST 'o'
+#define LIST_NEWEST_EXACT 'N' /* the last row shown was one that the text matches whole: these come first */
+#define LIST_OLDEST_EXACT 'O'
+#define SEARCH_TEXT_MAX                                                                                      \
+	512 /* bytes; longer than any id or address, so that what is cut finds nothing anyway */
 
 /* -- Words ----------------------------------------------------------------------------------- */
 
@@ -47,6 +51,7 @@ bool failed_status_by_name(const char *name, enum failed_status *ret)
 	"f.class, "                                                                                          \
 	"f.version, f.attempts, f.redrives, f.first_at, f.dead_at, f.updated_at, f.dlq_seen_at, "            \
 	"f.dlq_expires_at"
+#define ROW_EXACT 24   /* only in lists */
 #define ROW_PAYLOAD 24 /* the columns that only failed_get asks for */
 #define ROW_ATTRIBUTES 25
 
@@ -107,24 +112,29 @@ void failed_rows_free(struct failed_row *rows, size_t n)
 
 /* -- Filters --------------------------------------------------------------------------------- */
 
+static bool has_text(const struct failed_filter *filter)
+{
+	return filter->text != NULL && filter->text[0] != '\0';
+}
+
 /* The index whose order the list has and whose first columns the filter fixes. */
 static const char *index_for(const struct failed_filter *filter)
 {
-	if (filter->text)
+	bool status = filter->status >= 0;
+
+	if (has_text(filter))
 		return "";
-	if (filter->status < 0)
-		return "FORCE INDEX (list_newest) ";
-	if (filter->channel >= 0)
-		return "FORCE INDEX (list_channel) ";
 	if (filter->class >= 0)
-		return "FORCE INDEX (list_class) ";
-	return "FORCE INDEX (list_status) ";
+		return status ? "FORCE INDEX (list_class_status) " : "FORCE INDEX (list_class) ";
+	if (filter->channel >= 0)
+		return status ? "FORCE INDEX (list_channel_status) " : "FORCE INDEX (list_channel) ";
+	return status ? "FORCE INDEX (list_status) " : "FORCE INDEX (list_newest) ";
 }
 
 /* A prefix for LIKE in which nothing of the operator's text is a wildcard. */
 static void like_prefix(struct buf *out, const char *text)
 {
-	for (; *text; text++) {
+	for (size_t i = 0; i < SEARCH_TEXT_MAX && *text; i++, text++) {
 		if (*text == '%' || *text == '_' || *text == '\\')
 			buf_putc(out, '\\');
 		buf_putc(out, *text);
@@ -134,7 +144,7 @@ static void like_prefix(struct buf *out, const char *text)
 
 static void add_text_filter(struct sql *sql, const char *text)
 {
-	struct buf prefix = BUF(4096);
+	struct buf prefix = BUF(2 * SEARCH_TEXT_MAX + 2);
 
 	like_prefix(&prefix, text);
 	sql_add(sql,
@@ -154,7 +164,7 @@ static void add_filter(struct sql *sql, const struct failed_filter *filter)
 		sql_add(sql, "AND f.channel = ?s ", channel_name((enum channel_id)filter->channel));
 	if (filter->class >= 0)
 		sql_add(sql, "AND f.class = ?s ", failure_info((enum failure_class)filter->class)->name);
-	if (filter->text)
+	if (has_text(filter))
 		add_text_filter(sql, filter->text);
 	if (filter->since.ms)
 		sql_add(sql, "AND f.dead_at >= ?t ", filter->since);
@@ -166,46 +176,96 @@ static void add_filter(struct sql *sql, const struct failed_filter *filter)
 
 /* -- Lists ----------------------------------------------------------------------------------- */
 
+struct place { /* where a page begins */
+	bool further, exact;
+	wall_time at;
+	int64_t id;
+};
+
+static char list_letter(const struct failed_filter *filter, bool exact)
+{
+	if (filter->oldest_first)
+		return exact ? LIST_OLDEST_EXACT : LIST_OLDEST;
+	return exact ? LIST_NEWEST_EXACT : LIST_NEWEST;
+}
+
+static int place_parse(
+        const struct failed_filter *filter, const char *cursor, struct place *ret, struct usher_error *err)
+{
+	bool exact = has_text(filter) && cursor != NULL && cursor[0] == list_letter(filter, true);
+	int further = cursor_parse(cursor, list_letter(filter, exact), &ret->at.ms, &ret->id, err);
+
+	ret->exact = exact;
+	ret->further = further > 0;
+	return further < 0 ? further : 0;
+}
+
+/* 1 for rows that the text matches whole, else 0; 0 without a text. */
+static void add_exact(struct sql *sql, const struct failed_filter *filter)
+{
+	if (has_text(filter))
+		sql_add(sql,
+		        "COALESCE(f.event_id = ?s, 0) + COALESCE(f.user_id = ?s, 0) + COALESCE(f.recipient = "
+		        "?s, 0) > 0",
+		        filter->text, filter->text, filter->text);
+	else
+		sql_add(sql, "0");
+}
+
+/* The rows behind a place, in the list's order; said so that the range on dead_at is the index's. */
+static void add_behind(struct sql *sql, const struct failed_filter *filter, const struct place *place)
+{
+	if (has_text(filter)) {
+		sql_add(sql, "AND ((");
+		add_exact(sql, filter);
+		sql_add(sql, ") < ?i OR (", (int64_t)place->exact);
+		add_exact(sql, filter);
+		sql_add(sql, ") = ?i ", (int64_t)place->exact);
+	}
+	sql_add(sql,
+	        filter->oldest_first ? "AND f.dead_at >= ?t AND (f.dead_at > ?t OR f.id > ?i) "
+	                             : "AND f.dead_at <= ?t AND (f.dead_at < ?t OR f.id < ?i) ",
+	        place->at, place->at, place->id);
+	if (has_text(filter))
+		sql_add(sql, ") ");
+}
+
 int failed_list(struct db *db, const struct failed_filter *filter, const char *cursor, int limit,
         struct failed_row **ret_rows, size_t *ret_n, char ret_next[CURSOR_SIZE], struct usher_error *err)
 {
-	char list = filter->oldest_first ? LIST_OLDEST : LIST_NEWEST;
-	const char *than = filter->oldest_first ? ">" : "<", *way = filter->oldest_first ? "ASC" : "DESC";
-	int64_t ms = 0, id = 0;
+	struct place place = { 0 };
 	struct sql sql;
 	struct rows *rows;
 	struct failed_row *page;
+	bool exact = false;
 	size_t n = 0;
-	int further = cursor_parse(cursor, list, &ms, &id, err), rc;
+	int rc = place_parse(filter, cursor, &place, err);
 
-	if (further < 0)
-		return further;
+	if (rc < 0)
+		return rc;
 	sql = sql_new(db);
-	sql_add(&sql, "SELECT " ROW_COLUMNS " FROM failed_notification f ");
+	sql_add(&sql, "SELECT " ROW_COLUMNS ", ");
+	add_exact(&sql, filter);
+	sql_add(&sql, " AS exact FROM failed_notification f ");
 	sql_add(&sql, index_for(filter));
 	sql_add(&sql, "LEFT JOIN delivery d ON d.id = f.delivery_id ");
 	add_filter(&sql, filter);
-	if (further) {
-		wall_time at = { ms };
-
-		buf_printf(&sql.text, "AND f.dead_at %s= ", than);
-		sql_add(&sql, "?t ", at);
-		buf_printf(&sql.text, "AND (f.dead_at %s ", than);
-		sql_add(&sql, "?t ", at);
-		buf_printf(&sql.text, "OR f.id %s ", than);
-		sql_add(&sql, "?i) ", id);
-	}
-	buf_printf(&sql.text, "ORDER BY f.dead_at %s, f.id %s ", way, way);
+	if (place.further)
+		add_behind(&sql, filter, &place);
+	sql_add(&sql, has_text(filter) ? "ORDER BY exact DESC, " : "ORDER BY ");
+	sql_add(&sql, filter->oldest_first ? "f.dead_at, f.id " : "f.dead_at DESC, f.id DESC ");
 	sql_add(&sql, "LIMIT ?i", (int64_t)limit + 1);
 	rc = db_query(db, &sql, &rows, err);
 	if (rc < 0)
 		return rc;
 	page = mem_array(rows_count(rows) + 1, sizeof *page);
-	while (n < (size_t)limit && rows_next(rows))
+	while (n < (size_t)limit && rows_next(rows)) {
+		exact = row_int(rows, ROW_EXACT) != 0;
 		row_read(rows, &page[n++]);
+	}
 	ret_next[0] = '\0';
 	if (rows_count(rows) > (size_t)limit)
-		cursor_print(ret_next, list, page[n - 1].dead_at.ms, page[n - 1].id);
+		cursor_print(ret_next, list_letter(filter, exact), page[n - 1].dead_at.ms, page[n - 1].id);
 	rows_free(rows);
 	*ret_rows = page;
 	*ret_n = n;
@@ -242,13 +302,15 @@ int failed_groups(struct db *db, const struct failed_filter *filter, int limit,
 	size_t n = 0;
 	int rc;
 
-	sql_add(&sql,
-	        "SELECT f.channel, f.status, f.class, f.reason, COUNT(*), MIN(f.dead_at), MAX(f.dead_at) "
-	        "FROM failed_notification f ");
+	sql_add(&sql, "SELECT channel, status, class, reason, COUNT(*), MIN(dead_at), MAX(dead_at) FROM "
+	              "(SELECT f.channel, "
+	              "f.status, f.class, f.reason, f.dead_at FROM failed_notification f ");
+	sql_add(&sql, index_for(filter));
 	add_filter(&sql, filter);
 	sql_add(&sql,
-	        "GROUP BY f.channel, f.status, f.class, f.reason ORDER BY COUNT(*) DESC, f.reason LIMIT ?i",
-	        (int64_t)limit);
+	        "ORDER BY f.dead_at DESC, f.id DESC LIMIT ?i) AS newest "
+	        "GROUP BY channel, status, class, reason ORDER BY COUNT(*) DESC, reason LIMIT ?i",
+	        (int64_t)FAILED_GROUPS_ROWS_MAX, (int64_t)limit);
 	rc = db_query(db, &sql, &rows, err);
 	if (rc < 0)
 		return rc;

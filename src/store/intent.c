@@ -4,6 +4,8 @@
 
 #include "base/mem.h"
 
+#define LAST_ERROR_WIDTH 500 /* characters, as in the schema */
+
 struct take {
 	int max;
 	int64_t lease_ms;
@@ -114,10 +116,11 @@ int intents_failed(struct db *db, const int64_t *ids, size_t n, int64_t retry_ms
 		return 0;
 	sql = sql_new(db);
 	sql_add(&sql,
-	        "UPDATE redrive_intent SET next_at = UTC_TIMESTAMP(3) + INTERVAL ?i MICROSECOND, attempts = "
-	        "attempts + 1, "
-	        "last_error = LEFT(?s, 500) WHERE id IN ",
-	        retry_ms * 1000, why);
+	        "UPDATE redrive_intent SET next_at = UTC_TIMESTAMP(3) + INTERVAL ?i MICROSECOND, "
+	        "attempts = attempts + 1, last_error = ",
+	        retry_ms * 1000);
+	sql_add_clipped(&sql, why, LAST_ERROR_WIDTH);
+	sql_add(&sql, " WHERE id IN ");
 	sql_add_ids(&sql, ids, n);
 	return db_exec(db, &sql, NULL, err);
 }

@@ -11,24 +11,6 @@
 #define DEATHS_STATEMENT_MAX                                                                                 \
 	(1024 * 1024) /* bytes, before the last row: far below any max_allowed_packet we accept */
 
-void sql_add_clipped(struct sql *sql, const char *text, size_t width)
-{
-	size_t len = text != NULL ? strnlen(text, width * 4) : 0, at = 0;
-	char *copy;
-
-	if (text == NULL) {
-		sql_add(sql, "NULL");
-		return;
-	}
-	copy = mem_alloc(len + 1);
-	utf8_copy(copy, len + 1, text, len);
-	for (size_t chars = 0; copy[at] != '\0' && chars < width; chars++)
-		at += utf8_next(copy + at, strlen(copy + at), &(uint32_t){ 0 });
-	copy[at] = '\0';
-	sql_add(sql, "?s", copy);
-	free(copy);
-}
-
 void sql_add_case(struct sql *sql, const int64_t *ids, const int64_t *values, size_t n)
 {
 	bool open = false;

@@ -13,11 +13,6 @@
 #define WIDTH_OPERATOR 64
 #define WIDTH_WORDS 500 /* an operator's reason, last_error */
 #define WIDTH_TARGET 160
-#define WIDTH_DETAIL 1000
-
-/* Text that is for people: valid UTF-8 and cut to the column's width, so that strict mode never refuses a
- * batch for a peer's odd words. NULL -> NULL. */
-void sql_add_clipped(struct sql *sql, const char *text, size_t width);
 
 /* The value for each row of an UPDATE: one constant when all are alike, else CASE id WHEN ... END. n > 0. */
 void sql_add_case(struct sql *sql, const int64_t *ids, const int64_t *values, size_t n);

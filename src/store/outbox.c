@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define LAST_ERROR_WIDTH 500 /* characters, as in the schema */
+
 /* -- Sign-ups -------------------------------------------------------------------------------- */
 
 static int signup_work(struct db *db, void *arg, struct usher_error *err)
@@ -161,8 +163,11 @@ int outbox_take(struct db *db, int max, int64_t lease_ms, struct outbox_row **re
 
 int outbox_published(struct db *db, const int64_t *ids, size_t n, struct usher_error *err)
 {
-	struct sql sql = sql_new(db);
+	struct sql sql;
 
+	if (n == 0)
+		return 0;
+	sql = sql_new(db);
 	sql_add(&sql, "UPDATE signup_outbox SET published_at = UTC_TIMESTAMP(3), attempts = attempts + 1, "
 	              "last_error = NULL "
 	              "WHERE id IN ");
@@ -173,13 +178,17 @@ int outbox_published(struct db *db, const int64_t *ids, size_t n, struct usher_e
 int outbox_failed(struct db *db, const int64_t *ids, size_t n, int64_t delay_ms, const char *why,
         struct usher_error *err)
 {
-	struct sql sql = sql_new(db);
+	struct sql sql;
 
+	if (n == 0)
+		return 0;
+	sql = sql_new(db);
 	sql_add(&sql,
-	        "UPDATE signup_outbox SET next_at = UTC_TIMESTAMP(3) + INTERVAL ?i MICROSECOND, attempts = "
-	        "attempts + ?i, "
-	        "last_error = LEFT(?s, 500) WHERE published_at IS NULL AND id IN ",
-	        delay_ms * 1000, (int64_t)(delay_ms > 0), why);
+	        "UPDATE signup_outbox SET next_at = UTC_TIMESTAMP(3) + INTERVAL ?i MICROSECOND, "
+	        "attempts = attempts + ?i, last_error = ",
+	        delay_ms * 1000, (int64_t)(delay_ms > 0));
+	sql_add_clipped(&sql, why, LAST_ERROR_WIDTH);
+	sql_add(&sql, " WHERE published_at IS NULL AND id IN ");
 	sql_add_ids(&sql, ids, n);
 	return db_exec(db, &sql, NULL, err);
 }

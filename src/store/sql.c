@@ -3,6 +3,9 @@
  * UTF-8 no byte of a longer character looks like a quote or a backslash. Any thread. */
 #include "store/db.h"
 
+#include "base/mem.h"
+#include "base/text.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -170,4 +173,22 @@ void sql_add_ids(struct sql *sql, const int64_t *ids, size_t n)
 		add_int(&sql->text, ids[i]);
 	}
 	buf_putc(&sql->text, ')');
+}
+
+void sql_add_clipped(struct sql *sql, const char *text, size_t width)
+{
+	size_t len = text != NULL ? strnlen(text, width * 4) : 0, at = 0;
+	char *copy;
+
+	if (text == NULL) {
+		sql_add(sql, "NULL");
+		return;
+	}
+	copy = mem_alloc(len + 1);
+	utf8_copy(copy, len + 1, text, len);
+	for (size_t chars = 0; copy[at] != '\0' && chars < width; chars++)
+		at += utf8_next(copy + at, strlen(copy + at), &(uint32_t){ 0 });
+	copy[at] = '\0';
+	sql_add(sql, "?s", copy);
+	free(copy);
 }
