@@ -54,12 +54,12 @@ class Api:
         finally:
             connection.close()
 
-    def get(self, target, **query):
+    def get(self, target, /, **query):
         if query:
             target += "?" + urllib.parse.urlencode(query)
         return self.request("GET", target)
 
-    def post(self, target, **body):
+    def post(self, target, /, **body):
         return self.request("POST", target, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def raw(self, data, timeout=TIMEOUT_S):

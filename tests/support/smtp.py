@@ -107,7 +107,7 @@ class MailService(Service):
 
     def _authenticate(self, server, session, envelope, mechanism, data):
         given = (data.login.decode(), data.password.decode()) if isinstance(data, LoginPassword) else None
-        return AuthResult(success=given == tuple(self._login), handled=True, auth_data=given and given[0])
+        return AuthResult(success=given == tuple(self._login), handled=False, auth_data=given and given[0])
 
     def _refuse(self, recipient, answer):
         self.refusals.append(Refusal(time.time(), recipient, answer))
