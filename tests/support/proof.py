@@ -7,21 +7,33 @@ says of itself.
     same Message-ID, and no interruption cost more copies than could be in flight;
     no row and no message is stuck, nothing has died."""
 
+import datetime
 from collections import Counter
 
 from . import load
 
 
+LAG_S = 0.02    # the ledger's clock against ours: milliseconds, cut
+
+
 class Interruptions:
-    """When something was cut short (wall clock), and which mails stood as delivered in the ledger by then."""
+    """When something was cut short (wall clock), and what stood as delivered in the ledger by then."""
 
     def __init__(self, db):
         self._db = db
-        self.moments = []      # (began, ended, event ids delivered by mail before)
+        self.moments = []      # (began, ended)
+        self.delivered = {}    # event id of a mail -> when it was delivered, as first seen
 
     def note(self, began, ended):
-        rows = self._db.query("SELECT event_id FROM delivery WHERE channel = 'email' AND state = 'delivered'")
-        self.moments.append((began, ended, {row["event_id"] for row in rows}))
+        self.moments.append((began, ended))
+        self.look()
+
+    def look(self):
+        """Reads the delivered mails; a row that has changed since it was first seen is a fault by itself."""
+        for row in self._db.query("SELECT event_id, delivered_at FROM delivery WHERE channel = 'email' AND state = 'delivered'"):
+            at = row["delivered_at"].replace(tzinfo=datetime.timezone.utc).timestamp()
+            first = self.delivered.setdefault(row["event_id"], at)
+            assert first == at, f"{row['event_id']} was delivered at {first} and again at {at}"
 
 
 def check_coupons(people, coupon):
@@ -39,17 +51,17 @@ def check_mails(people, smtp, interruptions, in_flight):
         copies.setdefault(mail.recipient, []).append(mail)
     missing = [m.email for m in people if m.email not in copies]
     assert not missing, f"no mail for {len(missing)} members: {missing[:10]}"
+    interruptions.look()
     extra, cost = 0, Counter()
     for member in people:
         mails = sorted(copies[member.email], key=lambda mail: mail.at)
         assert len({mail.message_id for mail in mails}) == 1, f"copies differ in Message-ID: {mails}"
+        delivered = interruptions.delivered[member.event_id]
+        assert mails[-1].at <= delivered + LAG_S, f"{member.email}: sent again after it stood as delivered"
         for earlier, later in zip(mails, mails[1:]):
             extra += 1
-            between = [i for i, (began, _, _) in enumerate(interruptions.moments) if began <= later.at]
-            causes = [i for i in between if interruptions.moments[i][1] >= earlier.at]
+            causes = [i for i, (began, ended) in enumerate(interruptions.moments) if began <= later.at and ended >= earlier.at]
             assert causes, f"{member.email}: a second copy without an interruption: {earlier.at}, {later.at}"
-            assert member.event_id not in interruptions.moments[between[-1]][2], \
-                f"{member.email}: sent again after it stood as delivered"
             cost[causes[0]] += 1
     too_dear = {i: n for i, n in cost.items() if n > in_flight}
     assert not too_dear, f"more extra mails than could be in flight ({in_flight}): {too_dear}"

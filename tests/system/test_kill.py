@@ -50,7 +50,7 @@ class Crowd:
 def feed_until(crowd, db, ends):
     """Keeps at least a batch of work in front of the daemon until the moment `ends`."""
     while time.monotonic() < ends:
-        if db.value("SELECT COUNT(*) FROM broker_message") < 2 * BATCH:
+        if db.value("SELECT COUNT(*) FROM broker_message WHERE visible_at <= UTC_TIMESTAMP(3)") < 2 * BATCH:
             crowd.more()
         time.sleep(min(0.01, max(0.0, ends - time.monotonic())))
 
@@ -63,7 +63,7 @@ def test_usherd_killed_again_and_again(daemon, smtp, coupon, mariadb, chance):
     busy = 0
     for _ in range(KILLS):
         seen = len(smtp.mails) + len(coupon.grants)
-        feed_until(crowd, mariadb, time.monotonic() + chance.uniform(0.02, 0.6))
+        feed_until(crowd, mariadb, time.monotonic() + chance.uniform(0.02, 0.7))
         began = time.time()
         usherd.kill()
         busy += len(smtp.mails) + len(coupon.grants) > seen
@@ -74,7 +74,7 @@ def test_usherd_killed_again_and_again(daemon, smtp, coupon, mariadb, chance):
     extra = check_all(mariadb, crowd.people, smtp, coupon, cut, IN_FLIGHT)
     print(f"{KILLS} kills, {busy} while at work; {len(crowd.people)} sign-ups, each one coupon and its mail; {extra} extra mails, "
           f"all in flight at a kill; {coupon.repeats} coupon requests answered by their key")
-    assert busy > KILLS // 3, f"only {busy} of {KILLS} kills met a daemon at work"
+    assert busy > KILLS // 2, f"only {busy} of {KILLS} kills met a daemon at work"
 
 
 def test_kill_one_of_two_daemons(daemon, smtp, coupon, mariadb, chance):
