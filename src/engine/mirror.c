@@ -193,6 +193,12 @@ static void delete_next(struct mirror *m)
 
 /* -- Joining copies with rows ---------------------------------------------------------------- */
 
+/* And not by the queue's own policy: it bears the class of its death. */
+static bool moved_by_usher(const struct message *message)
+{
+	return message_attribute_get(&message->attributes, ATTRIBUTE_CLASS) != NULL;
+}
+
 /* What the copy says of itself. ret_err->code: it is no event. The id is found as the pipeline finds it. */
 static struct event *read_copy(
         const struct message *message, char event_id[EVENT_ID_MAX + 1], struct usher_error *ret_err)
@@ -216,7 +222,7 @@ static void copy_id(const struct message *message, char event_id[EVENT_ID_MAX + 
 {
 	const char *given = message_attribute_get(&message->attributes, ATTRIBUTE_EVENT_ID);
 	struct usher_error err = { 0 };
-	if (given && *given && message_attribute_get(&message->attributes, ATTRIBUTE_CLASS))
+	if (given && *given && moved_by_usher(message))
 		snprintf(event_id, EVENT_ID_MAX + 1, "%s", given);
 	else
 		event_free(read_copy(message, event_id, &err));
@@ -248,16 +254,13 @@ static int adopt(
 	int rc = ledger_adopt(w->db, m->id, event_id, event ? event->user_id : NULL,
 	        event ? event->email : NULL, &dead, class, reason, err);
 	event_free(event);
-	if (!rc)
-		counter_add(&w->engine->counters.mirror_adopted, 1);
 	return rc;
 }
 
-/* Gives every copy without a row one; *ret_adopted: how many. One that cannot be is left to the next run and
- * does not keep the others from theirs. */
-static int adopt_unknown(struct mirror *m, size_t *ret_adopted, struct usher_error *err)
+/* Gives every copy without a row one. One that cannot be is left to the next run and does not keep the others
+ * from theirs. */
+static int adopt_unknown(struct mirror *m, struct usher_error *err)
 {
-	*ret_adopted = 0;
 	for (size_t i = 0; i < m->n; i++) {
 		if (m->copies[i].known)
 			continue;
@@ -267,31 +270,50 @@ static int adopt_unknown(struct mirror *m, size_t *ret_adopted, struct usher_err
 		if (rc)
 			complaint_say(&m->complaint,
 			        "a message in a DLQ cannot be taken into the failed list", err);
-		else
-			++*ret_adopted;
 	}
 	return 0;
 }
 
-static int join_page(struct mirror *m, struct usher_error *err)
+static size_t known(const struct mirror *m)
 {
-	size_t adopted = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		n += m->copies[i].known;
+	return n;
+}
+
+static void join_begin(struct mirror *m)
+{
 	for (size_t i = 0; i < m->n; i++) {
 		const struct message *message = m->messages[i];
+
 		copy_id(message, m->event_ids[i]);
 		m->copies[i] = (struct dlq_copy){
 			.event_id = m->event_ids[i],
 			.message_id = message->id,
-			.sent_at = message->sent_at,
+			/* What usher moved here is older than any redrive that came after it. */
+			.sent_at = moved_by_usher(message) ? (wall_time){ 0 } : message->sent_at,
 			.expires_at = { message->sent_at.ms + QUEUE_RETENTION_MS },
 			.channel = m->id,
 		};
 	}
+}
+
+/* The second time to note where the copies of the new rows stand. */
+static int join_page(struct mirror *m, struct usher_error *err)
+{
+	join_begin(m);
 	int rc = dlq_reconcile(m->watch->db, m->copies, m->n, err);
+	size_t before = known(m);
+
+	if (rc || before == m->n)
+		return rc;
+	rc = adopt_unknown(m, err);
 	if (!rc)
-		rc = adopt_unknown(m, &adopted, err);
-	if (!rc && adopted)
 		rc = dlq_reconcile(m->watch->db, m->copies, m->n, err);
+	if (!rc && known(m) > before)
+		counter_add(&m->watch->engine->counters.mirror_adopted, known(m) - before);
 	return rc;
 }
 
@@ -307,7 +329,7 @@ static void on_browsed(void *arg, const struct broker_listing *listing, const st
 	m->n = listing->n;
 	for (size_t i = 0; i < listing->n; i++)
 		m->messages[i] = listing->messages[i];
-	m->last_page = listing->n < MIRROR_PAGE;
+	m->last_page = listing->exact || listing->n < MIRROR_PAGE;
 	if (m->n && join_page(m, &err)) {
 		run_fail(m, "a DLQ cannot be joined with the failed list", &err,
 		        watch_database_away(m->watch, &err));

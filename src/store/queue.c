@@ -319,12 +319,13 @@ int queue_list(struct queues *queues, const char *name, size_t max, struct messa
 		q->listed_sent_at = messages[n - 1]->sent_at;
 		q->listed_id = row_int(rows, 0);
 	}
-	bool at_end = rows_count(rows) <= max;
-	if (at_end)
+	/* A listing that is just full may be the end or not: the next one tells, and may be empty. */
+	bool whole = from_start && rows_count(rows) <= max;
+	if (whole || n < max)
 		q->listed_id = 0;
 	rows_free(rows);
 	*ret_n = n;
-	*ret_exact = from_start && at_end;
+	*ret_exact = whole;
 	return 0;
 }
 

@@ -233,6 +233,24 @@ static void a_long_queue_is_seen_in_turns(void **state)
 	assert_true(party.exact);
 }
 
+static void turns_end_where_the_queue_ends(void **state)
+{
+	(void)state;
+	static const size_t want[] = { 100, 100, 0, 100 };
+	fill("work", 200);
+	for (size_t turn = 0; turn < ARRAY_LEN(want); turn++) {
+		assert_done(party_browse(&party, "work", 100), &party.err);
+		assert_int_equal(party.n, want[turn]);
+		assert_false(party.exact);
+	}
+	fill("work", 100);
+	party_close(&party);
+	party_open(&party, &embedded);
+	assert_done(party_browse(&party, "work", 100), &party.err);
+	assert_int_equal(party.n, 100);
+	assert_true(party.exact);
+}
+
 static void old_messages_expire(void **state)
 {
 	(void)state;
@@ -368,6 +386,7 @@ int main(void)
 		T(several_idle_receives_cost_as_much_as_one),
 		T(a_deep_queue_is_received_as_fast_as_a_flat_one),
 		T(a_long_queue_is_seen_in_turns),
+		T(turns_end_where_the_queue_ends),
 		T(old_messages_expire),
 		T(the_dlq_keeps_the_time_it_was_sent),
 		T(without_a_dlq_nothing_is_moved),

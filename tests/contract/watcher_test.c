@@ -348,6 +348,24 @@ static void a_redrive_sends_a_fresh_copy(void **state)
 	assert_int_equal(count("broker_message m JOIN failed_notification f ON f.payload = m.body"), 1);
 }
 
+/* The fresh copy killed its worker again and again: it is dead once more, and not taken for the old copy. */
+static void a_redriven_copy_that_comes_back_is_dead_again(void **state)
+{
+	(void)state;
+	int64_t id = dead("e-1");
+	start();
+	assert_done(failed_redrive(db, id, -1, &act, &err), &err);
+	watcher_kick(engine->watcher);
+	WAIT_FOR(in_queue("mail") == 1);
+	WAIT_FOR(in_queue("mail-dlq") == 0);
+	fixture_exec(db,
+	        "UPDATE broker_message SET queue_id = (SELECT id FROM broker_queue WHERE name = 'mail-dlq')");
+	WAIT_FOR(count("failed_notification WHERE status = 'dead' AND class = 'worker_lost'") == 1);
+	WAIT_FOR(
+	        count("failed_notification f JOIN broker_message m ON m.message_id = f.dlq_message_id") == 1);
+	assert_int_equal(counter_get(&engine->counters.mirror_adopted), 1);
+}
+
 /* Acts of another daemon, or of one that died before it could send. */
 static void intents_of_others_are_sent_without_a_kick(void **state)
 {
@@ -446,6 +464,7 @@ int main(void)
 		T(a_long_dlq_is_gone_through),
 		T(a_cancelled_copy_is_deleted),
 		T(a_redrive_sends_a_fresh_copy),
+		T(a_redriven_copy_that_comes_back_is_dead_again),
 		T(intents_of_others_are_sent_without_a_kick),
 		T(many_redrives_go_in_batches),
 		T(a_redrive_that_cannot_be_sent_waits_and_says_why),
