@@ -285,6 +285,8 @@ static size_t known(const struct mirror *m)
 
 static void join_begin(struct mirror *m)
 {
+	const wall_time long_ago = { 0 };
+
 	for (size_t i = 0; i < m->n; i++) {
 		const struct message *message = m->messages[i];
 
@@ -293,7 +295,7 @@ static void join_begin(struct mirror *m)
 			.event_id = m->event_ids[i],
 			.message_id = message->id,
 			/* What usher moved here is older than any redrive that came after it. */
-			.sent_at = moved_by_usher(message) ? (wall_time){ 0 } : message->sent_at,
+			.sent_at = moved_by_usher(message) ? long_ago : message->sent_at,
 			.expires_at = { message->sent_at.ms + QUEUE_RETENTION_MS },
 			.channel = m->id,
 		};
