@@ -42,7 +42,8 @@ struct watch {
 	bool stopping;
 };
 
-/* A job's call to the database failed: the database is away, or (false) it is the job's own trouble. */
+/* A job's call failed: database or broker is away and noted as such, or (false) it is the job's own trouble.
+ */
 bool watch_database_away(struct watch *w, const struct usher_error *err);
 bool watch_broker_away(struct watch *w, const struct usher_error *err);
 void watch_job_ended(struct watch *w);

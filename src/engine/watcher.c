@@ -47,7 +47,9 @@ static void on_depths(void *arg, const struct queue_depths *depths, const struct
 	bool is_dlq = w->asking % 2;
 	struct channel_status *c = &w->status.channel[id];
 
-	if (err->code && watch_broker_away(&w->watch, err)) {
+	/* Any error but a missing queue: a broker that cannot count is of no use. */
+	if (err->code && err->code != USHER_ENOTFOUND) {
+		peer_failed(&w->watch.broker_peer, err);
 		round_end(w);
 		return;
 	}
