@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -218,8 +219,9 @@ static void read_answer(struct reply *out)
 	}
 	out->code = code_of_status(out->status);
 	const char *detail = json_string(out->json, "detail"), *title = json_string(out->json, "title");
-	if (detail || title)
-		snprintf(out->message, sizeof out->message, "%s", detail ? detail : title);
+	const char *said = detail ? detail : title;
+	if (said)
+		utf8_copy(out->message, sizeof out->message, said, strlen(said));
 	else
 		snprintf(out->message, sizeof out->message, "the daemon answered HTTP %ld", out->status);
 }

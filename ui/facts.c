@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define PAYLOAD_SHOWN_MAX (256 << 10)
+#define TEXT_MAX (64 << 20) /* lines_add shows a part of what is long */
 #define WAITING_TOO_LONG_S 300
 #define OUTBOX_TOO_LONG_S 60
 #define FAILING_SHARE 0.1
@@ -35,7 +36,7 @@ static void add_when(struct lines *l, const char *label, wall_time t, wall_time 
 {
 	if (t.ms == 0)
 		return;
-	struct buf b = BUF(256);
+	struct buf b = BUF(TEXT_MAX);
 	format_when(&b, t, WHEN_FULL, now);
 	buf_puts(&b, "  (");
 	format_span(&b, seconds_between(t, now));
@@ -52,7 +53,7 @@ static void add_queue_copy(struct lines *l, const cJSON *item, wall_time now)
 		lines_add(l, ROLE_FAINT, "DLQ copy", "none known");
 		return;
 	}
-	struct buf b = BUF(1024);
+	struct buf b = BUF(TEXT_MAX);
 	buf_printf(&b, "message %s", id);
 	wall_time seen = time_get(dlq, "seen_at"), expires = time_get(dlq, "expires_at");
 	if (seen.ms) {
@@ -105,7 +106,7 @@ void facts_row(struct lines *l, const cJSON *item, wall_time now)
 
 static void add_attempt(struct lines *l, const cJSON *a, wall_time now)
 {
-	struct buf b = BUF(2048);
+	struct buf b = BUF(TEXT_MAX);
 	const char *class = json_string(a, "class"), *effect = json_string(a, "effect");
 	format_when(&b, time_get(a, "at"), WHEN_DAY, now);
 	buf_printf(&b, "  %s", class ? class : "delivered");
@@ -196,7 +197,7 @@ void facts_audit(struct lines *l, const cJSON *items, wall_time now)
 		lines_add(l, ROLE_FAINT, NULL, "nobody has acted on it");
 	cJSON_ArrayForEach(a, items)
 	{
-		struct buf b = BUF(4096);
+		struct buf b = BUF(TEXT_MAX);
 		const char *outcome = json_string(a, "outcome"), *reason = json_string(a, "reason"),
 		           *detail = json_string(a, "detail");
 		format_when(&b, time_get(a, "at"), WHEN_DAY, now);
@@ -345,7 +346,7 @@ static void verdict_channel(struct lines *l, const cJSON *ch, struct buf *b)
 
 void facts_verdict(struct lines *l, const cJSON *status, wall_time now)
 {
-	struct buf b = BUF(4096);
+	struct buf b = BUF(TEXT_MAX);
 	const cJSON *channels = json_get(status, "channels"), *ch;
 	int from = l->count;
 	l->label_width = VERDICT_LABEL;

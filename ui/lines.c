@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define FORMATTED_MAX (64 << 10)
+#define FORMATTED_MAX (64 << 20)
 
 static void push(struct lines *l, enum role role, const char *label, char *text, int indent)
 {
@@ -42,7 +42,18 @@ void lines_addn(struct lines *l, enum role role, const char *label, const char *
 
 void lines_add(struct lines *l, enum role role, const char *label, const char *text)
 {
-	lines_addn(l, role, label, text, strlen(text));
+	size_t len = strlen(text), shown = LINES_TEXT_MAX;
+	if (len <= LINES_TEXT_MAX) {
+		lines_addn(l, role, label, text, len);
+		return;
+	}
+	while (shown > LINES_TEXT_MAX - 4 && (text[shown] & 0xc0) == 0x80) /* not within a character */
+		shown--;
+	struct buf b = BUF(LINES_TEXT_MAX + 64);
+	buf_add(&b, text, shown);
+	buf_printf(&b, " (and %zu bytes more)", len - shown);
+	lines_addn(l, role, label, buf_str(&b), b.len);
+	buf_free(&b);
 }
 
 void lines_addf(struct lines *l, enum role role, const char *label, const char *fmt, ...)
@@ -52,7 +63,7 @@ void lines_addf(struct lines *l, enum role role, const char *label, const char *
 	va_start(ap, fmt);
 	buf_vprintf(&b, fmt, ap);
 	va_end(ap);
-	lines_addn(l, role, label, buf_str(&b), b.len);
+	lines_add(l, role, label, buf_str(&b));
 	buf_free(&b);
 }
 

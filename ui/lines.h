@@ -29,6 +29,7 @@ enum role {
 
 #define LINES_LABEL 12 /* columns of the label at the left */
 #define LINES_MAX 20000
+#define LINES_TEXT_MAX 1000 /* bytes of one text: what is longer is cut, and said so */
 
 struct line {
 	enum role role;
@@ -45,6 +46,7 @@ struct lines {
 
 /* Adds text, wrapped to lines->width; newlines in it break lines. */
 void lines_add(struct lines *l, enum role role, const char *label, const char *text);
+/* However long, such as a payload. */
 void lines_addn(struct lines *l, enum role role, const char *label, const char *text, size_t len);
 void lines_addf(struct lines *l, enum role role, const char *label, const char *fmt, ...)
         __attribute__((format(printf, 4, 5)));

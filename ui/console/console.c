@@ -209,15 +209,17 @@ static int run(struct console *c)
 		client_wait(c->client, fds, ARRAY_LEN(fds), TICK_MS);
 		c->now = wall_now();
 		c->mono = mono_now();
+		bool gone = terminal_gone(fds[0].revents);
+		if (!gone)
+			take_keys(c); /* before a new size: they were typed at what is on the screen */
 		struct terminal_news news;
 		terminal_take_signals(&news);
 		if (news.end)
 			return news.end;
-		if (terminal_gone(fds[0].revents))
+		if (gone)
 			return SIGHUP;
 		if (news.interrupt)
 			take_key(c, KEY_INTERRUPT);
-		take_keys(c);
 		client_turn(c->client);
 	}
 	return 0;

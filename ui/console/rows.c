@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -122,7 +123,7 @@ const int group_column_count = ARRAY_LEN(group_columns);
 
 static void copy(char *out, size_t size, const char *text)
 {
-	snprintf(out, size, "%s", text ? text : "");
+	utf8_copy(out, size, text ? text : "", text ? strlen(text) : 0);
 }
 
 void row_ref_of(const cJSON *item, struct row_ref *ret)

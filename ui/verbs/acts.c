@@ -1,8 +1,6 @@
 /* The verbs that act: redrive, cancel, restore, signup; see verbs.h. */
 #include "verbs.h"
 
-#include "../text.h"
-
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -20,14 +18,8 @@ static int refuse_read_only(const struct verb_call *call)
 static void print_done(const cJSON *item, const char *id, const char *done)
 {
 	const char *channel = json_string(item, "channel"), *recipient = json_string(item, "recipient");
-	struct buf b = BUF(4096);
-	buf_printf(&b, "%s: %s (%s%s%s)", id, done, channel ? channel : "?", recipient ? " to " : "",
+	print_clean(stdout, "%s: %s (%s%s%s)", id, done, channel ? channel : "?", recipient ? " to " : "",
 	        recipient ? recipient : "");
-	struct buf clean = BUF(64 << 10);
-	text_clean(&clean, buf_str(&b), b.len);
-	printf("%s\n", buf_str(&clean));
-	buf_free(&clean);
-	buf_free(&b);
 }
 
 static int act_one(
@@ -66,7 +58,7 @@ static int act_all(struct verb_call *call, const char *done)
 		json_add_string(body, "reason", reason);
 	for (int i = 0; i < call->arg_count; i++) {
 		if (away) {
-			fprintf(stderr, "usher: %s: not tried, the daemon is unreachable\n", call->args[i]);
+			print_clean(stderr, "usher: %s: not tried, the daemon is unreachable", call->args[i]);
 			continue;
 		}
 		int status = act_one(call, call->args[i], body, done, &away);
@@ -119,14 +111,9 @@ int verb_signup(struct verb_call *call)
 	} else if (call->option[OPT_JSON]) {
 		print_json(buf_str(&reply.body), reply.body.len);
 	} else {
-		struct buf b = BUF(64 << 10);
 		const char *user = json_string(reply.json, "user_id"),
 		           *event = json_string(reply.json, "event_id");
-		text_clean(&b, user ? user : "?", user ? strlen(user) : 1);
-		buf_puts(&b, " registered, event ");
-		text_clean(&b, event ? event : "?", event ? strlen(event) : 1);
-		printf("%s\n", buf_str(&b));
-		buf_free(&b);
+		print_clean(stdout, "%s registered, event %s", user ? user : "?", event ? event : "?");
 	}
 	reply_free(&reply);
 	return status;

@@ -286,7 +286,7 @@ static int dlq_one(struct verb_call *call, const char *channel, int limit)
 			format_span(&depth, seconds_between(mirrored, call->now));
 			buf_puts(&depth, " ago");
 		}
-		fprintf(stderr, "%s: %s\n", channel, buf_str(&depth));
+		print_clean(stderr, "%s: %s", channel, buf_str(&depth));
 		print_failed(&l, call->now);
 		say_more(&l, "known copies");
 	}

@@ -55,27 +55,26 @@ static void print_channels(const cJSON *status, wall_time now)
 	buf_free(&b);
 }
 
+static const char *word(const cJSON *object, const char *key)
+{
+	const char *text = json_string(object, key);
+	return text ? text : "?";
+}
+
 static void print_daemon(const cJSON *status)
 {
 	const cJSON *outbox = json_get(status, "outbox");
 	struct buf b = BUF(1024);
-	buf_puts(&b, "outbox: ");
 	format_figure(&b, figure_get(outbox, "waiting"), FORMAT_NO_AGE, 16);
 	buf_puts(&b, " waiting, ");
 	format_rate(&b, rate_get(outbox, "published_per_s"));
-	buf_printf(&b, " published\nusherd %s, pid %lld, up ", json_string(status, "version"),
-	        (long long)json_int(status, "pid", 0));
+	print_clean(stdout, "outbox: %s published", buf_str(&b));
+	buf_clear(&b);
 	format_span(&b, json_int(status, "uptime_s", 0));
-	buf_printf(&b, ", broker %s, database %s, you are %s%s", json_string(status, "driver"),
-	        json_bool(json_get(status, "database"), "up", false) ? "up" : "down",
-	        json_string(status, "operator"), json_bool(status, "read_only", false) ? " (read-only)" : "");
-	const char *text = buf_str(&b), *end = strchr(text, '\n');
-	struct buf clean = BUF(8192);
-	text_clean(&clean, text, (size_t)(end - text));
-	buf_putc(&clean, '\n');
-	text_clean(&clean, end + 1, strlen(end + 1));
-	printf("%s\n", buf_str(&clean));
-	buf_free(&clean);
+	print_clean(stdout, "usherd %s, pid %lld, up %s, broker %s, database %s, you are %s%s",
+	        word(status, "version"), (long long)json_int(status, "pid", 0), buf_str(&b),
+	        word(status, "driver"), json_bool(json_get(status, "database"), "up", false) ? "up" : "down",
+	        word(status, "operator"), json_bool(status, "read_only", false) ? " (read-only)" : "");
 	buf_free(&b);
 }
 

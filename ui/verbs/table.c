@@ -93,13 +93,14 @@ void verb_help(const struct verb *verb)
 
 int usage_error(const struct verb_call *call, const char *fmt, ...)
 {
+	struct buf b = BUF(1 << 20);
 	va_list ap;
 	va_start(ap, fmt);
-	fputs("usher: ", stderr);
-	vfprintf(stderr, fmt, ap);
+	buf_vprintf(&b, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "\nTry: usher %s%s--help\n", call->verb ? call->verb->name : "",
-	        call->verb ? " " : "");
+	print_clean(stderr, "usher: %s", buf_str(&b));
+	buf_free(&b);
+	fprintf(stderr, "Try: usher %s%s--help\n", call->verb ? call->verb->name : "", call->verb ? " " : "");
 	return EXIT_USAGE;
 }
 
@@ -148,12 +149,22 @@ int exit_of(const struct reply *r)
 	}
 }
 
+void print_clean(FILE *to, const char *fmt, ...)
+{
+	struct buf text = BUF(CLIENT_BODY_MAX), clean = BUF(8 * (size_t)CLIENT_BODY_MAX);
+	va_list ap;
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	text_clean(&clean, buf_str(&text), text.len);
+	fprintf(to, "%s\n", buf_str(&clean));
+	buf_free(&clean);
+	buf_free(&text);
+}
+
 int reply_report(const struct reply *r, const char *what)
 {
-	struct buf b = BUF(64 << 10);
-	text_clean(&b, r->message, strlen(r->message));
-	fprintf(stderr, "usher: %s%s%s\n", what ? what : "", what ? ": " : "", buf_str(&b));
-	buf_free(&b);
+	print_clean(stderr, "usher: %s%s%s", what ? what : "", what ? ": " : "", r->message);
 	return exit_of(r);
 }
 

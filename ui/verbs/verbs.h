@@ -7,6 +7,8 @@
 
 #include "base/clock.h"
 
+#include <stdio.h>
+
 enum exit_status {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1,
@@ -72,6 +74,8 @@ int exit_of(const struct reply *reply);
 /* "usher: what: message" on standard error; returns exit_of. */
 int reply_report(const struct reply *reply, const char *what);
 int usage_error(const struct verb_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A line with whatever is in it made harmless. */
+void print_clean(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Prints JSON, with what could act on a terminal escaped. */
 void print_json(const char *json, size_t len);
 int print_width(void); /* of the terminal, or 100 */

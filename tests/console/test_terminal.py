@@ -1,0 +1,199 @@
+"""The console as a guest of its terminal: resized at any moment, suspended, killed, hung up, and gone without a trace."""
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+from support.process import wait_until
+from terminal import Terminal
+
+RESTORED = b"\x1b[?1049l"
+
+
+def open_detail(t):
+    t.press("3")
+    t.wait_for("1-12 of 12")
+    t.press("enter")
+    t.wait_for("ATTEMPTS")
+
+
+def test_resize_to_every_odd_size(console):
+    t = console()
+    open_detail(t)
+    for size in ((79, 24), (80, 23), (20, 5), (3, 3), (2, 1), (1, 1), (1, 50), (300, 2), (200, 50), (80, 24)):
+        t.resize(*size)
+        os.kill(t.pid, signal.SIGWINCH)
+        t.pump(0.05)
+    t.wait_for("> Detail", "ATTEMPTS")
+    t.resize(60, 20)
+    t.wait_for("usher needs 80x24, this is 60x20")
+    t.resize(200, 50)
+    t.wait_for("> Detail", "PAYLOAD", "AUDIT")
+
+
+def test_what_cannot_be_seen_is_not_acted_on(fake, console):
+    t = console()
+    t.press("3")
+    t.wait_for("1-12 of 12")
+    t.press("r")
+    t.wait_for("Redrive 1 row?")
+    t.resize(40, 10)
+    t.wait_for("usher needs")
+    t.press("y", "r", "y", "c")
+    t.resize(80, 24)
+    t.wait_for("Redrive 1 row?")
+    assert not [r for r in fake.requests if r[0] == "POST"]
+    t.press("n")
+    t.resize(10, 3)
+    t.wait_for("usher")
+    t.press("q")
+    assert t.wait_exit() == 0
+
+
+def test_a_storm_of_sizes_and_keys(console):
+    dice = random.Random(7)
+    t = console()
+    t.wait_for("OUTBOX")
+    for _ in range(150):
+        t.resize(dice.randint(1, 250), dice.randint(1, 70))
+        t.press(dice.choice(["1", "2", "3", "j", "k", "enter", "esc", "?", "v", "f", "G", "g", "pgdn", "/", "c", "tab", "l"]))
+        t.pump(0.005)
+    t.resize(80, 24)
+    t.press("esc", "esc", "esc", "1")
+    t.wait_for("[1 Overview]", "OUTBOX")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_signals_leave_the_terminal_as_it_was(console, number):
+    t = console()
+    open_detail(t)
+    assert t.settings() != t.settings_before
+    os.kill(t.pid, number)
+    assert t.wait_exit() == -number
+    assert t.settings() == t.settings_before
+    assert RESTORED in t.raw and t.raw.rindex(b"\x1b[?25h") > t.raw.rindex(b"\x1b[?25l"), "the cursor is shown again"
+
+
+def test_a_signal_while_the_daemon_hangs(fake, console):
+    fake.hang = True
+    t = console(wait="Asking the daemon")
+    os.kill(t.pid, signal.SIGTERM)
+    assert t.wait_exit(2) == -signal.SIGTERM
+    assert t.settings() == t.settings_before
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl-c"])
+def test_leaving(console, key):
+    t = console()
+    t.press(key)
+    assert t.wait_exit() == 0
+    assert t.settings() == t.settings_before and RESTORED in t.raw
+
+
+def test_the_terminal_goes_away(console):
+    """ssh breaks: the console ends, and does not spin."""
+    t = console()
+    os.close(t._fd)
+    t._fd = None
+    wait_until(lambda: os.waitpid(t.pid, os.WNOHANG)[0] == t.pid or None, "its end")
+    t.exit_code = 0
+
+
+def test_suspend_and_resume(build, fake):
+    """^Z under a shell with job control, a new size meanwhile, and back where it was."""
+    with Terminal(["bash", "--norc", "--noprofile", "-i"], environment={"PS1": "shell> "}) as t:
+        t.wait_for("shell>")
+        settings = t.settings()
+        t.type(f"{build}/usher --socket {fake.socket}\n")
+        t.wait_for("[1 Overview]", "OUTBOX")
+        open_detail(t)
+        t.press("ctrl-z")
+        t.wait_for("Stopped", "shell>")
+        assert RESTORED in t.raw
+        t.resize(100, 30)
+        t.type("echo $((6*7)); fg\n")
+        t.wait_for("> Detail", "ATTEMPTS", "? help")
+        t.wait(lambda: len(t.row(0)) > 95, "drawn in the new size")
+        t.press("q", "j", "q")
+        t.wait_for("42", "shell>")
+        assert t.settings() == settings
+
+
+def test_external_stop_and_continue(console):
+    t = console()
+    t.wait_for("OUTBOX")
+    os.kill(t.pid, signal.SIGSTOP)
+    t.wait(t.stopped, "stopped")
+    os.kill(t.pid, signal.SIGCONT)
+    t.press("3")
+    t.wait_for("1-12 of 12")
+
+
+@pytest.mark.parametrize("term, words", [("no-such-terminal", "is not known here"), ("dumb", "cannot move its cursor"),
+                                         ("", "is not known here")])
+def test_terminals_that_cannot(build, fake, term, words):
+    with Terminal([build / "usher", "--socket", fake.socket], term=term) as t:
+        assert t.wait_exit() == 1
+        assert words in t.text()
+
+
+def test_needs_a_terminal(usher):
+    ran = usher(check=2)
+    assert "needs a terminal" in ran.err
+
+
+def test_idle_costs_next_to_nothing(console):
+    t = console(size=(120, 40))
+    t.wait_for("OUTBOX")
+    t.pump(0.3)
+
+    def ticks():
+        with open(f"/proc/{t.pid}/stat", encoding="ascii") as stat:
+            return sum(int(n) for n in stat.read().rpartition(")")[2].split()[11:13])
+    before, at, began = ticks(), len(t.raw), time.monotonic()
+    t.wait(lambda: time.monotonic() - began > 5, "five seconds")
+    assert (ticks() - before) / os.sysconf("SC_CLK_TCK") < 0.15
+    assert (len(t.raw) - at) / 5 < 1000, "bytes a second"
+    with open(f"/proc/{t.pid}/status", encoding="ascii") as status:
+        peak = int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1))
+    assert peak < 32 * 1024
+
+
+def test_through_tmux(build, fake, tmp_path):
+    """A real terminal program between usher and the eye: keys, a split that resizes it, and its end."""
+    assert shutil.which("tmux")
+    socket = str(tmp_path / "tmux")
+    keep = {k: v for k, v in os.environ.items() if k not in ("TMUX", "NO_COLOR")}
+    environment = {**keep, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "SHELL": "/bin/sh"}
+
+    def tmux(*words):
+        return subprocess.run(["tmux", "-S", socket, "-f", "/dev/null", *words], env=environment, check=True,
+                              stdout=subprocess.PIPE, timeout=20).stdout.decode()
+
+    def shows(*wanted):
+        wait_until(lambda: all(w in tmux("capture-pane", "-p", "-t", "0") for w in wanted),
+                   lambda: f"{wanted}:\n" + tmux("capture-pane", "-p", "-t", "0"))
+    tmux("new-session", "-d", "-x", "160", "-y", "50", f"{build}/usher --socket {fake.socket}; echo left $?; exec sleep 60")
+    try:
+        shows("[1 Overview]", "OUTBOX", "█")
+        tmux("send-keys", "3")
+        shows("[3 Failed]", "김*수", "1-12 of 12")
+        tmux("send-keys", "j", "Enter")
+        shows("> Detail", "email 11")
+        tmux("split-window", "-d", "-h", "-l", "75", "exec sleep 60")
+        shows("> Detail", "ATTEMPTS", "email 11")
+        tmux("kill-pane", "-t", "1")
+        tmux("send-keys", "r")
+        shows("Redrive 1 row?")
+        tmux("send-keys", "y")
+        shows("email 11: queued again")
+        tmux("send-keys", "q", "q")
+        shows("left 0")
+        assert fake.rows["11"]["status"] == "queued"
+    finally:
+        tmux("kill-server")
