@@ -112,6 +112,8 @@ struct dlq_copy { /* in: one message seen in a DLQ */
 	wall_time sent_at,
 	        expires_at; /* sent_at: when the message was first sent; 0: unknown, taken as long ago */
 	enum channel_id channel;
+	bool marked; /* bears usher.class: usher moved it here when it died, so it is not the copy of a
+	                redrive */
 	/* out; neither known nor surplus: hand it to ledger_adopt */
 	bool known;    /* the ledger answers for it */
 	bool surplus;  /* its row is queued, delivered or cancelled, or a newer copy stands for it: delete the

@@ -58,7 +58,8 @@ static void judge_dead(struct row *row, struct dlq_copy *copy)
  * queue's own policy; deleting that one would lose the message. */
 static void judge_queued(const struct row *row, struct dlq_copy *copy)
 {
-	copy->returned = !is_noted(row, copy) && dlq_copy_returned(copy->sent_at, row->updated_at);
+	copy->returned =
+	        !copy->marked && !is_noted(row, copy) && dlq_copy_returned(copy->sent_at, row->updated_at);
 	copy->known = copy->surplus = !copy->returned;
 }
 

@@ -32,7 +32,12 @@ static struct {
 
 static void give_up(const char *what)
 {
-	fprintf(stderr, "fixture: %s (%s); see %s\n", what, strerror(errno), fixture.log);
+	char line[512];
+	FILE *log = fopen(fixture.log, "r");
+
+	fprintf(stderr, "fixture: %s (%s); its log:\n", what, strerror(errno));
+	while (log != NULL && fgets(line, sizeof line, log) != NULL)
+		fputs(line, stderr);
 	abort();
 }
 
