@@ -190,7 +190,7 @@ install: all ## under PREFIX (/usr/local), staged in DESTDIR
 	install -m644 include/usher/*.h $(D)/include/usher/
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: usher' \
 	  'Description: welcomes new members: fanout worker and sign-ups' 'Version: $(VERSION)' 'Cflags: -I$${includedir}' \
-	  'Libs: -L$${libdir} -lusher' 'Libs.private: -lm -pthread' 'Requires.private: $(PKGS)' > $(D)/lib/pkgconfig/usher.pc
+	  'Libs: -L$${libdir} -lusher' 'Libs.private: $(LIB_LIBS) -pthread' > $(D)/lib/pkgconfig/usher.pc
 	install -m644 conf/templates/* $(DESTDIR)$(DATADIR)/templates/
 	install -m644 conf/*.ini $(DESTDIR)$(DATADIR)/
 	@[ -e $(DESTDIR)$(SYSCONFDIR)/usher/usher.ini ] || install -m640 conf/usher.ini $(DESTDIR)$(SYSCONFDIR)/usher/
