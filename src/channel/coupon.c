@@ -272,8 +272,10 @@ static void coupon_close(struct channel *channel)
 	struct coupon *coupon = (struct coupon *)channel;
 
 	http_free(coupon->http);
-	while (coupon->sends)
-		send_free(coupon->sends);
+	for (struct coupon_send *send = coupon->sends, *next; send; send = next) {
+		next = send->next;
+		free(send);
+	}
 	if (coupon->authorization)
 		mem_wipe(coupon->authorization, strlen(coupon->authorization));
 	free(coupon->authorization);

@@ -170,8 +170,10 @@ static void email_close(struct channel *channel)
 	struct email *email = (struct email *)channel;
 
 	smtp_pool_free(email->pool);
-	while (email->sends)
-		send_free(email->sends);
+	for (struct email_send *send = email->sends, *next; send; send = next) {
+		next = send->next;
+		free(send);
+	}
 	loop_timer_free(email->unmade);
 	email_templates_free(email->templates);
 	buf_free(&email->subject);

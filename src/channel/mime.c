@@ -180,21 +180,21 @@ void mime_quoted_printable(struct buf *out, const char *text, size_t len)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	const char *end = text + len;
-	char line[MIME_LINE_MAX + 8]; /* gathered, so that the buffer is asked once a line */
+	char line[MIME_LINE_MAX]; /* gathered, so that the buffer is asked twice a line */
 	size_t column = 0;
 
 	for (const char *p = text; p < end; p++) {
 		if (*p == '\n' || (*p == '\r' && p + 1 < end && p[1] == '\n')) {
 			p += *p == '\r';
-			memcpy(line + column, "\r\n", 2);
-			buf_add(out, line, column + 2);
+			buf_add(out, line, column);
+			buf_add(out, "\r\n", 2);
 			column = 0;
 			continue;
 		}
 		bool plain = stands_for_itself(p, end);
 		if (column + (plain ? 1 : 3) > MIME_LINE_MAX - 1) { /* room for the soft line break's '=' */
-			memcpy(line + column, "=\r\n", 3);
-			buf_add(out, line, column + 3);
+			buf_add(out, line, column);
+			buf_add(out, "=\r\n", 3);
 			column = 0;
 		}
 		if (plain) {
@@ -205,9 +205,10 @@ void mime_quoted_printable(struct buf *out, const char *text, size_t len)
 			line[column++] = hex[*p & 15];
 		}
 	}
-	memcpy(line + column, "\r\n", 2);
-	if (column > 0)
-		buf_add(out, line, column + 2);
+	if (column > 0) {
+		buf_add(out, line, column);
+		buf_add(out, "\r\n", 2);
+	}
 }
 
 void mime_base64_lines(struct buf *out, const char *text, size_t len)

@@ -111,6 +111,8 @@ static int tag_read(struct parser *p, size_t start, struct tag *tag)
 	tag->start = start;
 	tag->end = (size_t)(end - p->source) + strlen(closing);
 	tag->kind = raw ? '{' : ' ';
+	tag->name = "";
+	tag->name_len = 0;
 	if (!raw && inside < end && *inside && strchr("#^/!", *inside))
 		tag->kind = *inside++;
 	if (tag->kind == '!')
@@ -219,7 +221,7 @@ static int tag_take(struct parser *p, const struct tag *tag)
 static int parse(struct parser *p)
 {
 	const char *brace;
-	struct tag tag = { 0 };
+	struct tag tag = { .name = "" };
 
 	while ((brace = memmem(p->source + p->at, p->len - p->at, "{{", 2))) {
 		int rc = tag_read(p, (size_t)(brace - p->source), &tag);

@@ -311,16 +311,22 @@ void http_cancel(struct http_call *call)
 	call_give_back(call);
 }
 
+static void calls_free(struct http_call *call)
+{
+	while (call) {
+		struct http_call *next = call->next;
+		call_free(call);
+		call = next;
+	}
+}
+
 void http_free(struct http *http)
 {
 	if (!http)
 		return;
-	while (http->active)
-		call_give_back(http->active);
-	while (http->idle) {
-		struct http_call *next = http->idle->next;
-		call_free(http->idle);
-		http->idle = next;
-	}
+	for (struct http_call *call = http->active; call; call = call->next)
+		curl_loop_remove(http->cl, call->easy);
+	calls_free(http->active);
+	calls_free(http->idle);
 	free(http);
 }

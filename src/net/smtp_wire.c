@@ -190,7 +190,7 @@ static bool take_line(struct smtp_reader *reader, bool *ret_nonsense)
 	const char *line = reader->line;
 	struct smtp_answer *answer = &reader->answer;
 	bool is_code = strspn(line, "0123456789") == 3 && line[0] >= '2' && line[0] <= '5';
-	int code = is_code ? atoi(line) : 0;
+	int code = is_code ? (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0') : 0;
 
 	*ret_nonsense = !is_code || !strchr(" -", line[3]) || (reader->lines > 0 && code != answer->code) ||
 	                reader->lines >= SMTP_LINES_MAX;

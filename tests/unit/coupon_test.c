@@ -149,6 +149,8 @@ static const struct reply *grant(struct state *s)
 	memset(s->head, 0, sizeof s->head);
 	if (!s->channel && coupon_open(&s->settings, s->loop, s->cl, &s->channel, &err) < 0)
 		fail_msg("%s", err.message);
+	if (!s->channel)
+		abort(); /* the analyser does not know that fail_msg never returns */
 	s->channel->ops->send(s->channel, &s->event, done, s);
 	assert_int_equal(s->answers, before);
 	loop_run(s->loop);
@@ -304,14 +306,12 @@ static void long_answers_are_cut(void **state)
 {
 	struct state *s = *state;
 	char body[4000];
-	memset(body, 'x', sizeof body);
-	memcpy(body, "{\"couponId\":\"", 13);
-	memcpy(body + sizeof body - 3, "\"}", 3);
+	snprintf(body, sizeof body, "{\"couponId\":\"%03900d\"}", 7);
 	answer_with(s, "200 OK", body);
 	const struct reply *reply = grant(s);
 	assert_int_equal(reply->fault, FAULT_NONE);
 	assert_non_null(strstr(reply->effect, " key=e-1:coupon"));
-	memset(body, 'x', sizeof body - 1);
+	snprintf(body, sizeof body, "%03900d", 7);
 	answer_with(s, "500 Oops", body);
 	assert_int_equal(strlen(grant(s)->text), REPLY_TEXT_MAX - 1);
 }
