@@ -81,14 +81,14 @@ def test_on_every_screen(poisoned, console, kind):
     t.press("2")
     t.wait_for("EXPIRES", "SMTP 550")
     t.press("3")
-    t.wait_for("RECIPIENT", "SMTP 550")
+    t.wait_for("[3 Failed]", "status: any", "SMTP 550")
     t.press("enter")
     t.wait_for("> Detail", "PAYLOAD", "Why")
     for key in ("pgdn", "pgdn", "G", "g", "q", "v"):
         t.press(key)
     t.wait_for("COUNT")
     t.press("v")
-    t.wait_for("RECIPIENT", "SMTP 550")
+    t.wait_for("TRIES", "SMTP 550")
 
     def refuse(_number, _act):
         fake.rows["1"].update(status="queued", settled_by=HOSTILE[kind][:5000])
