@@ -42,9 +42,9 @@ static void write_on(struct connection *c)
 			loop_fd_want(c->watch, LOOP_READ | LOOP_WRITE);
 			return;
 		}
+		/* The server's last words, and the end behind them, are read next. */
 		if (result != CURLE_OK) {
-			c->write_failed =
-			        true; /* the server's last words and the end behind them are read next */
+			c->write_failed = true;
 			break;
 		}
 		c->out_at += n;
@@ -328,6 +328,10 @@ static void on_ready(void *arg, int events)
 	}
 	if (events & LOOP_READ)
 		read_on(c);
+	if (c->watch) { /* an error stops the watch; what comes behind it must still be heard */
+		bool writing = c->out_at < c->out_len && !c->write_failed;
+		loop_fd_want(c->watch, writing ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+	}
 }
 
 static void on_timer(void *arg)

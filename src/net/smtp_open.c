@@ -108,8 +108,8 @@ static void set_up_easy(struct connection *c)
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(
-	        easy, CURLOPT_CONNECTTIMEOUT_MS, (long)target->timeout_ms); /* to the end of the login */
+	/* To the end of the login. */
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)target->timeout_ms);
 	curl_easy_setopt(easy, CURLOPT_USE_SSL,
 	        (long)(target->tls == SMTP_TLS_STARTTLS ? CURLUSESSL_ALL : CURLUSESSL_NONE));
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -117,8 +117,7 @@ static void set_up_easy(struct connection *c)
 	if (target->ca_file)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, target->ca_file);
 	if (target->user) {
-		curl_easy_setopt(
-		        easy, CURLOPT_SASL_IR, 1L); /* RFC 4954 allows it always: a round trip less */
+		curl_easy_setopt(easy, CURLOPT_SASL_IR, 1L); /* RFC 4954 always allows it */
 		curl_easy_setopt(easy, CURLOPT_USERNAME, target->user);
 		curl_easy_setopt(easy, CURLOPT_PASSWORD, target->password ? target->password : "");
 	}
