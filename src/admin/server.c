@@ -183,22 +183,22 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *arg, const char *
 
 /* -- On the loop ------------------------------------------------------------------------------------- */
 
-static bool full(struct server *server)
+static unsigned connections(struct server *server)
 {
-	return MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections >=
-	       SERVER_CONNECTIONS_MAX;
+	return MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections;
 }
 
-/* While it is full, libmicrohttpd does not watch the listening socket, and it watches it again only in the
- * run after the one that closed a connection: without that second run the next client would wait for nothing.
- */
+/* While all places are taken, or descriptors have run out, libmicrohttpd does not watch the listening socket,
+ * and it watches it again only in the run after one that closed a connection: without that run the next
+ * client would wait for an event that never comes. */
 static void turn(struct server *server)
 {
 	MHD_UNSIGNED_LONG_LONG wait_ms;
-	bool was_full = full(server);
-	MHD_run(server->daemon);
-	if (was_full)
+	unsigned before;
+	do {
+		before = connections(server);
 		MHD_run(server->daemon);
+	} while (connections(server) < before);
 	if (MHD_get_timeout(server->daemon, &wait_ms) == MHD_YES)
 		loop_timer_start(server->timer, (int64_t)wait_ms);
 	else

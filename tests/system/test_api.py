@@ -546,6 +546,10 @@ def test_more_clients_than_places_wait_for_one(daemon):
     finally:
         for sock in crowd:
             sock.close()
+    for _ in range(5):  # all leave at once, and the places are free again
+        crowd = [connect(still, PING) for _ in range(CONNECTIONS_MAX + 20)]
+        for sock in crowd:
+            sock.close()
     assert still.api.get("/v1/status").status == 200
 
 
