@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ENSURE_WAIT_S "5" /* for others that make queues, in seconds */
+
 /* One INSERT is ended once it is this long; what follows goes into the next, in the same transaction. */
 #define PUT_STATEMENT_BYTES (1024 * 1024)
 
@@ -172,12 +174,43 @@ static int ensure_work(struct db *db, void *arg, struct usher_error *err)
 	return 0;
 }
 
+/* One at a time, over all threads and daemons: all begin with this, on the same empty gaps of an index, and
+ * MariaDB would call their inserts deadlocks. The lock goes with the connection, however it ends. */
+static int ensure_lock(struct db *db, const char *function, struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+	struct rows *rows = NULL;
+	bool got;
+	int rc;
+
+	buf_printf(&sql.text, "SELECT %s", function);
+	rc = db_query(db, &sql, &rows, err);
+	if (rc)
+		return rc;
+	got = rows_next(rows) && row_int(rows, 0) == 1;
+	rows_free(rows);
+	return got ? 0
+	           : error_set(err, USHER_EUNAVAILABLE,
+	                     "another usherd is making the embedded broker's queues: try again");
+}
+
 int queue_ensure(struct queues *queues, const char *topic, const struct queue_definition *definitions,
         size_t n, struct usher_error *err)
 {
 	struct ensure e = { topic, definitions, n };
+	struct usher_error unlock_err;
+	int rc;
+
 	forget(queues);
-	return n ? db_transaction(queues->db, ensure_work, &e, err) : 0;
+	if (n == 0)
+		return 0;
+	rc = ensure_lock(
+	        queues->db, "GET_LOCK(CONCAT(DATABASE(), '.ensure_queues'), " ENSURE_WAIT_S ")", err);
+	if (rc)
+		return rc;
+	rc = db_transaction(queues->db, ensure_work, &e, err);
+	ensure_lock(queues->db, "RELEASE_LOCK(CONCAT(DATABASE(), '.ensure_queues'))", &unlock_err);
+	return rc;
 }
 
 /* -- Putting --------------------------------------------------------------------------------- */
