@@ -24,8 +24,7 @@ struct usher_worker;
 /* Reads the configuration at `config_path` (NULL: built-in values and the environment only; see
  * usher.ini(5)) and makes a worker that is not running yet. USHER_ECONFIG lists all that is wrong.
  * The caller owns *ret_worker and ends it with usher_worker_free(). */
-int usher_worker_new(const char *config_path, struct usher_worker **ret_worker,
-                     struct usher_error *err);
+int usher_worker_new(const char *config_path, struct usher_worker **ret_worker, struct usher_error *err);
 
 /* Starts all threads; returns when the sockets listen. The database and the broker may be away:
  * the worker then waits for them. Call once. */
@@ -58,15 +57,14 @@ struct usher_signup_result {
 };
 
 /* Opens a connection for sign-ups with the [database] settings of `config_path`. */
-int usher_signups_open(const char *config_path, struct usher_signups **ret_signups,
-                       struct usher_error *err);
+int usher_signups_open(const char *config_path, struct usher_signups **ret_signups, struct usher_error *err);
 
 /* Stores the user and the outbox row in one transaction. The broker is not touched: a sign-up
  * succeeds while it is down. USHER_EINVAL: a field is wrong. USHER_ECONFLICT: this user id or
  * e-mail address has signed up already. USHER_EUNAVAILABLE: nothing was stored, or it is unknown
  * whether it was; the call may be repeated with the same user_id. */
 int usher_signup(struct usher_signups *signups, const struct usher_signup *signup,
-                 struct usher_signup_result *ret_result, struct usher_error *err);
+        struct usher_signup_result *ret_result, struct usher_error *err);
 
 void usher_signups_close(struct usher_signups *signups); /* NULL is allowed */
 

@@ -6,10 +6,9 @@
  * the call that started it. `err->code` is 0 or says why the whole operation failed; then nothing
  * is known to have happened and the same call may be made again (USHER_EUNAVAILABLE: broker or network;
  * USHER_EFORBIDDEN: credentials or policy; USHER_ENOTFOUND: no such queue; USHER_ETOOBIG).
- * Ownership: inputs are borrowed until the callback returns (receive's options are copied); results are borrowed for the callback
- * unless it says otherwise.
- * Delivery is at least once; order is not promised.
- * A late settle: a receipt is good until its message was received again by somebody. Deleting or hiding with an
+ * Ownership: inputs are borrowed until the callback returns (receive's options are copied); results are
+ * borrowed for the callback unless it says otherwise. Delivery is at least once; order is not promised. A
+ * late settle: a receipt is good until its message was received again by somebody. Deleting or hiding with an
  * older receipt fails for that entry with USHER_ESTALE and changes nothing; a message that is gone already
  * counts as deleted. Deleting is idempotent. */
 #ifndef BROKER_BROKER_H
@@ -34,23 +33,25 @@ struct broker_outgoing {
 
 /* One entry of a batch that is settled; also of one that is sent. */
 struct broker_entry_result {
-	int code;                /* 0, or enum usher_code for this entry alone */
-	char message[160];       /* why, "" when code is 0 */
+	int code;          /* 0, or enum usher_code for this entry alone */
+	char message[160]; /* why, "" when code is 0 */
 };
 
 /* results has as many entries as the batch, in its order; NULL when the whole operation failed. */
-typedef void broker_batch_done(void *arg, const struct broker_entry_result *results, size_t n,
-                               const struct usher_error *err);
+typedef void broker_batch_done(
+        void *arg, const struct broker_entry_result *results, size_t n, const struct usher_error *err);
 
 /* The callback owns the messages (message_free each); n is 0 when the wait ended without any. */
-typedef void broker_receive_done(void *arg, struct message **messages, size_t n, const struct usher_error *err);
+typedef void broker_receive_done(
+        void *arg, struct message **messages, size_t n, const struct usher_error *err);
 
 struct broker_listing {
 	struct message **messages; /* owned by the callback */
 	size_t n;
-	bool exact;                /* every message that stood there is in it */
+	bool exact; /* every message that stood there is in it */
 };
-typedef void broker_browse_done(void *arg, const struct broker_listing *listing, const struct usher_error *err);
+typedef void broker_browse_done(
+        void *arg, const struct broker_listing *listing, const struct usher_error *err);
 typedef void broker_depths_done(void *arg, const struct queue_depths *depths, const struct usher_error *err);
 
 struct broker_receive_options {
@@ -59,27 +60,30 @@ struct broker_receive_options {
 	int64_t visibility_ms; /* hidden from others this long */
 };
 
-struct broker_visibility { const char *receipt; int64_t visibility_ms; /* 0: visible at once; <= 12 h */ };
+struct broker_visibility {
+	const char *receipt;
+	int64_t visibility_ms; /* 0: visible at once; <= 12 h */
+};
 
 struct broker_ops {
 	const char *name;
-	size_t batch_max;      /* entries in one publish, send, delete or hide */
-	size_t receive_max;    /* messages in one receive */
+	size_t batch_max;   /* entries in one publish, send, delete or hide */
+	size_t receive_max; /* messages in one receive */
 
 	/* To the topic: a copy to every subscribed queue. */
 	void (*publish)(struct broker *b, const struct broker_outgoing *batch, size_t n,
-	                broker_batch_done *done, void *arg);
+	        broker_batch_done *done, void *arg);
 	/* To one queue. */
 	void (*send)(struct broker *b, const char *queue, const struct broker_outgoing *batch, size_t n,
-	             broker_batch_done *done, void *arg);
+	        broker_batch_done *done, void *arg);
 	void (*receive)(struct broker *b, const char *queue, const struct broker_receive_options *options,
-	                broker_receive_done *done, void *arg);
+	        broker_receive_done *done, void *arg);
 	void (*delete_batch)(struct broker *b, const char *queue, const char *const *receipts, size_t n,
-	                     broker_batch_done *done, void *arg);
-	void (*hide_batch)(struct broker *b, const char *queue, const struct broker_visibility *batch, size_t n,
-	                   broker_batch_done *done, void *arg); /* ChangeMessageVisibilityBatch */
-	/* Looking: changes nothing that matters (no receive that brings a message nearer to its redrive policy's
-	 * limit, on drivers that can). The receipts are good for delete_batch for a short while. */
+	        broker_batch_done *done, void *arg);
+	void (*hide_batch)(struct broker *b, const char *queue, const struct broker_visibility *batch,
+	        size_t n, broker_batch_done *done, void *arg); /* ChangeMessageVisibilityBatch */
+	/* Looking: changes nothing that matters (no receive that brings a message nearer to its redrive
+	 * policy's limit, on drivers that can). The receipts are good for delete_batch for a short while. */
 	void (*browse)(struct broker *b, const char *queue, size_t max, broker_browse_done *done, void *arg);
 	void (*depths)(struct broker *b, const char *queue, broker_depths_done *done, void *arg);
 	/* Ends all long polls under way: each answers with what it has, or 0 messages. */
@@ -89,12 +93,14 @@ struct broker_ops {
 };
 
 /* Every driver's struct begins with this. */
-struct broker { const struct broker_ops *ops; };
+struct broker {
+	const struct broker_ops *ops;
+};
 
 struct broker_queue_settings {
 	const char *name, *dlq;
-	int64_t visibility_ms;   /* default of the queue */
-	int max_receive_count;   /* the queue's own redrive policy */
+	int64_t visibility_ms; /* default of the queue */
+	int max_receive_count; /* the queue's own redrive policy */
 	int64_t retention_ms;
 };
 

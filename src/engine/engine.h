@@ -1,5 +1,5 @@
-/* The engine: joins broker, channels, policy and store, and runs them: a pipeline thread a channel, one relay,
- * one watcher. usher_worker (engine/worker.c) and the admin API see it through this header. */
+/* The engine: joins broker, channels, policy and store, and runs them: a pipeline thread a channel, one
+ * relay, one watcher. usher_worker (engine/worker.c) and the admin API see it through this header. */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
@@ -19,11 +19,12 @@ struct engine {
 	struct counters counters;
 	struct status_board *board;
 	struct embedded_hub *hub;
-	char owner[64];               /* host:pid:random: who holds a claim */
+	char owner[64];                           /* host:pid:random: who holds a claim */
 	struct pipeline *pipeline[CHANNEL_COUNT]; /* NULL when disabled */
 	struct relay *relay;
 	struct watcher *watcher;
-	pthread_mutex_t kick_lock;    /* over the last two, for who is no part of the engine: they come and go meanwhile */
+	pthread_mutex_t kick_lock; /* over the last two, for who is no part of the engine: they come and go
+	                              meanwhile */
 };
 
 /* A db for the calling thread, with the configuration's settings and the engine's statement counter. */
@@ -32,28 +33,29 @@ struct db_settings engine_db_settings(const struct config *config);
 
 struct engine *engine_new(const struct config *config);
 int engine_start(struct engine *engine, struct usher_error *err);
-void engine_stop(struct engine *engine);   /* as usher_worker_stop; joins all threads */
+void engine_stop(struct engine *engine); /* as usher_worker_stop; joins all threads */
 void engine_free(struct engine *engine);
 
-/* relay_kick and watcher_kick while the engine may be starting or stopping: nothing happens when there is none. Any
- * thread. */
+/* relay_kick and watcher_kick while the engine may be starting or stopping: nothing happens when there is
+ * none. Any thread. */
 void engine_kick_relay(struct engine *engine);
 void engine_kick_watcher(struct engine *engine);
 
 /* -- Pipeline: engine/pipeline.c --------------------------------------------------------------- */
-int pipeline_start(struct engine *engine, enum channel_id channel, struct pipeline **ret, struct usher_error *err);
-void pipeline_stop(struct pipeline *pipeline);  /* asks; returns at once */
-void pipeline_join(struct pipeline *pipeline);  /* waits and frees */
+int pipeline_start(
+        struct engine *engine, enum channel_id channel, struct pipeline **ret, struct usher_error *err);
+void pipeline_stop(struct pipeline *pipeline); /* asks; returns at once */
+void pipeline_join(struct pipeline *pipeline); /* waits and frees */
 
 /* -- Relay: engine/relay.c --------------------------------------------------------------------- */
 int relay_start(struct engine *engine, struct relay **ret, struct usher_error *err);
-void relay_kick(struct relay *relay);           /* a sign-up was stored: look at once. Any thread */
+void relay_kick(struct relay *relay); /* a sign-up was stored: look at once. Any thread */
 void relay_stop(struct relay *relay);
 void relay_join(struct relay *relay);
 
 /* -- Watcher: engine/watcher.c: depths, status, DLQ mirror, redrive intents, retention ---------- */
 int watcher_start(struct engine *engine, struct watcher **ret, struct usher_error *err);
-void watcher_kick(struct watcher *watcher);     /* an act was recorded: send its intents at once. Any thread */
+void watcher_kick(struct watcher *watcher); /* an act was recorded: send its intents at once. Any thread */
 void watcher_stop(struct watcher *watcher);
 void watcher_join(struct watcher *watcher);
 

@@ -35,7 +35,7 @@ struct relay {
 	struct buf packed[RELAY_TAKE]; /* gzip+base64 bodies of the batch under way */
 	struct message_attributes attributes[RELAY_TAKE];
 	struct broker_outgoing batch[RELAY_TAKE]; /* borrowed by the broker until it has answered */
-	int failures; /* in a row */
+	int failures;                             /* in a row */
 	bool busy, stopping;
 };
 

@@ -13,32 +13,42 @@
 #include <stdint.h>
 
 typedef atomic_uint_least64_t counter;
-static inline void counter_add(counter *c, uint64_t n) { atomic_fetch_add_explicit(c, n, memory_order_relaxed); }
-static inline uint64_t counter_get(counter *c) { return atomic_load_explicit(c, memory_order_relaxed); }
+static inline void counter_add(counter *c, uint64_t n)
+{
+	atomic_fetch_add_explicit(c, n, memory_order_relaxed);
+}
+static inline uint64_t counter_get(counter *c)
+{
+	return atomic_load_explicit(c, memory_order_relaxed);
+}
 
 /* Bumped by the pipeline of the channel. */
 struct channel_counters {
-	counter received;        /* messages */
-	counter delivered;       /* deliveries */
-	counter retried, dead;   /* attempts that ended so */
-	counter failed;          /* attempts that failed, whatever came of it */
-	counter repeated;        /* messages the ledger answered without a send */
-	counter handed_back;     /* received, not started, given back */
-	counter lost;            /* settles whose lease had passed to another */
-	atomic_int sending, holding;     /* now: at the service; received and not settled */
-	atomic_int connections;          /* now: to the service */
-	atomic_int breaker;              /* enum breaker_state */
+	counter received;            /* messages */
+	counter delivered;           /* deliveries */
+	counter retried, dead;       /* attempts that ended so */
+	counter failed;              /* attempts that failed, whatever came of it */
+	counter repeated;            /* messages the ledger answered without a send */
+	counter handed_back;         /* received, not started, given back */
+	counter lost;                /* settles whose lease had passed to another */
+	atomic_int sending, holding; /* now: at the service; received and not settled */
+	atomic_int connections;      /* now: to the service */
+	atomic_int breaker;          /* enum breaker_state */
 	atomic_llong breaker_since_ms, breaker_trial_at_ms; /* wall clock; 0 = none */
-	atomic_llong last_delivered_ms;  /* wall clock */
+	atomic_llong last_delivered_ms;                     /* wall clock */
 };
-struct relay_counters { counter published, refused; atomic_int failing; atomic_llong retry_at_ms; };
+struct relay_counters {
+	counter published, refused;
+	atomic_int failing;
+	atomic_llong retry_at_ms;
+};
 
 struct counters {
 	struct channel_counters channel[CHANNEL_COUNT];
 	struct relay_counters relay;
-	counter statements;       /* database, all threads */
+	counter statements; /* database, all threads */
 	counter signups, acts, refused_acts, api_requests;
-	counter redriven;         /* copies sent by the watcher */
+	counter redriven; /* copies sent by the watcher */
 	counter mirror_adopted, mirror_deleted, expired, pruned;
 };
 
@@ -46,16 +56,17 @@ struct counters {
 
 struct channel_status {
 	bool enabled;
-	const char *queue, *dlq;               /* owned by the configuration */
+	const char *queue, *dlq; /* owned by the configuration */
 	struct queue_depths depth, dlq_depth;
 	int64_t claimed, retrying, dead, queued, cancelled; /* ledger rows */
-	int64_t next_due_ms;                   /* until the next retry; -1 none */
-	double in_per_s, out_per_s, fail_per_s;/* over the last 10 s */
-	uint32_t out_history[STATUS_HISTORY];  /* deliveries in each interval */
-	uint32_t depth_history[STATUS_HISTORY];/* visible, in flight and delayed, at the end of each interval */
-	wall_time depth_at;                    /* when the figures were taken; STALE once they are old */
-	char depth_error[200];                 /* why they could not be taken, "" when they could */
-	wall_time mirrored_at;                 /* when the watcher last went through the DLQ; 0: not yet */
+	int64_t next_due_ms;                                /* until the next retry; -1 none */
+	double in_per_s, out_per_s, fail_per_s;             /* over the last 10 s */
+	uint32_t out_history[STATUS_HISTORY];               /* deliveries in each interval */
+	uint32_t depth_history[STATUS_HISTORY]; /* visible, in flight and delayed, at the end of each interval
+	                                         */
+	wall_time depth_at;                     /* when the figures were taken; STALE once they are old */
+	char depth_error[200];                  /* why they could not be taken, "" when they could */
+	wall_time mirrored_at;                  /* when the watcher last went through the DLQ; 0: not yet */
 };
 
 struct status {
@@ -65,7 +76,8 @@ struct status {
 	char database_error[200], broker_error[200];
 	wall_time database_since, broker_since; /* of the present state */
 	struct channel_status channel[CHANNEL_COUNT];
-	int64_t outbox_waiting, outbox_oldest_ms; double published_per_s;
+	int64_t outbox_waiting, outbox_oldest_ms;
+	double published_per_s;
 	int history_len;
 };
 
@@ -73,7 +85,7 @@ struct status {
 struct status_board;
 struct status_board *status_board_new(void);
 void status_board_put(struct status_board *board, struct status *status); /* takes it over */
-struct status *status_board_get(struct status_board *board);             /* release it; NULL before the first */
+struct status *status_board_get(struct status_board *board); /* release it; NULL before the first */
 void status_release(struct status *status);
 void status_board_free(struct status_board *board);
 

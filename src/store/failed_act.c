@@ -118,7 +118,7 @@ static int check_row(const struct acting *a, struct usher_error *err)
 	if (a->state != a->kind->ledger_from)
 		return error_set(err, USHER_ECONFLICT,
 		        "row %" PRId64 " is %s, but its delivery is %s in the ledger: a worker is at it, "
-		                       "look again in a moment",
+		        "look again in a moment",
 		        a->id, failed_status_name(a->status), delivery_state_name(a->state));
 	return 0;
 }

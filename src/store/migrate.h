@@ -7,7 +7,8 @@
 #include "store/db.h"
 
 typedef void migrate_report(void *arg, const char *line); /* "applied 0001_initial", "up to date at 0001" */
-int migrate_run(const struct db_settings *settings, migrate_report *report, void *arg, struct usher_error *err);
+int migrate_run(
+        const struct db_settings *settings, migrate_report *report, void *arg, struct usher_error *err);
 /* 0 when the database has exactly the schema this program knows; else USHER_ECONFIG and what to do. */
 int migrate_check(struct db *db, struct usher_error *err);
 

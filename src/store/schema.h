@@ -2,7 +2,9 @@
 #ifndef STORE_SCHEMA_H
 #define STORE_SCHEMA_H
 
-struct schema_file { const char *name, *sql; };
+struct schema_file {
+	const char *name, *sql;
+};
 extern const struct schema_file schema_files[];
 extern const unsigned schema_file_count;
 
