@@ -307,7 +307,7 @@ int outbox_list(struct db *db, bool waiting_only, const char *cursor, int limit,
 		return rc;
 	}
 	ret_next[0] = '\0';
-	if (n > (size_t)limit) {
+	if (rows != NULL && n > (size_t)limit) {
 		const struct outbox_row *last = &rows[limit - 1];
 
 		if (last->published_at.ms)
