@@ -89,6 +89,8 @@ static void folder_make(void)
 	snprintf(fixture.folder, sizeof fixture.folder, "%.40s/usher-db-XXXXXX", tmp != NULL ? tmp : "/tmp");
 	if (mkdtemp(fixture.folder) == NULL)
 		give_up("cannot make a temporary folder");
+	/* A server that starts removes temporary tables of others from a shared folder. */
+	setenv("TMPDIR", fixture.folder, 1);
 	snprintf(fixture.data, sizeof fixture.data, "%s/data", fixture.folder);
 	snprintf(fixture.socket, sizeof fixture.socket, "%s/db.sock", fixture.folder);
 	snprintf(fixture.log, sizeof fixture.log, "%s/log", fixture.folder);

@@ -35,6 +35,8 @@ class MariaDB:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="usher-db-"))
         self.socket = str(self.folder / "s")
         self.log = self.folder / "log"
+        # A server that starts removes temporary tables of others from a shared tmpdir.
+        self._environment = {**os.environ, "TMPDIR": str(self.folder)}
         self.durable = durable
         self._process = None
         try:
@@ -49,7 +51,8 @@ class MariaDB:
     def _install(self):
         done = subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db",
                                "--auth-root-authentication-method=normal", *self._user()],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False,
+                              env=self._environment)
         if done.returncode:
             raise RuntimeError("mariadb-install-db: " + done.stdout.decode("utf-8", "replace"))
 
@@ -61,7 +64,8 @@ class MariaDB:
         self._process = process.start(
             [_server_program(), "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}",
              f"--pid-file={self.folder}/pid", "--skip-networking", "--skip-log-bin", "--innodb-buffer-pool-size=128M",
-             f"--innodb-flush-log-at-trx-commit={1 if self.durable else 2}", *self._user()], self.log)
+             f"--innodb-flush-log-at-trx-commit={1 if self.durable else 2}", *self._user()], self.log,
+            env=self._environment)
         process.wait_until(self._answers, lambda: "mariadbd: " + self.log.read_text(errors="replace")[-2000:], 30)
 
     def _answers(self):
