@@ -61,15 +61,20 @@ void job_move(struct job *job, enum job_phase phase)
 	list_append(&p->phase[phase], job);
 }
 
+static void job_discard(struct job *job)
+{
+	message_free(job->message);
+	event_free(job->event);
+	free(job);
+}
+
 void job_free(struct job *job)
 {
 	struct pipeline *p = job->pipeline;
 
 	list_remove(&p->phase[job->phase], job);
 	p->jobs--;
-	message_free(job->message);
-	event_free(job->event);
-	free(job);
+	job_discard(job);
 }
 
 /* -- When a peer fails ----------------------------------------------------------------------- */
@@ -278,9 +283,12 @@ static void *pipeline_main(void *arg)
 
 static void pipeline_free(struct pipeline *p)
 {
-	for (int phase = 0; phase < JOB_PHASES; phase++)
-		while (p->phase[phase].head)
-			job_free(p->phase[phase].head);
+	for (int phase = 0; phase < JOB_PHASES; phase++) {
+		for (struct job *job = p->phase[phase].head, *next; job; job = next) {
+			next = job->next;
+			job_discard(job);
+		}
+	}
 	if (p->broker)
 		p->broker->ops->close(p->broker);
 	if (p->channel)
