@@ -336,6 +336,10 @@ static void verdict_channel(struct lines *l, const cJSON *ch, struct buf *b)
 		take_line(l, ROLE_WARN, b);
 	}
 	struct figure dead = figure_get(ch, "dead");
+	if (dead.kind == FIGURE_NONE || figure_get(ch, "visible").kind == FIGURE_NONE) {
+		buf_printf(b, "%s: its figures are not known now", name);
+		take_line(l, ROLE_WARN, b);
+	}
 	if (figure_over(dead, 1)) {
 		buf_printf(b, "%s: ", name);
 		format_figure(b, dead, FORMAT_NO_AGE, 16);

@@ -116,11 +116,11 @@ def test_suspend_and_resume(build, fake):
         t.wait_for("Stopped", "shell>")
         assert RESTORED in t.raw
         t.resize(100, 30)
-        t.type("echo $((6*7)); fg\n")
+        t.type("fg\n")
         t.wait_for("> Detail", "ATTEMPTS", "? help")
         t.wait(lambda: len(t.row(0)) > 95, "drawn in the new size")
         t.press("q", "j", "q")
-        t.wait_for("42", "shell>")
+        t.wait_for("shell>")
         assert t.settings() == settings
 
 

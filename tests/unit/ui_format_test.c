@@ -191,6 +191,11 @@ static void says_what_is_wrong_worst_first(void **state)
 	assert_int_equal(l.count, 1);
 	assert_string_equal(l.items[0].text, "nothing is wrong");
 	lines_clear(&l);
+	cJSON *unknown = json_of("{\"database\":{\"up\":true},\"channels\":[{\"name\":\"email\"}]}");
+	facts_verdict(&l, unknown, now);
+	assert_string_equal(l.items[0].text, "email: its figures are not known now");
+	lines_clear(&l);
+	cJSON_Delete(unknown);
 	cJSON_Delete(bad);
 	cJSON_Delete(good);
 }
