@@ -159,7 +159,9 @@ class Terminal:
         for key in keys:
             self.type(KEYS.get(key, key))
             if key == "esc":    # what follows within the escape delay would be taken for a sequence
-                self.pump(0.1)
+                ends = time.monotonic() + 0.1
+                while time.monotonic() < ends:
+                    self.pump(0.02)
 
     def resize(self, columns, lines):
         self.columns, self.lines = columns, lines

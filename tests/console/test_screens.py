@@ -240,7 +240,7 @@ def test_the_manual_has_every_key_verb_and_option(build):
 def test_every_key_of_the_footer_works_where_it_is_shown(console):
     """The footer names keys of the screen at hand only, and always the way out."""
     t = console()
-    assert t.row(23).endswith("? help  q quit")
+    t.wait(lambda: t.row(23).endswith("? help  q quit"), "the footer")
     assert "redrive" not in t.row(23)
     t.press("3")
     t.wait_for("r redrive", "c cancel", "u restore", "? help  q quit", "1-12 of 12")
