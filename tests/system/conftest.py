@@ -1,0 +1,36 @@
+"""Fixtures of the admin API's tests."""
+
+import pytest
+from support.coupon import CouponService
+from support.daemon import Daemon
+from support.rows import STILL
+
+TABLES = ("failed_notification", "delivery", "delivery_attempt", "redrive_intent", "audit", "users", "signup_outbox")
+
+
+@pytest.fixture(scope="module")
+def still(build, mariadb_server):
+    """One daemon for all tests that leave no more than rows behind."""
+    mariadb_server.fresh()
+    coupon = CouponService()
+    usherd = Daemon(build, mariadb_server, None, coupon, STILL)
+    try:
+        usherd.migrate()
+        usherd.start()
+        usherd.db = mariadb_server
+        yield usherd
+    finally:
+        usherd.close()
+        coupon.close()
+
+
+@pytest.fixture
+def api(still):
+    for table in TABLES:
+        still.db.execute(f"DELETE FROM {table}")
+    return still.api
+
+
+@pytest.fixture
+def db(still):
+    return still.db
