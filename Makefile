@@ -12,7 +12,7 @@ say         = $(if $(V),,@echo '  $(1)' &&) # what is being made, instead of the
 # -- What must be installed (Debian 12 names): one list for `make deps` ------------------------
 # mariadb-server-core is the server's program alone: no service is set up or started.
 DEPS_BUILD = gcc make pkg-config libc6-dev libncurses-dev libcurl4-openssl-dev libcjson-dev libmariadb-dev libinih-dev \
-             libmicrohttpd-dev libuv1-dev libssl-dev zlib1g-dev
+             libmicrohttpd-dev libuv1-dev libssl-dev zlib1g-dev libexpat1-dev
 DEPS_TEST  = mariadb-server-core mariadb-client-core libcmocka-dev python3 python3-pytest python3-pymysql \
              python3-aiosmtpd python3-pyte python3-pexpect tmux curl jq mandoc openssl
 DEPS_LINT  = clang-format clang-tidy cppcheck clang libclang-rt-14-dev
@@ -20,7 +20,7 @@ DEPS_LINT  = clang-format clang-tidy cppcheck clang libclang-rt-14-dev
 # -- Flags ------------------------------------------------------------------------------------
 # pkg-config is asked at the first use, which is after `make deps` has run, and once.
 once      = $(eval $(1) := $$(shell $(2)))$($(1))
-PKGS      = libcurl libcjson libmariadb inih libmicrohttpd libuv libcrypto zlib
+PKGS      = libcurl libcjson libmariadb inih libmicrohttpd libuv libcrypto zlib expat
 DEP_CFLAGS = $(call once,DEP_CFLAGS,pkg-config --cflags $(PKGS) ncursesw)
 LIB_LIBS   = $(call once,LIB_LIBS,pkg-config --libs $(PKGS); echo -lm)
 UI_LIBS    = $(call once,UI_LIBS,pkg-config --libs libcurl libcjson ncursesw zlib libcrypto; echo -lm)

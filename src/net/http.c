@@ -9,11 +9,13 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <usher/usher.h>
 
 #define HTTP_IDLE_CALLS_MAX 256        /* calls kept for reuse, with their easy handles */
 #define HTTP_KEEP_BODY_MAX (64 * 1024) /* a kept call gives larger buffers back */
+#define HTTP_SIGNATURE_TEXT_MAX 160    /* bytes of provider, region and service */
 #define HTTP_RETRY_AFTER_MAX_S (366 * 24 * 3600)
 
 struct http_call {
@@ -28,8 +30,9 @@ struct http_call {
 	char *url, *ca_file;
 	struct buf request, answer, header_text;
 	struct curl_slist headers[HTTP_HEADERS_MAX];
-	bool too_long;  /* the answer */
-	bool too_large; /* the request: it was not started */
+	bool too_long;   /* the answer */
+	bool too_large;  /* the request: it was not started */
+	bool was_signed; /* the easy handle holds a signature's settings */
 	char curl_words[CURL_ERROR_SIZE];
 };
 
@@ -179,6 +182,7 @@ static const char *words_for(const struct http_call *call, CURLcode result)
 
 static void answer(struct http_call *call, struct http_answer *out)
 {
+	out->easy = call->easy;
 	out->sent = !call->too_large && was_sent(call->easy);
 	out->latency_ms = mono_since_ms(call->started, mono_now());
 	call->done(call->arg, out);
@@ -276,7 +280,35 @@ static void set_method(struct http_call *call, const struct http_request *reques
 	curl_easy_setopt(call->easy, CURLOPT_CUSTOMREQUEST, plain ? NULL : request->method);
 }
 
+/* curl keeps copies; they are replaced at every request, because a key may change under the same name. */
+static void set_signature(struct http_call *call, const struct http_signature *signature)
+{
+	char provider[HTTP_SIGNATURE_TEXT_MAX];
+
+	if (!signature && !call->was_signed)
+		return;
+	if (signature)
+		snprintf(provider, sizeof provider, "aws:amz:%s:%s", signature->region, signature->service);
+	curl_easy_setopt(call->easy, CURLOPT_AWS_SIGV4, signature ? provider : NULL);
+	curl_easy_setopt(call->easy, CURLOPT_USERNAME, signature ? signature->access_key : NULL);
+	curl_easy_setopt(call->easy, CURLOPT_PASSWORD, signature ? signature->secret_key : NULL);
+	if (!signature) /* asking for a signature chose this way to log in; it stays until another is chosen
+	                 */
+		curl_easy_setopt(call->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+	call->was_signed = signature != NULL;
+}
+
 /* -- The contract of http.h ------------------------------------------------------------------- */
+
+const char *http_answer_header(const struct http_answer *answer, const char *name)
+{
+	struct curl_header *header = NULL;
+
+	if (answer->fault != HTTP_OK ||
+	        curl_easy_header(answer->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+		return NULL;
+	return header->value;
+}
 
 struct http *http_new(struct curl_loop *cl)
 {
@@ -300,6 +332,8 @@ struct http_call *http_start(
 	set_target(call, request);
 	set_headers(call, request->headers);
 	set_method(call, request);
+	set_signature(call, request->signature);
+	call->answer.max = request->answer_max ? request->answer_max : HTTP_ANSWER_MAX;
 	loop_timer_start(call->timer, call->too_large ? 0 : request->timeout_ms);
 	if (!call->too_large)
 		curl_loop_add(http->cl, call->easy, on_ended, call);

@@ -30,11 +30,19 @@ struct http;
 struct http *http_new(struct curl_loop *cl);
 void http_free(struct http *http); /* cancels what is under way, without calling back; not from a callback */
 
-#define HTTP_ANSWER_MAX (1024 * 1024) /* bytes of an answer's body; a longer one is FAULT_PROTOCOL */
+#define HTTP_ANSWER_MAX                                                                                      \
+	(1024 * 1024) /* bytes of an answer's body unless the request says; a longer one is HTTP_PROTOCOL */
 
 #define HTTP_REQUEST_MAX (4 * 1024 * 1024)
 #define HTTP_HEADERS_MAX 32
 #define HTTP_HEADER_BYTES_MAX (32 * 1024) /* a request over one of these is answered with HTTP_PROTOCOL */
+
+/* AWS Signature Version 4, made by curl. What it gets right: a POST to the path "/" without a query whose
+ * only headers are Content-Type, X-Amz-Target and X-Amz-Security-Token. */
+struct http_signature {
+	const char *region, *service;
+	const char *access_key, *secret_key; /* a session token is a header of the request */
+};
 
 struct http_request {
 	const char *method; /* "GET", "POST" */
@@ -44,7 +52,9 @@ struct http_request {
 	size_t body_len;
 	int64_t timeout_ms; /* whole request */
 	int64_t connect_timeout_ms;
-	const char *ca_file; /* NULL: the system's */
+	const char *ca_file;                    /* NULL: the system's */
+	const struct http_signature *signature; /* NULL: not signed. Copied */
+	size_t answer_max;                      /* bytes of the answer's body; 0: HTTP_ANSWER_MAX */
 };
 
 struct http_answer {
@@ -56,7 +66,10 @@ struct http_answer {
 	int64_t retry_after_ms; /* Retry-After in seconds or as a date; 0 when absent */
 	const char *detail;     /* on a fault: curl's words */
 	int64_t latency_ms;
+	CURL *easy; /* for http_answer_header */
 };
+/* A header of the answer; NULL when there is none, or no answer. Borrowed for the callback. */
+const char *http_answer_header(const struct http_answer *answer, const char *name);
 typedef void http_done(void *arg, const struct http_answer *answer);
 
 struct http_call;

@@ -23,6 +23,7 @@ LIBRARIES = {
     r"(ncurses|curses|ncursesw/.*|panel)(\.h)?": {"ui"},
     r"cjson/.*": {"base"},
     r"zlib\.h": {"base", "ui"},
+    r"expat\.h": {"net"},
     r"openssl/.*": {"base", "net", "broker"},
 }
 
