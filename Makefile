@@ -79,7 +79,7 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 # $(call need,PACKAGES): installs the missing ones; where there is no apt, says what is wanted and stops.
 define need
 	@if ! command -v apt-get >/dev/null 2>&1; then \
-	   pkg-config --exists $(PKGS) ncursesw cmocka 2>/dev/null && command -v mariadbd $(PYTHON) >/dev/null && exit 0; \
+	   pkg-config --exists $(PKGS) ncursesw cmocka 2>/dev/null && PATH="$$PATH:/usr/sbin" command -v mariadbd $(PYTHON) >/dev/null && exit 0; \
 	   echo "This system has no apt-get. Install what these Debian packages hold, then run make again:"; \
 	   echo "  $(1)" | fold -s -w 100; exit 1; fi; \
 	 missing=; for p in $(1); do \

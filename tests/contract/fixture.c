@@ -41,6 +41,16 @@ static void give_up(const char *what)
 	abort();
 }
 
+/* mariadbd is in /usr/sbin, which the PATH of an ordinary user does not have. */
+static void path_widen(void)
+{
+	const char *path = getenv("PATH");
+	char wide[4096];
+
+	snprintf(wide, sizeof wide, "%s:/usr/local/sbin:/usr/sbin:/sbin", path != NULL ? path : "/usr/bin:/bin");
+	setenv("PATH", wide, 1);
+}
+
 /* Runs argv in a child with its output in the log; the child dies with us. */
 static pid_t spawn(char *const argv[])
 {
@@ -56,6 +66,7 @@ static pid_t spawn(char *const argv[])
 	dup2(in, 0);
 	dup2(out, 1);
 	dup2(out, 2);
+	path_widen();
 	execvp(argv[0], argv);
 	_exit(127);
 }
