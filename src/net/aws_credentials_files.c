@@ -1,0 +1,170 @@
+/* Credentials from the files that AWS's tools share: which profile, which file, and what its keys mean.
+ * aws_credentials_profile.c reads their text. May call the shared parts and libc. Runs on the loop's
+ * thread; the files are small and local. */
+#include "base/error.h"
+#include "base/mem.h"
+#include "net/aws_credentials_parts.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CREDENTIALS_FILE, CONFIG_FILE, FILES };
+
+static const struct {
+	const char *variable, *in_home;
+} file_names[FILES] = {
+	[CREDENTIALS_FILE] = { "AWS_SHARED_CREDENTIALS_FILE", "/.aws/credentials" },
+	[CONFIG_FILE] = { "AWS_CONFIG_FILE", "/.aws/config" },
+};
+
+/* -- Which files, which profile ------------------------------------------------------------------- */
+
+/* False where there is no home to look in. */
+static bool file_path(const struct aws_provider_settings *settings, int file, char path[PATH_MAX])
+{
+	const char *given = aws_env_of(settings, file_names[file].variable);
+	const char *home = aws_env_of(settings, "HOME");
+	bool in_home = !given || strncmp(given, "~/", 2) == 0;
+
+	if (in_home && !home)
+		return false;
+	int len = snprintf(path, PATH_MAX, "%s%s", in_home ? home : "",
+	        !given    ? file_names[file].in_home
+	        : in_home ? given + 1
+	                  : given);
+	return len > 0 && len < PATH_MAX;
+}
+
+struct aws_files_stamp aws_files_stamp(const struct aws_provider_settings *settings)
+{
+	struct aws_files_stamp stamp = { 0 };
+	char path[PATH_MAX];
+	struct stat about;
+
+	for (int file = 0; file < FILES; file++) {
+		if (!file_path(settings, file, path) || stat(path, &about) < 0)
+			continue;
+		stamp.files[file].mtime_ns =
+		        (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec;
+		stamp.files[file].size = about.st_size;
+		stamp.files[file].inode = about.st_ino;
+	}
+	return stamp;
+}
+
+bool aws_files_same(const struct aws_files_stamp *a, const struct aws_files_stamp *b)
+{
+	for (int file = 0; file < FILES; file++)
+		if (a->files[file].mtime_ns != b->files[file].mtime_ns ||
+		        a->files[file].size != b->files[file].size ||
+		        a->files[file].inode != b->files[file].inode)
+			return false;
+	return true;
+}
+
+static const char *profile_name(const struct aws_lookup *lookup)
+{
+	const char *name =
+	        lookup->settings->profile ? lookup->settings->profile : aws_env(lookup, "AWS_PROFILE");
+
+	return name ? name : "default";
+}
+
+static bool profile_is_asked_for(const struct aws_lookup *lookup)
+{
+	return lookup->settings->profile || aws_env(lookup, "AWS_PROFILE");
+}
+
+/* -- What a profile offers ------------------------------------------------------------------------ */
+
+/* Ends the source and returns true if this file's profile decides. */
+static bool take_profile(
+        struct aws_lookup *lookup, const struct aws_profile *profile, const char *name, const char *path)
+{
+	if (profile->access_key && profile->secret_key) {
+		aws_lookup_found(lookup,
+		        aws_credentials_new(profile->access_key, profile->secret_key, profile->session_token,
+		                (wall_time){ 0 }, "profile %s of %s", name, path));
+		return true;
+	}
+	if (profile->access_key || profile->secret_key) {
+		aws_lookup_failed(lookup, USHER_ECONFIG, "profile %s of %s has %s and no %s: it needs both",
+		        name, path, profile->access_key ? "aws_access_key_id" : "aws_secret_access_key",
+		        profile->access_key ? "aws_secret_access_key" : "aws_access_key_id");
+		return true;
+	}
+	if (profile->role && profile->token_file && !profile->source_profile) {
+		aws_web_identity_exchange(lookup, profile->token_file, profile->role, profile->session);
+		return true;
+	}
+	const char *unsupported = profile->unsupported ? profile->unsupported
+	                          : profile->role      ? "role_arn"
+	                                               : NULL;
+	if (!unsupported)
+		return false;
+	aws_lookup_failed(lookup, USHER_ECONFIG,
+	        "profile %s of %s uses %s, which usher does not: give the profile aws_access_key_id and "
+	        "aws_secret_access_key, or role_arn with web_identity_token_file, or give usher's machine a "
+	        "role",
+	        name, path, unsupported);
+	return true;
+}
+
+/* 1: the source has ended; 0: this file has nothing; *found tells whether the profile stands there. */
+static int try_file(struct aws_lookup *lookup, int file, bool *found)
+{
+	const char *name = profile_name(lookup);
+	struct aws_profile profile = { 0 };
+	struct usher_error err;
+	char path[PATH_MAX], *text;
+	size_t len;
+	bool ended = false;
+
+	if (!file_path(lookup->settings, file, path))
+		return 0;
+	int rc = aws_file_read(path, &text, &len, &err);
+	if (rc == USHER_ENOTFOUND)
+		return 0;
+	if (rc == 0) {
+		rc = aws_profile_parse(text, len, name, file == CONFIG_FILE, &profile, &err);
+		mem_wipe(text, len);
+		free(text);
+		if (rc < 0)
+			error_prefix(&err, rc, "%s", path);
+	}
+	if (rc < 0) {
+		aws_lookup_failed(lookup, USHER_ECONFIG, "%s", err.message);
+		ended = true;
+	} else if (profile.exists) {
+		*found = true;
+		ended = take_profile(lookup, &profile, name, path);
+	}
+	aws_profile_free(&profile);
+	return ended;
+}
+
+static void files_start(struct aws_lookup *lookup)
+{
+	const char *name = profile_name(lookup);
+	char path[PATH_MAX];
+	bool found = false;
+
+	for (int file = 0; file < FILES; file++)
+		if (try_file(lookup, file, &found))
+			return;
+	if (found)
+		aws_lookup_absent(lookup, "profile %s holds no keys", name);
+	else if (profile_is_asked_for(lookup))
+		aws_lookup_failed(lookup, USHER_ECONFIG,
+		        "there is no profile %s in the credentials file ([%s]) nor in the config file "
+		        "([profile %s])",
+		        name, name, name);
+	else if (file_path(lookup->settings, CREDENTIALS_FILE, path))
+		aws_lookup_absent(lookup, "no profile default in %s or the config file", path);
+	else
+		aws_lookup_absent(lookup, "HOME and AWS_SHARED_CREDENTIALS_FILE are not set");
+}
+
+const struct aws_source aws_source_files = { .name = "shared files", .start = files_start };
