@@ -47,7 +47,8 @@ static void path_widen(void)
 	const char *path = getenv("PATH");
 	char wide[4096];
 
-	snprintf(wide, sizeof wide, "%s:/usr/local/sbin:/usr/sbin:/sbin", path != NULL ? path : "/usr/bin:/bin");
+	snprintf(wide, sizeof wide, "%s:/usr/local/sbin:/usr/sbin:/sbin",
+	        path != NULL ? path : "/usr/bin:/bin");
 	setenv("PATH", wide, 1);
 }
 
