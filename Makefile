@@ -175,7 +175,7 @@ lint-cppcheck:
 	  --library=tests/lint/cppcheck.cfg --suppressions-list=tests/lint/cppcheck.txt -D_GNU_SOURCE -DUSHER_DATADIR='""' -DUSHER_SYSCONFDIR='""' -Isrc -Iinclude $(C_FILES)
 lint-analyzer:
 	@printf '%s\n' $(filter src/%,$(C_FILES)) | xargs -P2 -n1 sh -c \
-	  'gcc -std=gnu11 -O1 $(CPPFLAGS_TIDY) -fanalyzer $(ANALYZER_OFF) -Werror -c -o /dev/null "$$1"' sh
+	  'gcc -O0 $(CPPFLAGS_TIDY) -fanalyzer $(ANALYZER_OFF) -Werror -c -o /dev/null "$$1"' sh
 
 # -- Install --------------------------------------------------------------------------------------
 D = $(DESTDIR)$(PREFIX)

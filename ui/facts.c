@@ -160,7 +160,7 @@ void facts_payload(struct lines *l, const cJSON *item)
 	const char *payload = json_string(item, "payload");
 	if (!payload)
 		payload = "";
-	size_t len = strlen(payload), shown = len;
+	size_t len = strlen(payload), shown;
 	struct buf title = BUF(128), pretty = BUF(8 << 20);
 	buf_puts(&title, "PAYLOAD, ");
 	format_count(&title, json_int(item, "payload_bytes", (int64_t)len));

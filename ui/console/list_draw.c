@@ -114,7 +114,7 @@ static void draw_nothing(const struct list *l, struct rect area)
 
 void list_draw(struct list *l, struct rect area)
 {
-	int widths[LIST_COLUMNS_MAX];
+	int widths[LIST_COLUMNS_MAX] = { 0 };
 	struct buf unused = BUF(256);
 	if (area.height < 2)
 		return;

@@ -116,7 +116,7 @@ bool terminal_fit(void)
 
 void terminal_take_signals(struct terminal_news *ret)
 {
-	char bytes[64];
+	unsigned char bytes[64]; /* signal numbers */
 	ssize_t n;
 	*ret = (struct terminal_news){ 0 };
 	while ((n = read(pipe_fds[0], bytes, sizeof bytes)) > 0) {

@@ -49,7 +49,7 @@ void theme_open(void)
 		use_default_colors();
 	}
 	bool wide = colours && COLORS >= 256;
-	for (short i = 0; i < ROLE_COUNT; i++) {
+	for (int i = 0; i < ROLE_COUNT; i++) {
 		const struct look *l = &looks[i];
 		short fore = wide ? l->wide : l->narrow, back = wide ? l->back_wide : l->back_narrow;
 		attributes[i] = l->plain;
