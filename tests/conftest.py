@@ -18,11 +18,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from support.coupon import CouponService    # noqa: E402
 from support.daemon import ROOT, Daemon     # noqa: E402
 from support.mariadb import MariaDB         # noqa: E402
+from support.process import interrupt_on_signals    # noqa: E402
 from support.smtp import MailService        # noqa: E402
 
 
 def pytest_addoption(parser):
     parser.addoption("--build", default="build", help="folder of the programs under test")
+
+
+def pytest_configure(config):
+    interrupt_on_signals()
 
 
 @pytest.fixture(scope="session")

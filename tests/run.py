@@ -8,6 +8,7 @@ WHAT is a cmocka program or a folder of pytest tests. A program that dies counts
 import argparse
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,12 @@ import time
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.process import interrupt_on_signals    # noqa: E402
 
 PROGRAM_TIMEOUT_S = 300
+CLEAN_UP_S = 60
 
 
 class Tally:
@@ -51,6 +56,17 @@ def run_program(path, tally):
     tally.add(passed, failed)
 
 
+def run_to_its_end(command):
+    """Ctrl-C and SIGTERM reach pytest too, which then ends what it started; it is given the time for that."""
+    child = subprocess.Popen(command, cwd=ROOT)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        child.send_signal(signal.SIGTERM)
+        child.wait(CLEAN_UP_S)
+        raise
+
+
 def run_pytest(folder, build, expression, tally):
     """Folder of pytest tests, each file's progress shown as it goes."""
     if not any((ROOT / folder).glob("test_*.py")):
@@ -60,7 +76,7 @@ def run_pytest(folder, build, expression, tally):
                    "--tb=short", f"--junitxml={report.name}", "--build", build, folder]
         if expression:
             command += ["-k", expression]
-        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        code = run_to_its_end(command)
         text = report.read()
     passed, failed = set(), set()
     for case in xml.etree.ElementTree.fromstring(text).iter("testcase") if text else ():
@@ -81,6 +97,7 @@ def main():
     parser.add_argument("what", nargs="*")
     options = parser.parse_args()
     tally = Tally()
+    interrupt_on_signals()
     try:
         for what in options.what:
             if (ROOT / what).is_dir():

@@ -104,6 +104,7 @@ def main():
     parser.add_argument("--signups", type=int, default=SIGNUPS)
     parser.add_argument("--fast-disk", action="store_true", help="do not sync the server's log at each commit")
     options = parser.parse_args()
+    process.interrupt_on_signals()
     sinks, closing = pathlib.Path(ROOT, options.build, "tests", "bench"), []
     with tempfile.TemporaryDirectory(prefix="usher-bench-") as folder:
         try:

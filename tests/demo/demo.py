@@ -19,7 +19,7 @@ from support import load                        # noqa: E402
 from support.coupon import CouponService        # noqa: E402
 from support.daemon import Daemon               # noqa: E402
 from support.mariadb import MariaDB             # noqa: E402
-from support.process import TimedOut, wait_until    # noqa: E402
+from support.process import TimedOut, interrupt_on_signals, wait_until    # noqa: E402
 from support.smtp import MailService            # noqa: E402
 
 SIGNUPS = 200
@@ -162,8 +162,9 @@ def watch_until_settled(stage):
 
     try:
         wait_until(settled, lambda: load.unsettled(stage.db), SETTLE_DEADLINE_S, every_s=0.1)
-    finally:
-        print(("\r" if live else "") + line())
+    except TimedOut as late:
+        print("\n" + paint(f"  it did not come to rest: {late}", "red"))
+    print(("\r" if live else "") + line())
 
 
 class Proof:
@@ -298,10 +299,7 @@ def run(build):
         print(f"  mariadbd, mail service, coupon service and usherd are up after {stage.ready_s:.1f} s, in {stage.usherd.folder}")
         people = make_members()
         sign_up(stage, people)
-        try:
-            watch_until_settled(stage)
-        except TimedOut as late:
-            print(paint(f"  it did not come to rest: {late}", "red"))
+        watch_until_settled(stage)
         good = Proof(stage, people).verdict()
         if not good:
             print("\nThe end of usherd's log:\n" + stage.usherd.log()[-3000:])
@@ -315,6 +313,7 @@ def run(build):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build")
+    interrupt_on_signals()
     try:
         return run(parser.parse_args().build)
     except (KeyboardInterrupt, EOFError):

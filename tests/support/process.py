@@ -15,13 +15,24 @@ def _die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _interrupt(number, frame):
+    raise KeyboardInterrupt
+
+
+def interrupt_on_signals():
+    """SIGTERM and a closed terminal end a run as Ctrl-C does: through every `finally`."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+
+
 def start(command, log, **options):
-    """Popen with its output in the file `log`; killed by the kernel when this process dies. Only from the main
-    thread: the kernel's bond is to the thread."""
+    """Popen with its output in the file `log`; killed by the kernel when this process dies. In a session of its own, so
+    that Ctrl-C reaches us alone and we end our children in order. Only from the main thread: the kernel's bond is to the
+    thread."""
     assert threading.current_thread() is threading.main_thread()
     with open(log, "ab") as out:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                                preexec_fn=_die_with_parent, **options)
+                                preexec_fn=_die_with_parent, start_new_session=True, **options)
 
 
 def end(process, timeout_s=20.0, first=signal.SIGTERM):
