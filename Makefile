@@ -14,7 +14,7 @@ say         = $(if $(V),,@echo '  $(1)' &&) # what is being made, instead of the
 DEPS_BUILD = gcc make pkg-config libc6-dev libncurses-dev libcurl4-openssl-dev libcjson-dev libmariadb-dev libinih-dev \
              libmicrohttpd-dev libuv1-dev libssl-dev zlib1g-dev libexpat1-dev
 DEPS_TEST  = mariadb-server-core mariadb-client-core libcmocka-dev python3 python3-pytest python3-pymysql \
-             python3-aiosmtpd python3-pyte python3-pexpect tmux curl jq mandoc openssl
+             python3-aiosmtpd python3-pyte python3-pexpect python3-botocore tmux curl jq mandoc openssl
 DEPS_LINT  = clang-format clang-tidy cppcheck clang libclang-rt-14-dev
 
 # -- Flags ------------------------------------------------------------------------------------
@@ -37,6 +37,7 @@ UI_SRC   := $(wildcard ui/*.c ui/*/*.c)
 UNIT     := $(wildcard tests/unit/*_test.c)
 CONTRACT := $(wildcard tests/contract/*_test.c)
 SINKS    := $(wildcard tests/bench/*.c)
+AWS_TOOLS := $(wildcard tests/aws/*.c)
 FUZZ     := $(wildcard tests/fuzz/*_fuzz.c)
 obj       = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 bin       = $(patsubst %.c,$(BUILD)/%,$(1))
@@ -111,6 +112,7 @@ $(BUILD)/tests/unit/ui_%: $(BUILD)/obj/tests/unit/ui_%.o $(UI_PURE) $(BUILD)/lib
 .SECONDARY:
 unit-bins: $(call bin,$(UNIT))
 contract-bins: $(call bin,$(CONTRACT))
+aws-bins: $(call bin,$(AWS_TOOLS))
 bench-bins: $(call bin,$(SINKS))
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
@@ -121,13 +123,13 @@ demo: deps ## show the whole of it at work: 200 sign-ups through planned faults,
 	@$(MAKE) -j$(JOBS) all
 	@$(PYTHON) tests/demo/demo.py --build $(BUILD)
 check: deps ## every test: unit, contract, system, console
-	@$(MAKE) -j$(JOBS) all unit-bins contract-bins WERROR=-Werror
+	@$(MAKE) -j$(JOBS) all unit-bins contract-bins aws-bins WERROR=-Werror
 	@$(run) $(call bin,$(UNIT) $(CONTRACT)) tests/system tests/console
 unit: unit-bins ## tests of single parts, without outside services
 	@$(run) $(call bin,$(UNIT))
 contract: contract-bins ## tests of broker and store on a private mariadbd
 	@$(run) $(call bin,$(CONTRACT))
-system: all ## tests of the running daemon against stand-ins for mail and coupon service; T=... picks
+system: all aws-bins ## tests of the running daemon against stand-ins for mail and coupon service; T=... picks
 	@$(run) tests/system $(if $(T),-k '$(T)')
 console: all ## tests of console and command line; T=... picks
 	@$(run) tests/console $(if $(T),-k '$(T)')
@@ -201,4 +203,4 @@ clean: ## remove everything built
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 .PHONY: all deps deps-lint demo check unit contract system console asan tsan fuzz bench lint install clean help force \
-        unit-bins contract-bins bench-bins fuzz-bins lint-includes lint-format lint-tidy lint-cppcheck lint-analyzer
+        unit-bins contract-bins aws-bins bench-bins fuzz-bins lint-includes lint-format lint-tidy lint-cppcheck lint-analyzer
