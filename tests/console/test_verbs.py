@@ -161,10 +161,10 @@ def test_the_read_only_socket_by_itself(fake, usher):
 
 def test_not_allowed_to_open_the_socket(fake, usher):
     os.chmod(fake.socket, 0)
+    os.chmod(fake.readonly_socket, 0)
     os.chmod(fake.folder, stat.S_IRWXU)
     if os.access(fake.socket, os.W_OK):     # root opens everything: ask as nobody
         os.chmod(fake.folder, 0o755)
-        os.chmod(fake.readonly_socket, 0)
         ran = as_nobody(usher, "status")
     else:
         ran = usher("status", check=None)
