@@ -4,7 +4,6 @@ import os
 import pathlib
 import shutil
 import signal
-import subprocess
 import tempfile
 
 import pymysql
@@ -49,12 +48,16 @@ class MariaDB:
             raise
 
     def _install(self):
-        done = subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db",
-                               "--auth-root-authentication-method=normal", *self._user()],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False,
-                              env=self._environment)
-        if done.returncode:
-            raise RuntimeError("mariadb-install-db: " + done.stdout.decode("utf-8", "replace"))
+        installing = process.start(["mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db",
+                                    "--auth-root-authentication-method=normal", *self._user()], self.log, env=self._environment)
+        try:
+            code = installing.wait()
+        except BaseException:
+            os.killpg(installing.pid, signal.SIGKILL)    # a script, and the server it runs
+            installing.wait()
+            raise
+        if code:
+            raise RuntimeError("mariadb-install-db: " + self.log.read_text(errors="replace"))
 
     @staticmethod
     def _user():
