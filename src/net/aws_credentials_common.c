@@ -76,6 +76,8 @@ static int document_error(const cJSON *json, struct usher_error *err)
 		message = json_string(json, "message");
 	if (!code || strcmp(code, "Success") == 0)
 		return 0;
+	if (!*code)
+		code = "an error without a name";
 	return error_set(err, USHER_EFORBIDDEN, "%s%s%s", aws_words(code, strlen(code), code_words),
 	        message ? ": " : "", message ? aws_words(message, strlen(message), words) : "");
 }

@@ -89,7 +89,7 @@ static int take_answer(const struct sts_answer *answer, const char *role, struct
 int aws_web_identity_parse(
         const char *xml, size_t len, const char *role, struct aws_credentials **ret, struct usher_error *err)
 {
-	struct sts_answer answer = { NULL };
+	struct sts_answer answer = { 0 };
 	int rc = xml_walk(xml, len, on_element, &answer, err);
 
 	rc = rc < 0 ? error_set(err, USHER_EPROTOCOL, "its answer is not XML")
