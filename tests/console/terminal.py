@@ -21,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.process import TimedOut    # noqa: E402
 
 DEADLINE_S = 15
+SETTLE_S = 0.03
 FRAME_S = 0.5          # a key is answered within this, whatever the daemon does (generous: the machine is shared)
 
 KEYS = {"enter": "\r", "esc": "\x1b", "tab": "\t", "up": "\x1bOA", "down": "\x1bOB", "right": "\x1bOC", "left": "\x1bOD",
@@ -145,7 +146,12 @@ class Terminal:
         """Until every text stands on the screen; a pattern matches as a regular expression."""
         def found(text):
             return [w for w in wanted if not (w.search(text) if isinstance(w, re.Pattern) else w in text)]
-        self.wait(lambda: not found(self.text()), f"{wanted} on the screen", deadline_s)
+        def settled():
+            if found(self.text()):
+                return False
+            self.pump(SETTLE_S)     # half a frame may have come so far, the rest of it from the screen before
+            return not found(self.text())
+        self.wait(settled, f"{wanted} on the screen", deadline_s)
         return self.text()
 
     def wait_gone(self, *unwanted, deadline_s=DEADLINE_S):

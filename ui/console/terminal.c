@@ -18,7 +18,7 @@
 #define ESCAPE_MS 25
 
 static int pipe_fds[2] = { -1, -1 }; /* for the handler, which takes no argument */
-static bool is_open;
+static SCREEN *screen;               /* while the terminal is ours */
 
 static void on_signal(int number)
 {
@@ -62,9 +62,10 @@ int terminal_open(void)
 	handle(SIGTSTP, on_signal);
 	handle(SIGCONT, on_signal);
 	handle(SIGWINCH, on_signal);
-	if (!initscr())
+	del_curterm(cur_term);
+	screen = newterm(NULL, stdout, stdin);
+	if (!screen)
 		return -1;
-	is_open = true;
 	atexit(terminal_close);
 	set_escdelay(ESCAPE_MS);
 	cbreak();
@@ -80,11 +81,12 @@ int terminal_open(void)
 
 void terminal_close(void)
 {
-	if (!is_open)
+	if (!screen)
 		return;
-	is_open = false;
 	curs_set(1);
 	endwin();
+	delscreen(screen);
+	screen = NULL;
 }
 
 int terminal_signals(void)

@@ -15,15 +15,16 @@ struct look {
 	attr_t plain;      /* without */
 };
 
+/* Middle tones, so that they read on dark and on light terminals. */
 static const struct look looks[ROLE_COUNT] = {
 	[ROLE_NORMAL] = { -1, -1, -1, -1, 0, 0 },
-	[ROLE_FAINT] = { 245, -1, -1, -1, 0, A_DIM },
-	[ROLE_HEAD] = { 75, COLOR_CYAN, -1, -1, A_BOLD, A_BOLD },
+	[ROLE_FAINT] = { 244, -1, -1, -1, 0, A_DIM },
+	[ROLE_HEAD] = { 32, COLOR_CYAN, -1, -1, A_BOLD, A_BOLD },
 	[ROLE_TITLE] = { -1, -1, -1, -1, A_BOLD, A_BOLD },
-	[ROLE_GOOD] = { 78, COLOR_GREEN, -1, -1, 0, 0 },
-	[ROLE_WARN] = { 221, COLOR_YELLOW, -1, -1, 0, 0 },
-	[ROLE_BAD] = { 210, COLOR_RED, -1, -1, A_BOLD, A_BOLD },
-	[ROLE_ACCENT] = { 117, COLOR_CYAN, -1, -1, 0, A_UNDERLINE },
+	[ROLE_GOOD] = { 35, COLOR_GREEN, -1, -1, 0, 0 },
+	[ROLE_WARN] = { 172, COLOR_YELLOW, -1, -1, 0, 0 },
+	[ROLE_BAD] = { 203, COLOR_RED, -1, -1, A_BOLD, A_BOLD },
+	[ROLE_ACCENT] = { 37, COLOR_CYAN, -1, -1, 0, A_UNDERLINE },
 	[ROLE_SELECTED] = { 231, COLOR_WHITE, 24, COLOR_BLUE, A_BOLD, A_REVERSE },
 	[ROLE_BAR] = { 252, COLOR_WHITE, 236, COLOR_BLUE, 0, A_REVERSE },
 	[ROLE_KEY] = { 221, COLOR_YELLOW, 236, COLOR_BLUE, A_BOLD, A_REVERSE | A_BOLD },
