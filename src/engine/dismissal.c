@@ -137,9 +137,19 @@ static void dismissal_start(struct pipeline *p, enum dismissal_kind kind)
 	}
 }
 
+static bool dismissal_due(const struct pipeline *p, enum dismissal_kind kind, mono_time now)
+{
+	size_t waiting = p->phase[waiting_phase[kind]].n;
+
+	if (waiting == 0 || !pipeline_broker_ready(p, now))
+		return false;
+	return kind != DISMISS_DELETE || waiting >= p->broker->ops->batch_max || p->stopping ||
+	       p->delete_by.ns <= now.ns;
+}
+
 void dismissal_flush(struct pipeline *p, mono_time now)
 {
 	for (enum dismissal_kind kind = DISMISS_DELETE; kind <= DISMISS_DLQ; kind++)
-		while (p->phase[waiting_phase[kind]].n && pipeline_broker_ready(p, now))
+		while (dismissal_due(p, kind, now))
 			dismissal_start(p, kind);
 }

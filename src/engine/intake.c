@@ -60,6 +60,8 @@ static void on_received(void *arg, struct message **messages, size_t n, const st
 		job_decode(job);
 	}
 	counter_add(&p->counters->received, n);
+	if (n > 0 && n < p->broker->ops->receive_max)
+		p->receive_at = mono_add_ms(mono_now(), RECEIVE_LINGER_MS);
 	if (n >= p->broker->ops->receive_max && p->receives_wanted < p->config->receivers)
 		p->receives_wanted++;
 	else if (n < p->broker->ops->receive_max)
@@ -91,8 +93,8 @@ void intake_receive(struct pipeline *p, mono_time now)
 	/* Single free places are gathered, so that a receive is not paid for each message. */
 	int worthwhile = p->config->in_flight / 4 < batch ? p->config->in_flight / 4 : batch;
 
-	while (!p->stopping && p->receives < p->receives_wanted && p->database_failures == 0 &&
-	        pipeline_broker_ready(p, now)) {
+	while (!p->stopping && p->receive_at.ns <= now.ns && p->receives < p->receives_wanted &&
+	        p->database_failures == 0 && pipeline_broker_ready(p, now)) {
 		int free_places = room(p, now);
 		struct broker_receive_options options = {
 			.max = free_places < batch ? free_places : batch,

@@ -56,6 +56,8 @@ void job_move(struct job *job, enum job_phase phase)
 {
 	struct pipeline *p = job->pipeline;
 
+	if (phase == JOB_TO_DELETE && p->phase[phase].n == 0)
+		p->delete_by = mono_add_ms(mono_now(), DELETE_LINGER_MS);
 	list_remove(&p->phase[job->phase], job);
 	job->phase = phase;
 	list_append(&p->phase[phase], job);
@@ -173,6 +175,10 @@ static mono_time next_deadline(struct pipeline *p, mono_time now)
 
 	if (p->phase[JOB_SETTLING].n)
 		sooner(&deadline, p->settle_by);
+	if (p->phase[JOB_TO_DELETE].n)
+		sooner(&deadline, p->delete_by);
+	if (p->receive_at.ns > now.ns)
+		sooner(&deadline, p->receive_at);
 	if (p->database_failures)
 		sooner(&deadline, p->database_at);
 	if (p->broker_failures)

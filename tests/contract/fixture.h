@@ -4,7 +4,10 @@
 #ifndef TESTS_CONTRACT_FIXTURE_H
 #define TESTS_CONTRACT_FIXTURE_H
 
+#include "base/clock.h"
 #include "store/db.h"
+
+#include <time.h>
 
 /* cmocka group fixtures: fixture_start starts the server and migrates; fixture_start_bare leaves it without
  * usher's database. */
@@ -29,5 +32,17 @@ char *fixture_text(struct db *db, const char *sql);  /* the same as text, "" for
 #define assert_code(code, want, err) fixture_assert_code(code, want, err, __FILE__, __LINE__)
 #define assert_done(code, err) assert_code(code, 0, err)
 void fixture_assert_code(int code, int want, const struct usher_error *err, const char *file, int line);
+
+/* Waits for a condition; a test that waits in vain fails on this line. */
+#define WAIT_DEADLINE_MS 15000
+#define WAIT_FOR(condition)                                                                                  \
+	do {                                                                                                 \
+		mono_time begun_ = mono_now();                                                               \
+		while (!(condition)) {                                                                       \
+			if (mono_since_ms(begun_, mono_now()) > WAIT_DEADLINE_MS)                            \
+				fail_msg("in vain: %s", #condition);                                         \
+			nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);                           \
+		}                                                                                            \
+	} while (0)
 
 #endif

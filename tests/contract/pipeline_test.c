@@ -16,19 +16,6 @@
 
 #include <cmocka.h>
 
-#define DEADLINE_MS 15000
-
-/* Waits for a condition; a test that waits in vain fails on this line. */
-#define WAIT_FOR(condition)                                                                                  \
-	do {                                                                                                 \
-		mono_time begun_ = mono_now();                                                               \
-		while (!(condition)) {                                                                       \
-			if (mono_since_ms(begun_, mono_now()) > DEADLINE_MS)                                 \
-				fail_msg("in vain: %s", #condition);                                         \
-			nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);                           \
-		}                                                                                            \
-	} while (0)
-
 static struct config config;
 static struct engine *engine;
 static struct db *db;
@@ -358,6 +345,23 @@ static void another_workers_lease_is_respected(void **state)
 	each_sent_once(1);
 }
 
+/* One message every few milliseconds: receives and deletes are shared, and no message waits long. */
+static void a_trickle_is_gathered(void **state)
+{
+	struct channel_counters *c = &engine->counters.channel[CHANNEL_EMAIL];
+
+	(void)state;
+	start_pipeline();
+	for (int i = 0; i < 100; i++) {
+		put_events(i, 1);
+		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	}
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(100);
+	assert_int_equal(counter_get(&c->delivered), 100);
+	assert_true(scripted_calls(OP_RECEIVE) + scripted_calls(OP_DELETE) <= 60);
+}
+
 /* -- Relay ----------------------------------------------------------------------------------- */
 
 static void start_relay(void)
@@ -454,6 +458,7 @@ int main(void)
 		T(a_stop_notes_a_send_without_an_answer_as_ambiguous),
 		T(a_database_that_dies_during_sends_costs_no_second_send),
 		T(another_workers_lease_is_respected),
+		T(a_trickle_is_gathered),
 		T(a_sign_up_succeeds_while_the_broker_is_down),
 		T(an_event_that_is_refused_alone_holds_nobody_up),
 		T(two_relays_publish_each_event_once),

@@ -17,21 +17,9 @@
 
 #include <cmocka.h>
 
-#define DEADLINE_MS 15000
 #define EVENT                                                                                                \
 	"{\"eventId\":\"%s\",\"type\":\"user-signup\",\"userId\":\"u-%s\",\"email\":\"%s@example.com\","     \
 	"\"name\":\"김하늘\"}"
-
-/* Waits for a condition; a test that waits in vain fails on this line. */
-#define WAIT_FOR(condition)                                                                                  \
-	do {                                                                                                 \
-		mono_time begun_ = mono_now();                                                               \
-		while (!(condition)) {                                                                       \
-			if (mono_since_ms(begun_, mono_now()) > DEADLINE_MS)                                 \
-				fail_msg("in vain: %s", #condition);                                         \
-			nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);                           \
-		}                                                                                            \
-	} while (0)
 
 static struct config config;
 static struct engine *engine;
