@@ -97,7 +97,8 @@ static void ask(struct aws_lookup *lookup, const char *url, const char *header)
 		.headers = headers,
 		.timeout_ms = AWS_LOCAL_TIMEOUT_MS,
 		.connect_timeout_ms = AWS_LOCAL_TIMEOUT_MS,
-		.ca_file = lookup->settings->ca_bundle };
+		.ca_file = lookup->settings->ca_bundle,
+		.secret = true };
 
 	lookup->call = http_start(lookup->http, &request, on_document, lookup);
 }

@@ -46,7 +46,8 @@ static void ask(struct aws_lookup *lookup, const char *method, const char *path,
 		.headers = headers,
 		.timeout_ms = IMDS_TIMEOUT_MS,
 		.connect_timeout_ms = IMDS_TIMEOUT_MS,
-		.ca_file = lookup->settings->ca_bundle };
+		.ca_file = lookup->settings->ca_bundle,
+		.secret = true };
 
 	address(lookup, base);
 	snprintf(url, sizeof url, "%s%s%s", base, path, rest);

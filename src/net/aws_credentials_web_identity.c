@@ -170,7 +170,8 @@ static void ask(struct aws_lookup *lookup, const char *url, const char *session)
 		.body_len = form.len,
 		.timeout_ms = AWS_STS_TIMEOUT_MS,
 		.connect_timeout_ms = AWS_STS_TIMEOUT_MS,
-		.ca_file = lookup->settings->ca_bundle };
+		.ca_file = lookup->settings->ca_bundle,
+		.secret = true };
 	if (form.failed)
 		aws_lookup_failed(lookup, USHER_ECONFIG, "the token is longer than STS takes");
 	else

@@ -33,6 +33,7 @@ struct http_call {
 	bool too_long;   /* the answer */
 	bool too_large;  /* the request: it was not started */
 	bool was_signed; /* the easy handle holds a signature's settings */
+	bool secret;
 	char curl_words[CURL_ERROR_SIZE];
 };
 
@@ -127,6 +128,14 @@ static struct http_call *call_take(struct http *http)
 	return call;
 }
 
+static void wipe(struct http_call *call)
+{
+	mem_wipe(call->request.data, call->request.cap);
+	mem_wipe(call->answer.data, call->answer.cap);
+	mem_wipe(call->header_text.data, call->header_text.cap);
+	curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, NULL); /* they were in there */
+}
+
 /* Off the multi handle and back among the idle ones. */
 static void call_give_back(struct http_call *call)
 {
@@ -134,6 +143,8 @@ static void call_give_back(struct http_call *call)
 
 	curl_loop_remove(http->cl, call->easy);
 	loop_timer_stop(call->timer);
+	if (call->secret)
+		wipe(call);
 	if (call->previous)
 		call->previous->next = call->next;
 	else
@@ -327,6 +338,7 @@ struct http_call *http_start(
 	call->done = done;
 	call->arg = arg;
 	call->too_long = call->too_large = false;
+	call->secret = request->secret;
 	call->curl_words[0] = '\0';
 	call->started = mono_now();
 	set_target(call, request);

@@ -55,6 +55,7 @@ struct http_request {
 	const char *ca_file;                    /* NULL: the system's */
 	const struct http_signature *signature; /* NULL: not signed. Copied */
 	size_t answer_max;                      /* bytes of the answer's body; 0: HTTP_ANSWER_MAX */
+	bool secret; /* headers, body and answer are overwritten when the call has ended */
 };
 
 struct http_answer {
