@@ -14,7 +14,7 @@ say         = $(if $(V),,@echo '  $(1)' &&) # what is being made, instead of the
 DEPS_BUILD = gcc make pkg-config libc6-dev libncurses-dev libcurl4-openssl-dev libcjson-dev libmariadb-dev libinih-dev \
              libmicrohttpd-dev libuv1-dev libssl-dev zlib1g-dev libexpat1-dev
 DEPS_TEST  = mariadb-server-core mariadb-client-core libcmocka-dev python3 python3-pytest python3-pymysql \
-             python3-aiosmtpd python3-pyte python3-pexpect python3-botocore tmux curl jq mandoc openssl
+             python3-aiosmtpd python3-pyte python3-pexpect python3-botocore tmux curl jq mandoc openssl npm
 DEPS_LINT  = clang-format clang-tidy cppcheck clang libclang-rt-14-dev
 
 # -- Flags ------------------------------------------------------------------------------------
@@ -84,7 +84,8 @@ define need
 	   echo "This system has no apt-get. Install what these Debian packages hold, then run make again:"; \
 	   echo "  $(1)" | fold -s -w 100; exit 1; fi; \
 	 missing=; for p in $(1); do \
-	   dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; done; \
+	   [ $$p = npm ] && command -v npm >/dev/null && continue; \
+   dpkg-query -W -f '$${db:Status-Status}\n' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; done; \
 	 [ -z "$$missing" ] && exit 0; \
 	 sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	 echo "Installing:$$missing"; \
@@ -92,6 +93,16 @@ define need
 endef
 deps: ## install the Debian packages that are missing
 	$(call need,$(DEPS_BUILD) $(DEPS_TEST))
+# SNS and SQS for the tests of the aws driver, and the node it needs: from the lock file, whatever registry npm uses.
+AWS_SERVER = build/aws
+deps-aws: $(AWS_SERVER)/installed
+$(AWS_SERVER)/installed: $(wildcard tests/aws/*.json tests/aws/*.mjs)
+	@command -v npm >/dev/null || { echo "deps-aws needs npm: run make deps, or install it"; exit 1; }
+	@mkdir -p $(AWS_SERVER)
+	@cp $^ $(AWS_SERVER)/
+	$(call say,npm $(AWS_SERVER)) npm --prefix $(AWS_SERVER) --loglevel=error ci --ignore-scripts --no-audit --no-fund > $(AWS_SERVER)/npm.log 2>&1 || \
+	  { cat $(AWS_SERVER)/npm.log; exit 1; }
+	@touch $@
 deps-lint:
 	$(call need,$(DEPS_BUILD) $(DEPS_TEST) $(DEPS_LINT))
 
@@ -104,6 +115,7 @@ $(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(BUILD)/obj/tests/co
 	$(call say,ld  $@) $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIB_LIBS) -lssl -lcmocka
 $(BUILD)/tests/contract/pipeline_test: $(BUILD)/obj/tests/contract/scripted.o
 $(BUILD)/tests/contract/broker_test: $(addprefix $(BUILD)/obj/tests/contract/,broker_suite.o broker_party.o)
+$(BUILD)/tests/contract/broker_aws_test: $(addprefix $(BUILD)/obj/tests/contract/,broker_suite.o broker_party.o aws_fixture.o)
 # Parts of ui that need no terminal: their tests are named ui_*.
 UI_PURE = $(call obj,ui/text.c ui/format.c ui/table.c ui/lines.c ui/facts.c)
 $(BUILD)/tests/unit/ui_%: $(BUILD)/obj/tests/unit/ui_%.o $(UI_PURE) $(BUILD)/libusher.a
@@ -123,11 +135,11 @@ demo: deps ## show the whole of it at work: 200 sign-ups through planned faults,
 	@$(MAKE) -j$(JOBS) all
 	@$(PYTHON) tests/demo/demo.py --build $(BUILD)
 check: deps ## every test: unit, contract, system, console
-	@$(MAKE) -j$(JOBS) all unit-bins contract-bins aws-bins WERROR=-Werror
+	@$(MAKE) -j$(JOBS) all unit-bins contract-bins aws-bins deps-aws WERROR=-Werror
 	@$(run) $(call bin,$(UNIT) $(CONTRACT)) tests/system tests/console
 unit: unit-bins ## tests of single parts, without outside services
 	@$(run) $(call bin,$(UNIT))
-contract: contract-bins ## tests of broker and store on a private mariadbd
+contract: contract-bins deps-aws ## tests of broker and store on a private mariadbd
 	@$(run) $(call bin,$(CONTRACT))
 system: all aws-bins ## tests of the running daemon against stand-ins for mail and coupon service; T=... picks
 	@$(run) tests/system $(if $(T),-k '$(T)')
@@ -202,5 +214,5 @@ clean: ## remove everything built
 	rm -rf build
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
-.PHONY: all deps deps-lint demo check unit contract system console asan tsan fuzz bench lint install clean help force \
+.PHONY: all deps deps-aws deps-lint demo check unit contract system console asan tsan fuzz bench lint install clean help force \
         unit-bins contract-bins aws-bins bench-bins fuzz-bins lint-includes lint-format lint-tidy lint-cppcheck lint-analyzer

@@ -10,7 +10,8 @@
  * borrowed for the callback unless it says otherwise. Delivery is at least once; order is not promised. A
  * late settle: a receipt is good until its message was received again by somebody. Deleting or hiding with an
  * older receipt fails for that entry with USHER_ESTALE and changes nothing; a message that is gone already
- * counts as deleted. Deleting is idempotent. */
+ * counts as deleted. Deleting is idempotent. On drivers that settle silently, some late settles are not told
+ * from good ones: they end with 0, and change nothing all the same. */
 #ifndef BROKER_BROKER_H
 #define BROKER_BROKER_H
 
@@ -48,7 +49,7 @@ typedef void broker_receive_done(
 struct broker_listing {
 	struct message **messages; /* owned by the callback */
 	size_t n;
-	bool exact; /* every message that stood there is in it */
+	bool exact; /* every message that stood there is in it, as far as the queue's own count says */
 };
 typedef void broker_browse_done(
         void *arg, const struct broker_listing *listing, const struct usher_error *err);
@@ -69,6 +70,11 @@ struct broker_ops {
 	const char *name;
 	size_t batch_max;   /* entries in one publish, send, delete or hide */
 	size_t receive_max; /* messages in one receive */
+	/* Where drivers differ. What is false is what one would wish. */
+	bool settles_silently; /* a late settle, and a receipt that is none, may end with 0, without effect */
+	bool looks_count;      /* a look is a receive, and brings a message nearer to its queue's redrive
+	                          policy: look only at queues that have none (DLQs) */
+	bool dlq_counts_on;    /* a message moved by the redrive policy keeps its receive_count */
 
 	/* To the topic: a copy to every subscribed queue. */
 	void (*publish)(struct broker *b, const struct broker_outgoing *batch, size_t n,
@@ -82,8 +88,9 @@ struct broker_ops {
 	        broker_batch_done *done, void *arg);
 	void (*hide_batch)(struct broker *b, const char *queue, const struct broker_visibility *batch,
 	        size_t n, broker_batch_done *done, void *arg); /* ChangeMessageVisibilityBatch */
-	/* Looking: changes nothing that matters (no receive that brings a message nearer to its redrive
-	 * policy's limit, on drivers that can). The receipts are good for delete_batch for a short while. */
+	/* Looking: changes nothing that matters (but see looks_count). A listing that is full (n is max) is a
+	 * page: the next browse, begun soon, goes on behind it. The receipts are good for delete_batch for a
+	 * short while. */
 	void (*browse)(struct broker *b, const char *queue, size_t max, broker_browse_done *done, void *arg);
 	void (*depths)(struct broker *b, const char *queue, broker_depths_done *done, void *arg);
 	/* Ends all long polls under way: each answers with what it has, or 0 messages. */

@@ -37,7 +37,7 @@ struct message {
 	char *body;    /* body_len bytes, and a NUL */
 	size_t body_len;
 	struct message_attributes attributes;
-	int receive_count; /* this receive included */
+	int receive_count; /* this receive included; see broker_ops.dlq_counts_on */
 	wall_time sent_at; /* into this queue */
 };
 
@@ -50,6 +50,8 @@ void message_free(struct message *message); /* frees the members and itself; NUL
 #define ATTRIBUTE_EVENT_ID "usher.event_id"
 #define ATTRIBUTE_SOURCE_QUEUE "usher.source_queue"
 #define ATTRIBUTE_ENCODING "content-encoding"
+/* On what is published: the user's messages stay in order on a FIFO topic; when absent, each event is on its own. */
+#define ATTRIBUTE_USER_ID "usher.user_id"
 
 /* How exactly a number is known. */
 enum exactness { EXACT, APPROXIMATE, STALE };

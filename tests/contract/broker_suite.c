@@ -92,6 +92,14 @@ static int hide_one(const char *queue, const char *receipt, int64_t visibility_m
 	return party.results[0].code;
 }
 
+/* A settle that came late changes nothing; drivers that can, say so. */
+static void assert_late(int code)
+{
+	if (party.broker->ops->settles_silently && code == 0)
+		return;
+	assert_int_equal(code, USHER_ESTALE);
+}
+
 /* -- Sending --------------------------------------------------------------------------------- */
 
 static void publish_reaches_every_queue(void **state)
@@ -245,9 +253,9 @@ static void a_late_settle_changes_nothing(void **state)
 	send_text("contended");
 	OWNED char *late = mem_string(receive_one(suite->queue, DEADLINE_MS, suite->unit_ms)->receipt);
 	OWNED char *good = mem_string(receive_one(suite->queue, DEADLINE_MS, LONG_MS)->receipt);
-	assert_int_equal(delete_one(suite->queue, late), USHER_ESTALE);
-	assert_true(strlen(party.results[0].message) > 0);
-	assert_int_equal(hide_one(suite->queue, late, 0), USHER_ESTALE);
+	assert_late(delete_one(suite->queue, late));
+	assert_true(party.results[0].code == 0 || strlen(party.results[0].message) > 0);
+	assert_late(hide_one(suite->queue, late, 0));
 	assert_nothing_visible(suite->queue);
 	assert_int_equal(delete_one(suite->queue, good), 0);
 	assert_int_equal(party_browse(&party, suite->queue, 10), 0);
@@ -267,7 +275,7 @@ static void a_batch_of_settles_is_judged_one_by_one(void **state)
 
 	struct broker_visibility hides[] = { { late, 0 }, { b, 0 }, { c, LONG_MS } };
 	assert_int_equal(party_hide(&party, suite->queue, hides, 3), 0);
-	assert_int_equal(party.results[0].code, USHER_ESTALE);
+	assert_late(party.results[0].code);
 	assert_int_equal(party.results[1].code, 0);
 	assert_int_equal(party.results[2].code, 0);
 	assert_string_equal(receive_one(suite->queue, DEADLINE_MS, LONG_MS)->body, "b");
@@ -276,7 +284,7 @@ static void a_batch_of_settles_is_judged_one_by_one(void **state)
 	const char *receipts[] = { b2, late, c };
 	assert_int_equal(party_delete(&party, suite->queue, receipts, 3), 0);
 	assert_int_equal(party.results[0].code, 0);
-	assert_int_equal(party.results[1].code, USHER_ESTALE);
+	assert_late(party.results[1].code);
 	assert_int_equal(party.results[2].code, 0);
 	assert_int_equal(delete_one(suite->queue, again), 0);
 	assert_int_equal(party_depths(&party, suite->queue), 0);
@@ -323,7 +331,8 @@ static void received_too_often_goes_to_the_dlq(void **state)
 	struct message *dead = receive_one(suite->dlq, DEADLINE_MS, LONG_MS);
 	assert_string_equal(dead->body, "poison");
 	assert_string_equal(dead->id, id);
-	assert_int_equal(dead->receive_count, 1);
+	assert_int_equal(
+	        dead->receive_count, party.broker->ops->dlq_counts_on ? suite->max_receive_count + 2 : 1);
 }
 
 /* -- Long polls ------------------------------------------------------------------------------ */
@@ -517,17 +526,48 @@ static void two_workers_share_without_duplicates(void **state)
 static void looking_changes_nothing(void **state)
 {
 	(void)state;
-	send_text("one");
-	send_text("two");
-	for (int i = 0; i < suite->max_receive_count + 2; i++) {
-		assert_int_equal(party_browse(&party, suite->queue, 10), 0);
+	const char *queue = party.broker->ops->looks_count ? suite->dlq : suite->queue;
+	int looks = suite->max_receive_count + 2;
+	struct broker_outgoing batch[] = { text("one"), text("two") };
+	assert_int_equal(party_send(&party, queue, batch, 2), 0);
+	for (int i = 0; i < looks; i++) {
+		assert_int_equal(party_browse(&party, queue, 10), 0);
 		assert_int_equal(party.n, 2);
 		assert_true(party.exact);
 	}
-	assert_int_equal(party_receive(&party, suite->queue, 2, DEADLINE_MS, LONG_MS), 0);
-	assert_int_equal(party.n, 2);
-	assert_int_equal(party.messages[0]->receive_count, 1);
-	assert_int_equal(party.messages[1]->receive_count, 1);
+	for (int seen = 0; seen < 2; seen++) {
+		struct message *got = receive_one(queue, DEADLINE_MS, LONG_MS);
+		assert_int_equal(got->receive_count, party.broker->ops->looks_count ? looks + 1 : 1);
+	}
+	assert_nothing_visible(queue);
+}
+
+/* Page by page, each but the last full; each message once. */
+static void a_long_queue_is_seen_in_pages(void **state)
+{
+	(void)state;
+	bool seen[25] = { false };
+	char bodies[5][16];
+	struct broker_outgoing batch[5];
+	for (int i = 0; i < 25; i++) {
+		snprintf(bodies[i % 5], sizeof bodies[0], "%d", i);
+		batch[i % 5] = text(bodies[i % 5]);
+		if (i % 5 == 4)
+			assert_int_equal(party_send(&party, suite->dlq, batch, 5), 0);
+	}
+	for (int page = 0; page < 3; page++) {
+		assert_int_equal(party_browse(&party, suite->dlq, 10), 0);
+		assert_int_equal(party.n, page < 2 ? 10 : 5);
+		assert_false(party.exact);
+		for (size_t i = 0; i < party.n; i++) {
+			int k = atoi(party.messages[i]->body);
+			assert_false(seen[k]);
+			seen[k] = true;
+		}
+	}
+	assert_int_equal(party_browse(&party, suite->dlq, 100), 0);
+	assert_int_equal(party.n, 25);
+	assert_true(party.exact);
 }
 
 static void what_was_seen_can_be_deleted(void **state)
@@ -595,7 +635,7 @@ static void what_is_no_receipt_is_refused(void **state)
 	const char *bad[] = { "", "x", "1", "1.", ".1", "1.1x", "-1.1", "99999999999999999999.1",
 		"1' OR '1'='1.1" };
 	assert_int_equal(party_delete(&party, suite->queue, bad, ARRAY_LEN(bad)), 0);
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+	for (size_t i = 0; i < ARRAY_LEN(bad) && !party.broker->ops->settles_silently; i++)
 		assert_int_not_equal(party.results[i].code, 0);
 	assert_string_equal(receive_one(suite->queue, DEADLINE_MS, LONG_MS)->body, "safe");
 }
@@ -626,6 +666,7 @@ int broker_suite_run(const char *name, const struct broker_suite *driver)
 		T(a_receive_begun_in_a_callback_looks_too),
 		T(two_workers_share_without_duplicates),
 		T(looking_changes_nothing),
+		T(a_long_queue_is_seen_in_pages),
 		T(what_was_seen_can_be_deleted),
 		T(a_cut_listing_says_so),
 		T(depths_tell_what_stands_where),
