@@ -81,7 +81,7 @@ def test_on_every_screen(poisoned, console, kind):
     t.press("2")
     t.wait_for("EXPIRES", "SMTP 550")
     t.press("3")
-    t.wait_for("[3 Failed]", "status: any", "SMTP 550")
+    t.wait_for("[3 Failed]", "status: any", "1-2 of 2", "TRIES", "SMTP 550")
     t.press("enter")
     t.wait_for("> Detail", "PAYLOAD", "Why")
     for key in ("pgdn", "pgdn", "G", "g", "q", "v"):
