@@ -1,5 +1,6 @@
-"""Every kind of request that is signed, recomputed by botocore: JSON and Query protocol, with and without a session
-token, bodies in any script, large and empty ones, and keys that hold every character keys can hold."""
+"""Every kind of request that is signed, recomputed by botocore: what the driver sends in each of its operations, and
+calls of both protocols with and without a session token, bodies in any script, large and empty ones, and keys that hold
+every character keys can hold."""
 
 import dataclasses
 import json
@@ -70,14 +71,23 @@ def recorder():
 
 
 @pytest.fixture(scope="module")
-def program(build):
-    made = build / "tests" / "aws" / "sign"
-    assert made.exists(), f"{made} is not built: make aws-bins"
-    return made
+def run(build):
+    """run(program, arguments..., session_token=, secret_key=): one of tests/aws, on keys of the environment."""
+    def run_one(program, *arguments, session_token=None, secret_key=SECRET_KEY):
+        made = build / "tests" / "aws" / program
+        assert made.exists(), f"{made} is not built: make aws-bins"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        environment |= {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": secret_key}
+        environment |= {"AWS_SESSION_TOKEN": session_token} if session_token else {}
+        done = subprocess.run([made, *arguments], env=environment, timeout=60, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert secret_key not in done.stdout + done.stderr
+    return run_one
 
 
 @pytest.fixture
-def send(program, recorder, tmp_path):
+def send(run, recorder, tmp_path):
     """send(calls, session_token) -> the requests that arrived, one a call."""
     def send_all(calls, session_token=None, region=REGION, secret_key=SECRET_KEY):
         arguments = []
@@ -85,14 +95,8 @@ def send(program, recorder, tmp_path):
             path = tmp_path / str(number)
             path.write_bytes(body)
             arguments += [service, target, str(path)]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        environment |= {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": secret_key}
-        environment |= {"AWS_SESSION_TOKEN": session_token} if session_token else {}
         before = len(recorder.requests)
-        done = subprocess.run([program, recorder.url + "/", region, *arguments], env=environment, timeout=60,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert secret_key not in done.stdout + done.stderr
+        run("sign", recorder.url + "/", region, *arguments, session_token=session_token, secret_key=secret_key)
         arrived = recorder.requests[before:]
         assert [request.body for request in arrived] == [body for _, _, body in calls]
         return arrived
@@ -100,6 +104,31 @@ def send(program, recorder, tmp_path):
 
 
 TOKENS = pytest.mark.parametrize("session_token", [None, SESSION_TOKEN], ids=["no token", "session token"])
+
+
+def service_answer(request):
+    """Enough for the driver to go on: a queue's url, and nothing else."""
+    if request.action == "GetQueueUrl":
+        name = json.loads(request.body)["QueueName"]
+        return json.dumps({"QueueUrl": f"http://{request.headers['host']}/000000000000/{name}"}).encode()
+    return b"<PublishBatchResponse/>" if request.action == "PublishBatch" else b"{}"
+
+
+DRIVER_ACTIONS = {"GetQueueUrl": "sqs", "PublishBatch": "sns", "SendMessageBatch": "sqs", "ReceiveMessage": "sqs",
+                  "ChangeMessageVisibilityBatch": "sqs", "DeleteMessageBatch": "sqs", "GetQueueAttributes": "sqs"}
+
+
+@TOKENS
+@pytest.mark.parametrize("suffix", ["", ".fifo"], ids=["plain", "fifo"])
+def test_all_that_the_driver_sends(run, session_token, suffix):
+    server = Recorder(service_answer)
+    try:
+        run("driver", server.url, REGION, f"welcome-email{suffix}", TOPIC + suffix, BODY, session_token=session_token)
+    finally:
+        server.close()
+    assert {request.action for request in server.requests} == set(DRIVER_ACTIONS)
+    for request in server.requests:
+        check(request, SECRET_KEY, DRIVER_ACTIONS[request.action], REGION, ACCESS_KEY, session_token)
 
 
 @TOKENS
