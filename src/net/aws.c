@@ -41,24 +41,6 @@ struct aws_call {
 
 /* -- Clients ---------------------------------------------------------------------------------- */
 
-/* The regions of China and of the isolated partitions have domains of their own. */
-static const char *domain_of(const char *region)
-{
-	static const struct {
-		const char *prefix, *domain;
-	} domains[] = {
-		{ "cn-", "amazonaws.com.cn" },
-		{ "us-isob-", "sc2s.sgov.gov" },
-		{ "us-iso-", "c2s.ic.gov" },
-		{ "eusc-", "amazonaws.eu" },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(domains); i++)
-		if (strncmp(region, domains[i].prefix, strlen(domains[i].prefix)) == 0)
-			return domains[i].domain;
-	return "amazonaws.com";
-}
-
 /* With the path "/", which is all that is signed right. */
 static char *endpoint_text(const struct aws_client_settings *settings)
 {
@@ -70,7 +52,7 @@ static char *endpoint_text(const struct aws_client_settings *settings)
 		snprintf(text, sizeof text, "%s%s", given, given[len - 1] == '/' ? "" : "/");
 	} else {
 		snprintf(text, sizeof text, "https://%s.%s.%s/", settings->service, settings->region,
-		        domain_of(settings->region));
+		        aws_domain(settings->region));
 	}
 	return mem_string(text);
 }

@@ -59,4 +59,8 @@ void aws_provider_get(struct aws_provider *provider, aws_credentials_done *done,
 /* A service called the credentials expired or invalid: the next get waits for new ones. */
 void aws_provider_refresh(struct aws_provider *provider);
 
+/* Where the services of a region are: SERVICE.REGION.DOMAIN. The regions of China and of the isolated
+ * partitions have domains of their own. */
+const char *aws_domain(const char *region);
+
 #endif

@@ -250,6 +250,23 @@ static enum aws_reach reach_of(const char *scheme, char *host)
 	                                       : AWS_REACH_OPEN;
 }
 
+const char *aws_domain(const char *region)
+{
+	static const struct {
+		const char *prefix, *domain;
+	} domains[] = {
+		{ "cn-", "amazonaws.com.cn" },
+		{ "us-isob-", "sc2s.sgov.gov" },
+		{ "us-iso-", "c2s.ic.gov" },
+		{ "eusc-", "amazonaws.eu" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(domains); i++)
+		if (strncmp(region, domains[i].prefix, strlen(domains[i].prefix)) == 0)
+			return domains[i].domain;
+	return "amazonaws.com";
+}
+
 /* With curl's parser, because it is curl that will go there. */
 enum aws_reach aws_url_reach(const char *url)
 {

@@ -150,8 +150,7 @@ static void endpoint(const struct aws_lookup *lookup, char out[AWS_URL_MAX])
 	else if (!region)
 		snprintf(out, AWS_URL_MAX, "https://sts.amazonaws.com/");
 	else
-		snprintf(out, AWS_URL_MAX, "https://sts.%s.amazonaws.com%s/", region,
-		        strncmp(region, "cn-", 3) == 0 ? ".cn" : "");
+		snprintf(out, AWS_URL_MAX, "https://sts.%s.%s/", region, aws_domain(region));
 }
 
 static void ask(struct aws_lookup *lookup, const char *url, const char *session)
