@@ -12,7 +12,6 @@
 #define WAITING_TOO_LONG_S 300
 #define OUTBOX_TOO_LONG_S 60
 #define FAILING_SHARE 0.1
-#define VERDICT_LABEL 3
 
 enum role role_of_status(const char *status)
 {

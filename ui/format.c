@@ -20,6 +20,7 @@ struct figure figure_get(const cJSON *object, const char *key)
 	ret.kind = !strcmp(exactness, "exact")   ? FIGURE_EXACT
 	           : !strcmp(exactness, "stale") ? FIGURE_STALE
 	                                         : FIGURE_APPROXIMATE;
+	ret.rough = ret.kind == FIGURE_APPROXIMATE;
 	return ret;
 }
 
@@ -66,7 +67,7 @@ void format_figure(struct buf *out, struct figure f, int64_t age_s, int width)
 		buf_putc(out, '?');
 		return;
 	}
-	const char *mark = f.kind == FIGURE_APPROXIMATE ? "~" : "";
+	const char *mark = f.rough ? "~" : "";
 	struct buf b = BUF(128);
 	for (int step = 0; step < 4; step++) { /* each step is shorter than the one before */
 		buf_clear(&b);

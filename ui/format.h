@@ -18,6 +18,7 @@
 struct figure {
 	enum { FIGURE_NONE, FIGURE_EXACT, FIGURE_APPROXIMATE, FIGURE_STALE } kind;
 	int64_t value;
+	bool rough; /* approximate, however old */
 };
 struct figure figure_get(const cJSON *object, const char *key);
 /* At least `least`, so far as is known: something may be wrong. */

@@ -61,6 +61,7 @@ void facts_attempts(struct lines *l, const cJSON *item, wall_time now);
 void facts_payload(struct lines *l, const cJSON *item);
 void facts_audit(struct lines *l, const cJSON *items, wall_time now);
 
+#define VERDICT_LABEL 3
 /* Is anything wrong? Worst first, labelled "!!" or "!"; one line "ok" when nothing is (GET /v1/status). */
 void facts_verdict(struct lines *l, const cJSON *status, wall_time now);
 

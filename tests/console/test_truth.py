@@ -72,6 +72,9 @@ def test_gone_and_back_keeps_place_and_marks(fake, console):
     text = t.wait_for(re.compile(r"daemon unreachable since \d\d:\d\d:\d\d \(\d+s\) - retrying"))
     assert "김" in text or "SMTP 550" in text, "what was known stays on the screen"
     assert t.attributes("email").fg != bright.fg or bright.bold, "and is dimmed"
+    t.press("1")
+    t.wait_for(re.compile(r"!! not known now; this is as of \d\d:\d\d:\d\d"))
+    t.press("3")
     age = re.compile(r"since \S+ \((\d+)s\)")
     first = int(age.search(text).group(1))
     t.wait(lambda: int(age.search(t.text()).group(1)) > first, "its age grows")

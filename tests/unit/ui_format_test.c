@@ -51,8 +51,8 @@ static void tells_exact_approximate_stale_and_unknown(void **state)
 static void shortens_figures_before_cutting_them(void **state)
 {
 	(void)state;
-	struct figure exact = { FIGURE_EXACT, 2000000 }, stale = { FIGURE_STALE, 2000000 },
-	              about = { FIGURE_APPROXIMATE, 12345 };
+	struct figure exact = { FIGURE_EXACT, 2000000, false }, stale = { FIGURE_STALE, 2000000, false },
+	              about = { FIGURE_APPROXIMATE, 12345, true };
 	EXPECT(format_figure(&b, exact, 0, 9), "2,000,000");
 	EXPECT(format_figure(&b, exact, 0, 8), "2.0M");
 	EXPECT(format_figure(&b, stale, 8, 18), "2,000,000 (8s old)");
@@ -60,6 +60,8 @@ static void shortens_figures_before_cutting_them(void **state)
 	EXPECT(format_figure(&b, stale, 8, 13), "2.0M (8s)");
 	EXPECT(format_figure(&b, stale, 8, 5), "2.0M!");
 	EXPECT(format_figure(&b, about, 0, 6), "~12k");
+	about.kind = FIGURE_STALE;
+	EXPECT(format_figure(&b, about, 8, 20), "~12,345 (8s old)");
 }
 
 static void counts_spans_and_rates(void **state)

@@ -36,6 +36,11 @@ static double number(const cJSON *object, const char *key)
 static void draw_verdict(const struct console *c, struct at *at)
 {
 	struct lines v = { .width = at->width - 2 };
+	struct buf age = BUF(256);
+	v.label_width = VERDICT_LABEL;
+	if (age_text(&age, c->status_at, c->now)) /* "nothing is wrong" would be a guess */
+		lines_addf(&v, ROLE_BAD, "!!", "not known now; this is %s:", buf_str(&age));
+	buf_free(&age);
 	facts_verdict(&v, c->status, c->now);
 	int most = at->end - at->y > 18 + VERDICT_LINES_MAX ? at->end - at->y - 18 : VERDICT_LINES_MAX;
 	int shown = v.count > most ? most - 1 : v.count;
@@ -81,12 +86,14 @@ static void draw_figures(const struct console *c, const cJSON *ch, const struct 
 {
 	static const char *const keys[FIGURES] = { "visible", "in_flight", "retrying", "dlq_depth", "dead" };
 	int w = figure_width(at->width), x = at->x + NAME_WIDTH;
+	bool whole = seconds_between(c->status_at, c->now) > OLD_AFTER_S;
 	struct buf b = BUF(256);
 	paint(at->y, at->x + 1, NAME_WIDTH - 1, ROLE_TITLE, TEXT_LEFT, word(ch, "name"));
 	for (int i = 0; i < FIGURES; i++, x += w) {
 		struct figure f = aged(figure_get(ch, keys[i]), c);
 		buf_clear(&b);
-		format_figure(&b, f, age_of(c, time_get(ch, "depth_at")), w - 1);
+		/* when all are old, all read alike */
+		format_figure(&b, f, age_of(c, time_get(ch, "depth_at")), whole ? w - 2 : w - 1);
 		enum role role = f.kind == FIGURE_STALE || f.kind == FIGURE_NONE ? ROLE_FAINT : ROLE_NORMAL;
 		if (role == ROLE_NORMAL && i >= 3 && f.value > 0)
 			role = ROLE_WARN;
@@ -242,14 +249,24 @@ static void draw_daemon(const struct console *c, const struct at *at)
 	buf_free(&b);
 }
 
+static void draw_no_status(const struct console *c, struct rect area)
+{
+	struct lines l = { .width = area.width - 4 };
+	if (c->down)
+		lines_addf(&l, ROLE_NORMAL, NULL,
+		        "The daemon has not answered since this console was opened.\n\n%s", c->down_why);
+	else
+		lines_add(&l, ROLE_FAINT, NULL, "Asking the daemon ...");
+	paint_lines(&l, 0, (struct rect){ area.y + 1, area.x + 2, area.height - 1, area.width - 4 });
+	lines_clear(&l);
+}
+
 static void overview_draw(void *state, const struct console *c, struct rect area)
 {
 	(void)state;
 	struct at at = { area.y, area.y + area.height, area.x, area.width };
 	if (!c->status) {
-		if (!c->down)
-			paint(area.y + 1, area.x + 2, area.width - 2, ROLE_FAINT, TEXT_CLIP,
-			        "Asking the daemon ...");
+		draw_no_status(c, area);
 		return;
 	}
 	draw_verdict(c, &at);
