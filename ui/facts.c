@@ -354,10 +354,19 @@ void facts_verdict(struct lines *l, const cJSON *status, wall_time now)
 	int from = l->count;
 	l->label_width = VERDICT_LABEL;
 	verdict_peers(l, status, now, &b);
-	cJSON_ArrayForEach(ch, channels) verdict_breaker(l, ch, now, &b);
+	cJSON_ArrayForEach(ch, channels)
+	{
+		verdict_breaker(l, ch, now, &b);
+	}
 	verdict_outbox(l, status, now, &b);
-	cJSON_ArrayForEach(ch, channels) verdict_flow(l, ch, &b);
-	cJSON_ArrayForEach(ch, channels) verdict_channel(l, ch, &b);
+	cJSON_ArrayForEach(ch, channels)
+	{
+		verdict_flow(l, ch, &b);
+	}
+	cJSON_ArrayForEach(ch, channels)
+	{
+		verdict_channel(l, ch, &b);
+	}
 	if (l->count == from)
 		lines_add(l, ROLE_GOOD, "ok", "nothing is wrong");
 	buf_free(&b);

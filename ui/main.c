@@ -35,7 +35,6 @@ static int run_verb(struct verb_call *call, const struct socket_choice *choice)
 		        call->verb->args_max ? call->verb->args : "no argument",
 		        call->args[call->verb->args_max]);
 	call->client = client_new(choice->path);
-	call->read_only = choice->read_only;
 	call->now = wall_now();
 	int status = call->verb->run(call);
 	client_free(call->client);

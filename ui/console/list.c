@@ -115,7 +115,10 @@ static void take_page(struct list *l, cJSON *json)
 	l->json = json;
 	l->count = cJSON_GetArraySize(items);
 	l->rows = mem_array((size_t)l->count + 1, sizeof *l->rows);
-	cJSON_ArrayForEach(item, items) l->rows[n++] = item;
+	cJSON_ArrayForEach(item, items)
+	{
+		l->rows[n++] = item;
+	}
 }
 
 /* The page on show becomes the one before. `left`: rows on the page that is left. */

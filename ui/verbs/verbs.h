@@ -53,7 +53,6 @@ struct verb_call {
 	char **args;
 	int arg_count;
 	struct client *client;
-	bool read_only;
 	wall_time now;
 };
 
