@@ -23,8 +23,7 @@
  * answers within it, and messages that come to nobody would stay hidden until their visibility timeout. */
 #define AWS_WAKE_GRACE_MS 200
 #define AWS_BROWSE_VISIBILITY_S 60 /* what a look received is hidden for, should it not be handed back */
-#define AWS_BROWSE_GRACE_MS 1000   /* this long after a look, or a delete out of it, the rest is handed back \
-	                            */
+#define AWS_BROWSE_GRACE_MS 1000   /* after a look, or a delete out of it, the rest is handed back */
 #define AWS_BROWSE_LOANS_MAX 1000  /* what was looked at and is handed back; more come back by themselves */
 
 struct aws_broker_settings { /* copied; counters, environment are borrowed */

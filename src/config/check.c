@@ -77,6 +77,25 @@ static void derive_tls(struct load *load)
 	set_origin(load, row("email", "tls"), "from smtp_url");
 }
 
+/* As the AWS SDKs have it. */
+static void derive_region(struct load *load)
+{
+	static const char *const names[] = { "AWS_REGION", "AWS_DEFAULT_REGION" };
+	const struct config_key *key = key_find("aws", "region");
+
+	for (size_t i = 0; i < ARRAY_LEN(names) && !*value_text(load->config, key); i++) {
+		const char *text = environment_get(load->environment, names[i]);
+		if (!text || !*text)
+			continue;
+		struct usher_error err;
+		char from[64];
+		if (value_store(load->config, key, text, &err))
+			load_error(load, names[i], "[aws] region: %s", err.message);
+		snprintf(from, sizeof from, "from %s", names[i]);
+		set_origin(load, row("aws", "region"), from);
+	}
+}
+
 /* -- Checks ------------------------------------------------------------------------------------- */
 
 static void need(struct load *load, const char *section, const char *name, const char *reason)
@@ -110,11 +129,40 @@ static void check_needed(struct load *load)
 		need(load, "database", "migrate_user", "because [database] migrate_password is set");
 }
 
+static bool on_aws(const struct load *load)
+{
+	return strcmp(load->config->broker.driver, "aws") == 0;
+}
+
+static bool fifo(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 5 && strcmp(name + len - 5, ".fifo") == 0;
+}
+
+/* SQS wants a FIFO queue's DLQ to be one too, and an SNS FIFO topic's queues; the embedded broker keeps no
+ * order. */
+static void check_fifo(struct load *load, const char *section, enum channel_id id)
+{
+	const struct config_channel *channel = &load->config->channel[id];
+
+	if (!on_aws(load) && (fifo(channel->queue) || fifo(channel->dlq)))
+		load_error(load, origin(load, section, fifo(channel->queue) ? "queue" : "dlq"),
+		        "[%s] %s: a name that ends in .fifo is for [broker] driver = aws; use letters, "
+		        "digits, - and _",
+		        section, fifo(channel->queue) ? "queue" : "dlq");
+	else if (fifo(channel->queue) != fifo(channel->dlq))
+		load_error(load, origin(load, section, "dlq"),
+		        "[%s] dlq: queue and dlq must both end in .fifo, or neither", section);
+}
+
 static void check_driver(struct load *load)
 {
-	if (strcmp(load->config->broker.driver, "aws") == 0)
-		load_error(load, origin(load, "broker", "driver"),
-		        "[broker] driver: aws is not in this version of usher; use embedded");
+	if (on_aws(load))
+		need(load, "aws", "region", "while [broker] driver is aws (AWS_REGION serves too)");
+	check_fifo(load, "channel.email", CHANNEL_EMAIL);
+	check_fifo(load, "channel.coupon", CHANNEL_COUPON);
 }
 
 static void check_tls(struct load *load)
@@ -190,6 +238,7 @@ void load_check(struct load *load)
 	derive_retry(load, "channel.email");
 	derive_retry(load, "channel.coupon");
 	derive_tls(load);
+	derive_region(load);
 	if (load->database_only)
 		return;
 	check_needed(load);

@@ -15,6 +15,8 @@
 enum config_kind {
 	KIND_TEXT,     /* char *: any text */
 	KIND_NAME,     /* char *: letters, digits, - and _, at most CONFIG_NAME_MAX */
+	KIND_QUEUE,    /* char *: a KIND_NAME, also with .fifo behind it */
+	KIND_TOPIC,    /* char *: a KIND_QUEUE, or the ARN of an SNS topic */
 	KIND_URL,      /* char *: begins with one of `allowed` */
 	KIND_SOCKET,   /* char *: a path short enough for a unix socket */
 	KIND_LISTEN,   /* char *: a loopback address and a port */

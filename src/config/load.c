@@ -267,6 +267,7 @@ static int load_all(const char *path, const char *const *environment, bool datab
 
 	load_begin(&load, database_only, report);
 	load.path = path;
+	load.environment = environment;
 	if (path)
 		load_file(&load, path);
 	profile = profile_choose(&load, environment);

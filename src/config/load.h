@@ -19,10 +19,11 @@
 
 struct load {
 	struct config *config;
-	bool database_only; /* secrets of other sections are not read, nothing else is needed */
-	bool in_profile;    /* usher-PROFILE.ini is being read */
-	FILE *report;       /* may be NULL */
-	const char *path;   /* usher.ini's, where a missing value is told; may be NULL */
+	bool database_only;             /* secrets of other sections are not read, nothing else is needed */
+	bool in_profile;                /* usher-PROFILE.ini is being read */
+	FILE *report;                   /* may be NULL */
+	const char *const *environment; /* may be NULL */
+	const char *path;               /* usher.ini's, where a missing value is told; may be NULL */
 	int errors;
 	struct buf summary; /* as many errors as a struct usher_error holds */
 	char **seen;        /* a row: where the source being read gave it; NULL not yet */

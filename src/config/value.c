@@ -108,6 +108,37 @@ static bool name_valid(const char *text)
 	return strlen(text) <= CONFIG_NAME_MAX;
 }
 
+/* A queue's or topic's; .fifo counts, as SQS has it. */
+static bool queue_name_valid(const char *text)
+{
+	size_t len = strlen(text), suffix = strlen(".fifo");
+	char name[CONFIG_NAME_MAX + 1];
+
+	if (len > CONFIG_NAME_MAX)
+		return false;
+	if (len <= suffix || strcmp(text + len - suffix, ".fifo") != 0)
+		return name_valid(text);
+	snprintf(name, sizeof name, "%.*s", (int)(len - suffix), text);
+	return name_valid(name);
+}
+
+/* NAME, or arn:PARTITION:sns:REGION:ACCOUNT:NAME */
+static bool topic_valid(const char *text)
+{
+	const char *name = text;
+	int colons = 0;
+
+	if (strncmp(text, "arn:", 4) != 0)
+		return queue_name_valid(text);
+	for (const char *c = text; *c; c++)
+		if (*c == ':') {
+			colons++;
+			name = c + 1;
+		}
+	return colons == 5 && strstr(text, ":sns:") && *name && !strpbrk(text, " \t") &&
+	       queue_name_valid(name);
+}
+
 /* 127.0.0.1:9464, localhost:9464, [::1]:9464: what answers there is not protected by anything else. */
 static bool listen_valid(const char *text)
 {
@@ -151,6 +182,10 @@ static bool text_fits(const struct config_key *key, const char *text)
 	switch (key->kind) {
 	case KIND_NAME:
 		return name_valid(text);
+	case KIND_QUEUE:
+		return queue_name_valid(text);
+	case KIND_TOPIC:
+		return topic_valid(text);
 	case KIND_URL:
 		return url_valid(text, key->allowed);
 	case KIND_SOCKET:
@@ -334,6 +369,15 @@ void value_allowed(struct buf *out, const struct config_key *key)
 		break;
 	case KIND_NAME:
 		buf_printf(out, "letters, digits, - and _, at most %d", CONFIG_NAME_MAX);
+		break;
+	case KIND_QUEUE:
+		buf_printf(out, "letters, digits, - and _, at most %d; on aws also with .fifo behind",
+		        CONFIG_NAME_MAX);
+		break;
+	case KIND_TOPIC:
+		buf_printf(out,
+		        "letters, digits, - and _, at most %d, also with .fifo behind; or the topic's ARN",
+		        CONFIG_NAME_MAX);
 		break;
 	case KIND_URL:
 		list_words(out, key->allowed);

@@ -1,12 +1,16 @@
 /* Joins the broker drivers with what they stand on: the embedded one with store/queue.h (siblings do not
- * include each other). Whoever opens a broker here uses it on its own loop's thread. */
+ * include each other), either with the configuration. Whoever opens a broker here uses it on its own loop's
+ * thread. */
 #include "engine/join.h"
 
 #include "base/mem.h"
+#include "broker/aws.h"
 #include "broker/embedded.h"
 #include "engine/engine.h"
 #include "model/failure.h"
 #include "store/queue.h"
+
+#include <string.h>
 
 struct joint {
 	struct db *db;
@@ -106,10 +110,45 @@ struct embedded_storage engine_storage(const struct db_settings *settings)
 	};
 }
 
+static struct broker *open_embedded(
+        struct engine *engine, const struct broker_queue_settings *queues, size_t n, struct loop *loop)
+{
+	struct db_settings db_settings = engine_db_settings(engine->config);
+
+	db_settings.statements = &engine->counters.statements;
+	return embedded_open(
+	        &(struct embedded_settings){
+	                .topic = EMBEDDED_TOPIC,
+	                .queues = queues,
+	                .queue_count = n,
+	                .storage = engine_storage(&db_settings),
+	                .hub = engine->hub,
+	        },
+	        loop);
+}
+
+static struct broker *open_aws(
+        struct engine *engine, const struct broker_queue_settings *queues, size_t n, struct loop *loop)
+{
+	const struct config *config = engine->config;
+
+	return aws_open(
+	        &(struct aws_broker_settings){
+	                .region = config->aws.region,
+	                .endpoint_url = config->aws.endpoint_url,
+	                .profile = config->aws.profile,
+	                .topic = config->aws.topic,
+	                .ca_bundle = config->aws.ca_bundle,
+	                .queues = queues,
+	                .queue_count = n,
+	                .counters = &engine->counters.aws,
+	        },
+	        loop);
+}
+
 struct broker *engine_broker(struct engine *engine, struct loop *loop)
 {
 	const struct config *config = engine->config;
-	struct db_settings db_settings = engine_db_settings(config);
 	struct broker_queue_settings queues[CHANNEL_COUNT];
 	size_t n = 0;
 
@@ -124,13 +163,6 @@ struct broker *engine_broker(struct engine *engine, struct loop *loop)
 				                     QUEUE_SPARE_RECEIVES,
 				.retention_ms = QUEUE_RETENTION_MS,
 			};
-	db_settings.statements = &engine->counters.statements;
-	struct embedded_settings settings = {
-		.topic = EMBEDDED_TOPIC,
-		.queues = queues,
-		.queue_count = n,
-		.storage = engine_storage(&db_settings),
-		.hub = engine->hub,
-	};
-	return embedded_open(&settings, loop);
+	return strcmp(config->broker.driver, "aws") == 0 ? open_aws(engine, queues, n, loop)
+	                                                 : open_embedded(engine, queues, n, loop);
 }

@@ -4,6 +4,7 @@
 #define ENGINE_STATUS_H
 
 #include "base/clock.h"
+#include "broker/aws_counters.h"
 #include "model/delivery.h"
 #include "model/message.h"
 #include "policy/breaker.h"
@@ -46,7 +47,8 @@ struct relay_counters {
 struct counters {
 	struct channel_counters channel[CHANNEL_COUNT];
 	struct relay_counters relay;
-	counter statements; /* database, all threads */
+	struct aws_counters aws; /* requests to SNS and SQS, all threads; 0 with another driver */
+	counter statements;      /* database, all threads */
 	counter signups, acts, refused_acts, api_requests;
 	counter redriven; /* copies sent by the watcher */
 	counter mirror_adopted, mirror_deleted, expired, pruned;

@@ -378,6 +378,41 @@ static void environment_alone_is_enough(void **state)
 	assert_string_equal(f->config->email.from, "a@b.example");
 }
 
+static void aws_needs_a_region(void **state)
+{
+	static const char *const standard[] = { "AWS_DEFAULT_REGION=eu-west-1", "AWS_REGION=ap-northeast-2",
+		NULL };
+	struct fixture *f = *state;
+
+	write_text(f, "usher.ini", NEEDED_INI "\n[broker]\ndriver = aws\n");
+	assert_int_equal(load(f, NULL), USHER_ECONFIG);
+	contains(f->report, "[aws] region is needed while [broker] driver is aws (AWS_REGION serves too)");
+	assert_int_equal(load(f, standard), 0);
+	assert_string_equal(f->config->aws.region, "ap-northeast-2");
+	shows(f->config, "aws", "region", "ap-northeast-2", "from AWS_REGION");
+	write_text(f, "usher.ini", NEEDED_INI "\n[broker]\ndriver = aws\n[aws]\nregion = us-east-1\n");
+	assert_int_equal(load(f, standard), 0);
+	assert_string_equal(f->config->aws.region, "us-east-1");
+}
+
+static void fifo_names_are_for_aws(void **state)
+{
+	struct fixture *f = *state;
+
+	write_text(f, "usher.ini",
+	        NEEDED_INI "\n[broker]\ndriver = aws\n[aws]\nregion = us-east-1\n"
+	                   "topic = arn:aws:sns:us-east-1:123456789012:sign-ups.fifo\n"
+	                   "[channel.email]\nqueue = q.fifo\ndlq = d.fifo\n");
+	assert_int_equal(load(f, NULL), 0);
+	assert_string_equal(f->config->channel[CHANNEL_EMAIL].queue, "q.fifo");
+	assert_string_equal(f->config->aws.topic, "arn:aws:sns:us-east-1:123456789012:sign-ups.fifo");
+	write_text(f, "usher.ini",
+	        NEEDED_INI "\n[broker]\ndriver = aws\n[aws]\nregion = us-east-1\n"
+	                   "[channel.email]\nqueue = q.fifo\n");
+	assert_int_equal(load(f, NULL), USHER_ECONFIG);
+	contains(f->report, "[channel.email] dlq: queue and dlq must both end in .fifo, or neither");
+}
+
 static void misspelt_environment_is_refused(void **state)
 {
 	static const char *const environment[] = { "USHER_DATABASE_PASWORD=x", "USHER_CHANNEL_EMAIL_RATES=1",
@@ -561,7 +596,12 @@ static void bad_values_are_refused_with_what_is_allowed(void **state)
 		{ "channel.email", "enabled = Yes", "use yes or no" },
 		{ "channel.email", "queue = has space", "letters, digits, - and _, at most 80" },
 		{ "channel.email", "queue = 큐", "letters, digits" },
-		{ "channel.email", "queue = q.fifo", "letters, digits" },
+		{ "channel.email", "queue = q.fifo", "is for [broker] driver = aws" },
+		{ "channel.email", "queue = .fifo", "letters, digits" },
+		{ "channel.email", "queue = q.fifo.fifo", "letters, digits" },
+		{ "aws", "topic = arn:aws:sns:eu-west-1:123456789012", "or the topic's ARN" },
+		{ "aws", "topic = arn:aws:sqs:eu-west-1:123456789012:t", "or the topic's ARN" },
+		{ "aws", "topic = a b", "or the topic's ARN" },
 		{ "channel.email",
 		        "queue = "
 		        "a123456789a123456789a123456789a123456789a123456789a123456789a123456789a1234567890",
@@ -575,7 +615,6 @@ static void bad_values_are_refused_with_what_is_allowed(void **state)
 		{ "log", "format = xml", "use text or json" },
 		{ "relay", "batch = 11", "1..10" },
 		{ "broker", "driver = kafka", "use embedded or aws" },
-		{ "broker", "driver = aws", "aws is not in this version of usher; use embedded" },
 		{ "email", "tls = maybe", "use none, starttls or implicit" },
 		{ "email", "smtp_url = mail.example:25", "use smtp:// or smtps://..." },
 		{ "email", "smtp_url = smtp://", "use smtp:// or smtps://..." },
@@ -1067,6 +1106,8 @@ int main(void)
 		TEST(profile_cannot_choose_a_profile),
 		TEST(profile_needs_a_file_to_lie_beside),
 		TEST(environment_alone_is_enough),
+		TEST(aws_needs_a_region),
+		TEST(fifo_names_are_for_aws),
 		TEST(misspelt_environment_is_refused),
 		TEST(channels_inherit_the_retry_schedule),
 		TEST(sockets_follow_run_dir),
