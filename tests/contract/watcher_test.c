@@ -33,6 +33,7 @@ static void default_config(void)
 {
 	const struct db_settings *s = fixture_settings();
 	memset(&config, 0, sizeof config);
+	config.broker.driver = (char *)"embedded";
 	config.database.socket = (char *)s->socket;
 	config.database.user = (char *)s->user;
 	config.database.password = (char *)s->password;
