@@ -30,7 +30,8 @@ struct route {
 	int status;
 	char body[2048];
 	bool hang;
-	int requests;
+	const char *needs, *refusal; /* a request without the text `needs` is answered 400 and this body */
+	atomic_int requests;
 	char seen[SEEN_MAX]; /* the last request, head and body */
 };
 
@@ -102,13 +103,17 @@ static inline void party_serve(struct server *server, struct peer *peer)
 		pthread_mutex_lock(&server->mutex);
 		struct route *route = party_route(p, seen);
 		bool hang = route && route->hang;
+		bool refused = route && route->needs && !strstr(seen, route->needs);
 		if (route) {
 			route->requests++;
 			memcpy(route->seen, seen, sizeof seen);
 		}
+		const char *body = refused ? route->refusal : route ? route->body : "";
 		snprintf(answer, sizeof answer, "HTTP/1.1 %d Said\r\nContent-Length: %zu\r\n\r\n%s",
-		        route ? route->status : 404, route ? strlen(route->body) : 0,
-		        route ? route->body : "");
+		        refused ? 400
+		        : route ? route->status
+		                : 404,
+		        strlen(body), body);
 		pthread_mutex_unlock(&server->mutex);
 		if (hang) {
 			peer_drain(peer);

@@ -3,6 +3,8 @@
  * test's. */
 #include "../support/provider.h"
 
+#include "net/aws.h"
+
 #define END "GET /keys "
 #define HOUR_MS (3600 * 1000)
 
@@ -207,6 +209,99 @@ static void freeing_while_a_fetch_is_under_way_is_silent(void **state)
 	assert_int_equal(p->answers, 0);
 }
 
+/* -- With calls that are signed with them --------------------------------------------------------- */
+
+struct calls {
+	struct party *party;
+	int left, good, code;
+	char words[AWS_ERROR_WORDS_MAX];
+};
+
+static void called(void *arg, const struct aws_answer *answer)
+{
+	struct calls *calls = arg;
+	calls->good += answer->code == 0;
+	calls->code = answer->code;
+	snprintf(calls->words, sizeof calls->words, "%s", answer->error_message);
+	assert_null(strstr(calls->words, "S3CR3T"));
+	if (--calls->left == 0)
+		loop_stop(calls->party->loop);
+}
+
+static void loop_stop_now(void *loop)
+{
+	loop_stop(loop);
+}
+
+static struct calls call(struct party *p, int times)
+{
+	struct calls calls = { .party = p, .left = times };
+	const struct aws_request request = { .action = "ListQueues",
+		.target = "AmazonSQS.ListQueues",
+		.body = "{}",
+		.body_len = 2,
+		.timeout_ms = 5000 };
+	struct aws_client *client = aws_client_new(&(struct aws_client_settings){ .loop = p->loop,
+	        .http = p->http,
+	        .provider = p->provider,
+	        .region = "us-east-1",
+	        .service = "sqs",
+	        .endpoint = p->address });
+	for (int i = 0; i < times; i++)
+		aws_call(client, &request, called, &calls);
+	loop_timer_start(p->patience, 20000);
+	loop_run(p->loop);
+	loop_timer_stop(p->patience);
+	loop_defer(p->loop, loop_stop_now, p->loop); /* the last callback has returned when this has */
+	loop_run(p->loop);
+	aws_client_free(client);
+	return calls;
+}
+
+static void calls_refused_as_expired_go_again_with_new_ones(void **state)
+{
+	struct party *p = *state;
+	struct route *end = answer_keys(p, "A1", HOUR_MS);
+	struct route *sqs = party_answer(p, "POST / ", 200, "{}");
+	party_get(p, 1);
+	sqs->needs = "Credential=A2/";
+	sqs->refusal = "{\"__type\":\"com.amazon.coral.service#ExpiredTokenException\",\"message\":\"old\"}";
+	answer_keys(p, "A2", HOUR_MS);
+	struct calls calls = call(p, 5);
+	assert_int_equal(calls.good, 5);
+	assert_int_equal(sqs->requests, 10);
+	assert_int_equal(end->requests, 2); /* they share the one fetch */
+}
+
+static void calls_refused_for_good_say_who_was_refused(void **state)
+{
+	struct party *p = *state;
+	struct route *end = answer_keys(p, "A1", HOUR_MS);
+	struct route *sqs = party_answer(p, "POST / ", 403,
+	        "{\"__type\":\"com.amazon.coral.service#AccessDeniedException\",\"message\":\"User: "
+	        "arn:aws:iam::1:user/u is not authorized to perform: sqs:listqueues\"}");
+	party_get(p, 1);
+	struct calls calls = call(p, 1);
+	assert_int_equal(calls.code, USHER_EFORBIDDEN);
+	assert_non_null(strstr(calls.words, "arn:aws:iam::1:user/u is not authorized"));
+	assert_non_null(strstr(calls.words, "container"));
+	assert_int_equal(sqs->requests, 1);
+	assert_int_equal(end->requests, 1);
+}
+
+static void calls_without_credentials_say_why(void **state)
+{
+	struct party *p = *state;
+	struct route *sqs = party_answer(p, "POST / ", 200, "{}");
+	party_answer(p, END, 404, "{\"message\":\"no role for this task\"}");
+	party_fails(p, USHER_EFORBIDDEN, "no role for this task");
+	struct calls calls = call(p, 3);
+	assert_int_equal(calls.good, 0);
+	assert_int_equal(calls.code, USHER_EFORBIDDEN);
+	assert_non_null(strstr(calls.words, "container: the endpoint answered 404"));
+	assert_int_equal(sqs->requests, 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, party_teardown)
 
 int main(void)
@@ -223,6 +318,9 @@ int main(void)
 		CASE(refused_ones_are_not_given_out_when_no_new_ones_come),
 		CASE(a_callback_may_get_again),
 		CASE(freeing_while_a_fetch_is_under_way_is_silent),
+		CASE(calls_refused_as_expired_go_again_with_new_ones),
+		CASE(calls_refused_for_good_say_who_was_refused),
+		CASE(calls_without_credentials_say_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
