@@ -141,7 +141,7 @@ unit: unit-bins ## tests of single parts, without outside services
 	@$(run) $(call bin,$(UNIT))
 contract: contract-bins deps-aws ## tests of broker and store on a private mariadbd
 	@$(run) $(call bin,$(CONTRACT))
-system: all aws-bins ## tests of the running daemon against stand-ins for mail and coupon service; T=... picks
+system: all aws-bins deps-aws ## tests of the running daemon against stand-ins for mail and coupon service; T=... picks
 	@$(run) tests/system $(if $(T),-k '$(T)')
 console: all ## tests of console and command line; T=... picks
 	@$(run) tests/console $(if $(T),-k '$(T)')

@@ -11,7 +11,7 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_parent():
+def die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -32,7 +32,7 @@ def start(command, log, **options):
     assert threading.current_thread() is threading.main_thread()
     with open(log, "ab") as out:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                                preexec_fn=_die_with_parent, start_new_session=True, **options)
+                                preexec_fn=die_with_parent, start_new_session=True, **options)
 
 
 def end(process, timeout_s=20.0, first=signal.SIGTERM):
