@@ -3,6 +3,7 @@
  * label. May call base/ and the names of model/; any thread. */
 #include "admin/metrics.h"
 
+#include "admin/cost.h"
 #include "admin/route.h"
 #include "admin/view.h"
 #include "base/mem.h"
@@ -72,6 +73,11 @@ static double seconds(int64_t ms)
 	return ms < 0 ? UNKNOWN : (double)ms / 1000;
 }
 
+static bool uses_aws(const struct metrics_source *m)
+{
+	return m->config->broker.driver && strcmp(m->config->broker.driver, "aws") == 0;
+}
+
 static const struct figure no_figure = { .value = -1, .exactness = STALE };
 
 GAUGE(read_one, 1)
@@ -100,6 +106,9 @@ GAUGE(read_dead, s ? rows(m, s->dead) : UNKNOWN)
 GAUGE(read_queued, s ? rows(m, s->queued) : UNKNOWN)
 GAUGE(read_cancelled, s ? rows(m, s->cancelled) : UNKNOWN)
 
+GAUGE(read_requests_per_delivery, uses_aws(m) ? cost_requests_per_delivery(m->counters) : UNKNOWN)
+GAUGE(read_cost, uses_aws(m) ? cost_usd_per_million(m->counters) : UNKNOWN)
+
 /* -- The table -------------------------------------------------------------------------------------- */
 
 #define COUNTER(n, member, h)                                                                                \
@@ -119,6 +128,13 @@ GAUGE(read_cancelled, s ? rows(m, s->cancelled) : UNKNOWN)
 	{                                                                                                    \
 		.name = n, .help = h, .scope = EACH_CHANNEL, .labels = l, .read = fn                         \
 	}
+
+#define AWS_REQUESTS(action, text)                                                                           \
+	{ .name = "usher_aws_requests_total",                                                                \
+		.help = "Requests to SNS and SQS, each of them billed.",                                     \
+		.scope = ONCE,                                                                               \
+		.labels = "action=\"" text "\"",                                                             \
+		.offset = offsetof(struct counters, aws.requests[action]) },
 
 static const char queue_help[] = "Messages in the channel's queue, by state.";
 static const char ledger_help[] = "Deliveries that are not delivered, by state in the ledger.";
@@ -152,6 +168,14 @@ static const struct metric metrics[] = {
 	COUNTER("usher_messages_expired_total", expired,
 	        "Messages of the embedded broker that outlived their queue's retention."),
 	COUNTER("usher_rows_pruned_total", pruned, "Rows deleted after their retention."),
+	AWS_ACTIONS(AWS_REQUESTS) COUNTER("usher_aws_requests_retried_total", aws.retried,
+	        "Requests to SNS and SQS that were second or later tries."),
+	COUNTER("usher_aws_empty_receives_total", aws.empty_receives,
+	        "Receives that were answered without a message: what an idle queue costs."),
+	VALUE("usher_aws_requests_per_delivery", read_requests_per_delivery,
+	        "Requests to SNS and SQS for each delivery since the start."),
+	VALUE("usher_aws_usd_per_million_deliveries", read_cost,
+	        "Estimated price of these requests for a million deliveries."),
 	CHANNEL_COUNTER("usher_messages_received_total", received, "Messages received."),
 	CHANNEL_COUNTER("usher_messages_repeated_total", repeated,
 	        "Messages that the ledger answered without a send."),

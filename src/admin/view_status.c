@@ -1,10 +1,13 @@
 /* GET /v1/status: what the daemon knows of itself. Made from the counters and the watcher's newest
  * snapshot alone: no statement, no lock held, whoever polls it. Admin thread. */
+#include "admin/cost.h"
 #include "admin/route.h"
 
 #include "admin/view.h"
 #include "policy/breaker.h"
 
+#include <math.h>
+#include <string.h>
 #include <unistd.h>
 
 /* The watcher's snapshot may be missing (the first seconds) or old (the watcher waits for a database). */
@@ -165,6 +168,32 @@ static void add_daemon(cJSON *json, const struct call *call, wall_time now)
 	json_add_string(json, "driver", ctx->engine->config->broker.driver);
 }
 
+static void add_number(cJSON *json, const char *key, double value)
+{
+	if (isnan(value))
+		cJSON_AddNullToObject(json, key);
+	else
+		cJSON_AddNumberToObject(json, key, value);
+}
+
+/* Only where requests cost something. */
+static void add_aws(cJSON *json, const struct picture *p)
+{
+	cJSON *aws, *requests;
+
+	if (strcmp(p->config->broker.driver, "aws") != 0)
+		return;
+	aws = json_add_object(json, "aws");
+	requests = json_add_object(aws, "requests");
+	for (int action = 0; action < AWS_ACTION_COUNT; action++)
+		add_counter(requests, aws_action_name((enum aws_action)action),
+		        &p->counters->aws.requests[action]);
+	add_counter(aws, "retried", &p->counters->aws.retried);
+	add_counter(aws, "empty_receives", &p->counters->aws.empty_receives);
+	add_number(aws, "requests_per_delivery", cost_requests_per_delivery(p->counters));
+	add_number(aws, "estimated_usd_per_million_deliveries", cost_usd_per_million(p->counters));
+}
+
 int status_get(struct call *call, struct usher_error *err)
 {
 	(void)err; /* it never fails: what is unknown is shown as unknown */
@@ -181,6 +210,7 @@ int status_get(struct call *call, struct usher_error *err)
 	for (int id = 0; id < CHANNEL_COUNT; id++)
 		cJSON_AddItemToArray(channels, channel_json(&p, (enum channel_id)id));
 	add_outbox(json, &p);
+	add_aws(json, &p);
 	cJSON *totals = json_add_object(json, "totals");
 	add_counter(totals, "signups", &p.counters->signups);
 	add_counter(totals, "acts", &p.counters->acts);

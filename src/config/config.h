@@ -17,6 +17,7 @@ struct config_channel {
 	bool enabled;
 	char *queue, *dlq;
 	int64_t visibility_timeout_ms;
+	int64_t receive_linger_ms, delete_linger_ms;
 	int receivers, in_flight;
 	double rate; /* sends a second; 0 = unlimited */
 	bool auto_redrive;

@@ -60,8 +60,10 @@ static void on_received(void *arg, struct message **messages, size_t n, const st
 		job_decode(job);
 	}
 	counter_add(&p->counters->received, n);
+	/* At a trickle a request for each message would cost more than the message. A receive that waits
+	 * already is answered at once; only the one after it lingers. */
 	if (n > 0 && n < p->broker->ops->receive_max)
-		p->receive_at = mono_add_ms(mono_now(), RECEIVE_LINGER_MS);
+		p->receive_at = mono_add_ms(mono_now(), p->config->receive_linger_ms);
 	if (n >= p->broker->ops->receive_max && p->receives_wanted < p->config->receivers)
 		p->receives_wanted++;
 	else if (n < p->broker->ops->receive_max)

@@ -57,7 +57,7 @@ void job_move(struct job *job, enum job_phase phase)
 	struct pipeline *p = job->pipeline;
 
 	if (phase == JOB_TO_DELETE && p->phase[phase].n == 0)
-		p->delete_by = mono_add_ms(mono_now(), DELETE_LINGER_MS);
+		p->delete_by = mono_add_ms(mono_now(), p->config->delete_linger_ms);
 	list_remove(&p->phase[job->phase], job);
 	job->phase = phase;
 	list_append(&p->phase[phase], job);

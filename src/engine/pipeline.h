@@ -102,12 +102,7 @@ struct pipeline {
 
 #define PIPELINE_BATCH MESSAGE_BATCH_MAX /* jobs in one claim, settle or renewal */
 #define SETTLE_LINGER_MS 10              /* outcomes are gathered this long, so that a commit is shared */
-/* At a trickle a request for each message would cost more than the message: after a receive that was not full
- * the next one waits, and so do deletes until their batch is full. Nobody waits for a delete; a receive that
- * waits already is answered at once. */
-#define RECEIVE_LINGER_MS 40
-#define DELETE_LINGER_MS 200
-#define RETRY_PEER_MS 200 /* first pause after the database or the broker failed */
+#define RETRY_PEER_MS 200                /* first pause after the database or the broker failed */
 #define RETRY_PEER_MAX_MS 5000
 #define RECEIVE_WAIT_MS 20000 /* one long poll */
 #define STOP_GRACE_MS 2000    /* after drain_timeout, for the last settles */

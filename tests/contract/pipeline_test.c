@@ -40,6 +40,8 @@ static void default_config(void)
 		.dlq = (char *)"q-dlq",
 		.visibility_timeout_ms = 60000,
 		.receivers = 4,
+		.receive_linger_ms = 40,
+		.delete_linger_ms = 200,
 		.in_flight = 50,
 		.max_attempts = 3,
 		.base_ms = 20,

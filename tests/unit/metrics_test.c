@@ -129,6 +129,26 @@ static bool name_valid(const char *line, size_t len)
 }
 
 /* HELP and TYPE once, before the samples of the name; each sample a name, labels, a number. */
+/* 2 publishes, 6 receives, 4 deletes for 100 deliveries: 0.12 requests each; (2 * 0.50 + 10 * 0.40) / 100 =
+ * 0.05. */
+static void requests_are_told_a_delivery(void **state)
+{
+	(void)state;
+	config.broker.driver = (char *)"aws";
+	counter_add(&counters.aws.requests[AWS_PUBLISH], 2);
+	counter_add(&counters.aws.requests[AWS_RECEIVE], 6);
+	counter_add(&counters.aws.requests[AWS_DELETE], 4);
+	lacks(print(&status), "usher_aws_requests_per_delivery "); /* nothing delivered yet */
+	counter_add(&counters.channel[CHANNEL_EMAIL].delivered, 60);
+	counter_add(&counters.channel[CHANNEL_COUPON].delivered, 40);
+	const char *text = print(&status);
+	has(text, "usher_aws_requests_total{action=\"ReceiveMessage\"} 6\n");
+	has(text, "usher_aws_requests_per_delivery 0.12\n");
+	has(text, "usher_aws_usd_per_million_deliveries 0.05\n");
+	config.broker.driver = (char *)"embedded";
+	lacks(print(&status), "usher_aws_requests_per_delivery ");
+}
+
 static void the_format_is_that_of_prometheus(void **state)
 {
 	(void)state;
@@ -183,6 +203,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(gauges_come_from_the_snapshot, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_not_known_is_left_out, begin, end),
 		cmocka_unit_test_setup_teardown(ledger_figures_go_with_the_database, begin, end),
+		cmocka_unit_test_setup_teardown(requests_are_told_a_delivery, begin, end),
 		cmocka_unit_test_setup_teardown(the_format_is_that_of_prometheus, begin, end),
 		cmocka_unit_test(the_manual_has_every_metric),
 	};
