@@ -138,7 +138,7 @@ static void requests_are_told_a_delivery(void **state)
 	counter_add(&counters.aws.requests[AWS_PUBLISH], 2);
 	counter_add(&counters.aws.requests[AWS_RECEIVE], 6);
 	counter_add(&counters.aws.requests[AWS_DELETE], 4);
-	lacks(print(&status), "usher_aws_requests_per_delivery "); /* nothing delivered yet */
+	lacks(print(&status), "\nusher_aws_requests_per_delivery "); /* nothing delivered yet */
 	counter_add(&counters.channel[CHANNEL_EMAIL].delivered, 60);
 	counter_add(&counters.channel[CHANNEL_COUPON].delivered, 40);
 	const char *text = print(&status);
@@ -146,7 +146,7 @@ static void requests_are_told_a_delivery(void **state)
 	has(text, "usher_aws_requests_per_delivery 0.12\n");
 	has(text, "usher_aws_usd_per_million_deliveries 0.05\n");
 	config.broker.driver = (char *)"embedded";
-	lacks(print(&status), "usher_aws_requests_per_delivery ");
+	lacks(print(&status), "\nusher_aws_requests_per_delivery ");
 }
 
 static void the_format_is_that_of_prometheus(void **state)
