@@ -96,7 +96,7 @@ void facts_row(struct lines *l, const cJSON *item, wall_time now)
 	int64_t redrives = json_int(item, "redrives", 0);
 	lines_addf(l, ROLE_NORMAL, "Attempts", "%lld, redriven %lld time%s",
 	        (long long)json_int(item, "attempts", 0), (long long)redrives, redrives == 1 ? "" : "s");
-	add_when(l, "First tried", time_get(item, "first_at"), now);
+	add_when(l, "First died", time_get(item, "first_at"), now);
 	add_when(l, "Dead since", time_get(item, "dead_at"), now);
 	add_when(l, "Changed", time_get(item, "updated_at"), now);
 	lines_addf(l, ROLE_NORMAL, "Came from", "%s", or_dash(json_string(item, "source_queue")));

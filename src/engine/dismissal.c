@@ -29,13 +29,27 @@ static const enum job_phase waiting_phase[] = {
 	[DISMISS_DLQ] = JOB_TO_DLQ,
 };
 
+/* First usher's marks are left out; a body that is too long by itself stays in the failed row alone, which
+ * has it byte for byte. */
+static void dlq_refused_length(struct job *job)
+{
+	if (!job->dlq_bare) {
+		job->dlq_bare = true;
+		job_move(job, JOB_TO_DLQ);
+		return;
+	}
+	log_warn(job->pipeline->area, "%s is too long for the DLQ: it stands in failed_notification alone",
+	        job->event_id);
+	job_move(job, JOB_TO_DELETE);
+}
+
 /* The copy stands in the DLQ: the message may go. Otherwise the job is done, or its receipt is stale and
  * whoever received the message since answers for it. */
 static void entry_done(struct dismissal *d, struct job *job, int code)
 {
 	if (d->kind == DISMISS_DLQ && code == USHER_ETOOBIG)
-		job->dlq_bare = true;
-	if (code != 0 && code != USHER_ESTALE)
+		dlq_refused_length(job);
+	else if (code != 0 && code != USHER_ESTALE)
 		job_move(job, waiting_phase[d->kind]);
 	else if (d->kind == DISMISS_DLQ)
 		job_move(job, JOB_TO_DELETE);
@@ -54,7 +68,7 @@ static void on_dismissed(
 	for (size_t i = 0; i < d->n; i++) {
 		int code = err->code ? err->code : i < n ? results[i].code : USHER_EPROTOCOL;
 
-		if (code && code != USHER_ESTALE && !err->code) {
+		if (code && code != USHER_ESTALE && code != USHER_ETOOBIG && !err->code) {
 			entry_err.code = code;
 			snprintf(entry_err.message, sizeof entry_err.message, "%s",
 			        i < n ? results[i].message : "no result");

@@ -15,7 +15,7 @@
 #include <stdio.h>
 
 #define RELAY_TAKE MESSAGE_BATCH_MAX /* rows under one lease; published relay.batch at a time */
-#define RELAY_LEASE_MS 30000         /* a relay that died holds rows back this long */
+#define RELAY_LEASE_MS 15000         /* a relay that died holds rows back this long */
 #define RELAY_FIRST_PAUSE_MS 200     /* after the first refusal; doubled up to relay.max_backoff */
 #define RELAY_GZIP_ABOVE (32 * 1024) /* bytes of an event from which it is compressed */
 

@@ -50,7 +50,8 @@ void message_free(struct message *message); /* frees the members and itself; NUL
 #define ATTRIBUTE_EVENT_ID "usher.event_id"
 #define ATTRIBUTE_SOURCE_QUEUE "usher.source_queue"
 #define ATTRIBUTE_ENCODING "content-encoding"
-/* On what is published: the user's messages stay in order on a FIFO topic; when absent, each event is on its own. */
+/* On what is published: the user's messages stay in order on a FIFO topic; when absent, each event is on its
+ * own. */
 #define ATTRIBUTE_USER_ID "usher.user_id"
 
 /* How exactly a number is known. */

@@ -223,6 +223,20 @@ static void a_damaged_copy_is_not_taken_for_the_delivered_event(void **state)
 	assert_int_equal(scripted_in_dlq(), 1);
 }
 
+static void a_message_too_long_for_the_dlq_is_not_stuck(void **state)
+{
+	(void)state;
+	scripted_limit(100);
+	scripted_put("short, but not with usher's marks");
+	scripted_put("long: 0123456789012345678901234567890123456789012345678901234567890123456789"
+	             "012345678901234567890123456789");
+	start_pipeline();
+	WAIT_FOR(scripted_in_queue() == 0);
+	assert_int_equal(scripted_in_dlq(), 1);
+	assert_true(scripted_dlq_holds("short, but not with usher's marks"));
+	assert_int_equal(count("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'"), 2);
+}
+
 static void failures_are_retried_on_schedule_and_then_die(void **state)
 {
 	(void)state;
@@ -452,6 +466,7 @@ int main(void)
 		T(a_copy_of_a_dead_delivery_is_moved_to_the_dlq),
 		T(a_malformed_message_is_dead_at_once_byte_for_byte),
 		T(a_damaged_copy_is_not_taken_for_the_delivered_event),
+		T(a_message_too_long_for_the_dlq_is_not_stuck),
 		T(failures_are_retried_on_schedule_and_then_die),
 		T(an_open_breaker_hands_back_and_burns_nothing),
 		T(a_wrong_login_opens_the_breaker_at_the_first_reply),

@@ -33,6 +33,7 @@ static struct {
 	char *published[QUEUE_MAX];
 	int published_n;
 	int refuse_nth;
+	int limit;
 	int fail[OP_COUNT], calls[OP_COUNT];
 	int batch_max;
 	struct scripted_reply reply;
@@ -63,7 +64,8 @@ void scripted_reset(void)
 		free(script.published[i]);
 	for (int i = 0; i < script.sent; i++)
 		free(script.sends[i]);
-	script.queued = script.dead = script.published_n = script.refuse_nth = script.batch_max = 0;
+	script.queued = script.dead = script.published_n = script.refuse_nth = script.batch_max =
+	        script.limit = 0;
 	script.sent = script.sending = 0;
 	memset(script.queue, 0, sizeof script.queue);
 	memset(script.fail, 0, sizeof script.fail);
@@ -149,6 +151,15 @@ static void script_publish(
 	loop_defer(broker->loop, answer_now, a);
 }
 
+static size_t size_of(const struct broker_outgoing *m)
+{
+	size_t size = m->body_len;
+
+	for (size_t i = 0; m->attributes && i < m->attributes->count; i++)
+		size += strlen(m->attributes->list[i].name) + strlen(m->attributes->list[i].value);
+	return size;
+}
+
 static void script_send(struct broker *b, const char *queue, const struct broker_outgoing *batch, size_t n,
         broker_batch_done *done, void *arg)
 {
@@ -158,8 +169,12 @@ static void script_send(struct broker *b, const char *queue, const struct broker
 	(void)queue;
 	lock();
 	a = answer_new(OP_SEND, n, done, arg);
-	for (size_t i = 0; i < n && !a->err.code; i++)
-		script.dlq[script.dead++] = mem_stringn(batch[i].body, batch[i].body_len);
+	for (size_t i = 0; i < n && !a->err.code; i++) {
+		if (script.limit && size_of(&batch[i]) > (size_t)script.limit)
+			a->results[i].code = USHER_ETOOBIG;
+		else
+			script.dlq[script.dead++] = mem_stringn(batch[i].body, batch[i].body_len);
+	}
 	unlock();
 	loop_defer(broker->loop, answer_now, a);
 }
@@ -474,6 +489,11 @@ int settings_open_channel(const struct config *config, enum channel_id id, struc
 void scripted_fail(enum scripted_op op, int times)
 {
 	LOCKED(script.fail[op] = times);
+}
+
+void scripted_limit(int bytes)
+{
+	LOCKED(script.limit = bytes);
 }
 
 void scripted_refuse_entry(int nth)

@@ -16,6 +16,7 @@ void scripted_reset(void);
 /* -- Broker ---------------------------------------------------------------------------------- */
 void scripted_fail(enum scripted_op op, int times); /* whole calls answered USHER_EUNAVAILABLE */
 void scripted_refuse_entry(int nth); /* the nth published entry from now is refused alone; 0 = none */
+void scripted_limit(int bytes);      /* a send longer than this, attributes included, is refused; 0 = none */
 void scripted_put(const char *body); /* a message in the source queue */
 int scripted_calls(enum scripted_op op);
 int scripted_in_queue(void); /* messages, hidden or not */
