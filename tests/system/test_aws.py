@@ -17,7 +17,7 @@ def aws():
 
 
 @pytest.fixture
-def usherd(daemon, aws):
+def usherd(aws, daemon):
     return daemon(aws.settings, environment=aws.environment)
 
 
@@ -71,7 +71,7 @@ def test_a_stop_does_not_wait_for_long_polls(usherd):
     assert time.monotonic() - begin < 10
 
 
-def test_queues_that_are_missing_are_named(daemon, aws):
+def test_queues_that_are_missing_are_named(aws, daemon):
     usherd = daemon({**aws.settings, "channel.email": {"queue": "nobody-made-this"}}, environment=aws.environment)
     wait_until(lambda: "there is no queue nobody-made-this in region us-east-1" in usherd.log(), "nothing is said")
     assert usherd.running
