@@ -61,6 +61,11 @@ struct figure {
 	enum exactness exactness;
 };
 
+/* Receives beyond those that the ledger asks for (attempts, and answers of "too much for now"): the net under
+ * a worker that keeps dying on a message. */
+#define QUEUE_SPARE_RECEIVES 10
+#define QUEUE_RETENTION_MS (14LL * 24 * 60 * 60 * 1000) /* the longest that SQS offers */
+
 struct queue_depths {
 	struct figure visible, in_flight, delayed;
 	int64_t oldest_age_ms; /* of the oldest visible message; -1 when unknown or none */
