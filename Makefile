@@ -194,7 +194,8 @@ lint-analyzer:
 # -- Install --------------------------------------------------------------------------------------
 D = $(DESTDIR)$(PREFIX)
 install: all ## under PREFIX (/usr/local), staged in DESTDIR
-	install -d $(D)/bin $(D)/sbin $(D)/lib/pkgconfig $(D)/include/usher $(DESTDIR)$(DATADIR)/templates $(DESTDIR)$(SYSCONFDIR)/usher
+	install -d $(D)/bin $(D)/sbin $(D)/lib/pkgconfig $(D)/include/usher $(DESTDIR)$(DATADIR)/templates $(DESTDIR)$(DATADIR)/iam \
+	  $(DESTDIR)$(SYSCONFDIR)/usher
 	install -m755 $(BUILD)/usher $(D)/bin/
 	install -m755 $(BUILD)/usherd $(D)/sbin/
 	install -m644 $(BUILD)/libusher.a $(D)/lib/
@@ -207,6 +208,7 @@ install: all ## under PREFIX (/usr/local), staged in DESTDIR
 	  'Libs: -L$${libdir} -lusher' 'Libs.private: $(LIB_LIBS) -pthread' > $(D)/lib/pkgconfig/usher.pc
 	install -m644 conf/templates/* $(DESTDIR)$(DATADIR)/templates/
 	install -m644 conf/*.ini $(DESTDIR)$(DATADIR)/
+	install -m644 conf/iam/*.json $(DESTDIR)$(DATADIR)/iam/
 	@[ -e $(DESTDIR)$(SYSCONFDIR)/usher/usher.ini ] || install -m640 conf/usher.ini $(DESTDIR)$(SYSCONFDIR)/usher/
 	set -e; for m in man/*.[1-8]; do s=$${m##*.}; install -d $(D)/share/man/man$$s; install -m644 $$m $(D)/share/man/man$$s/; done
 

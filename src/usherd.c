@@ -6,8 +6,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "provision/provision.h"
 #include "store/migrate.h"
 
+#include <curl/curl.h>
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -21,11 +23,12 @@
 #endif
 #define DEFAULT_CONFIG USHER_SYSCONFDIR "/usher/usher.ini"
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DIFFERS = 3 };
 
 struct options {
-	const char *config; /* NULL: built-in values and the environment only */
-	bool manual, sample;
+	const char *config;  /* NULL: built-in values and the environment only */
+	bool manual, sample; /* check-config */
+	bool plan, apply;    /* provision */
 };
 
 static const char *const *environment(void)
@@ -140,6 +143,30 @@ static int migrate(const struct options *options)
 	return code ? fail(&err) : finish_output();
 }
 
+/* -- provision ---------------------------------------------------------------------------------- */
+
+/* It speaks to AWS only: neither the database nor the outside services need be set up for it. */
+static int provision(const struct options *options)
+{
+	struct config *config = NULL;
+	struct usher_error err;
+	bool differs = false;
+
+	if (config_load_database(options->config, environment(), stderr, &config, &err))
+		return EXIT_FAILED;
+	signal(SIGPIPE, SIG_IGN);
+	/* A command's answer is on standard output; of its doings only what went wrong is told. */
+	log_setup(
+	        config->log.level == LOG_DEBUG_LEVEL ? LOG_DEBUG_LEVEL : LOG_WARN_LEVEL, config->log.format);
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	int code = provision_run(config, options->apply, stdout, &differs, &err);
+	config_free(config);
+	int written = finish_output();
+	if (code)
+		return fail(&err);
+	return written ? written : differs && options->plan ? EXIT_DIFFERS : EXIT_DONE;
+}
+
 /* -- check-config ------------------------------------------------------------------------------- */
 
 static int check_config(const struct options *options)
@@ -171,6 +198,7 @@ static const struct verb {
 } verbs[] = {
 	{ "run", "deliver until SIGTERM or SIGINT (what is done without a verb)", run },
 	{ "migrate", "create the database's tables, or bring them up to date", migrate },
+	{ "provision", "make in AWS what the configuration needs, or tell what is missing", provision },
 	{ "check-config", "tell every error of the configuration, or what is in force", check_config },
 };
 
@@ -182,11 +210,15 @@ static void help(void)
 		printf("  %-14s %s\n", verbs[i].name, verbs[i].help);
 	puts("\nOptions:\n"
 	     "  -c, --config FILE  configuration; else USHER_CONFIG, else " DEFAULT_CONFIG "\n"
+	     "  --plan             with provision: tell what it would do; exit status 3 if there is "
+	     "something\n"
+	     "  --apply            with provision: do it\n"
 	     "  --manual           with check-config: the keys as usher.ini(5) has them\n"
 	     "  --sample           with check-config: a configuration file of all keys\n"
 	     "  -h, --help         this text\n"
 	     "  -V, --version      the version\n\n"
-	     "Exit status: 0 done, 1 failed, 2 wrong usage. See usherd(8), usher.ini(5).");
+	     "Exit status: 0 done, 1 failed, 2 wrong usage, 3 the plan is not empty. See usherd(8), "
+	     "usher.ini(5).");
 }
 
 static int usage(const char *what, const char *word)
@@ -217,12 +249,24 @@ static const struct verb *verb_find(const char *name)
 	return NULL;
 }
 
+/* What is wrong with these options for that verb; NULL: nothing. */
+static const char *options_misfit(const struct options *options, const struct verb *verb)
+{
+	if ((options->manual || options->sample) &&
+	        (verb->act != check_config || options->manual == options->sample))
+		return "--manual or --sample goes with check-config, one of them";
+	if (verb->act == provision ? options->plan == options->apply : options->plan || options->apply)
+		return "provision needs --plan or --apply, one of them, and no other verb takes them";
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
-	enum { MANUAL = 256, SAMPLE };
+	enum { MANUAL = 256, SAMPLE, PLAN, APPLY };
 	static const struct option long_options[] = { { "config", required_argument, NULL, 'c' },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' },
-		{ "manual", no_argument, NULL, MANUAL }, { "sample", no_argument, NULL, SAMPLE }, { 0 } };
+		{ "manual", no_argument, NULL, MANUAL }, { "sample", no_argument, NULL, SAMPLE },
+		{ "plan", no_argument, NULL, PLAN }, { "apply", no_argument, NULL, APPLY }, { 0 } };
 	struct options options = { 0 };
 	const struct verb *verb = &verbs[0];
 	int letter;
@@ -244,6 +288,12 @@ int main(int argc, char **argv)
 		case SAMPLE:
 			options.sample = true;
 			break;
+		case PLAN:
+			options.plan = true;
+			break;
+		case APPLY:
+			options.apply = true;
+			break;
 		default:
 			return usage(NULL, ""); /* getopt_long has said what is wrong */
 		}
@@ -252,9 +302,9 @@ int main(int argc, char **argv)
 		return usage("there is no verb", argv[optind]);
 	if (optind + 1 < argc)
 		return usage("there is one verb at a time, not also", argv[optind + 1]);
-	if ((options.manual || options.sample) &&
-	        (verb->act != check_config || options.manual == options.sample))
-		return usage("--manual or --sample goes with check-config, one of them", "");
+	const char *wrong = options_misfit(&options, verb);
+	if (wrong)
+		return usage(wrong, "");
 	options.config = config_choose(options.config);
 	return verb->act(&options);
 }
