@@ -1,7 +1,7 @@
 /* The frame of both sinks: a server on loopback that costs as little as it can, so that a measurement
  * measures usher. One thread, one epoll. The program gives `greet` (what a new connection is told, or NULL)
  * and `consume`, and calls sink_run(); the port is printed on standard output, the counters stand in the file
- * named on the command line, as the three 64-bit numbers of struct counters, while it runs. Ends with
+ * named on the command line, as the 64-bit numbers of struct counters, while it runs. Ends with
  * SIGTERM. */
 #ifndef BENCH_SINK_H
 #define BENCH_SINK_H
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct counters {
 	uint64_t effects;     /* mails taken, coupons granted */
 	uint64_t connections; /* accepted, ever */
 	uint64_t bytes;       /* received */
+	uint64_t requests[8]; /* by kind, of a sink that tells them apart */
 };
 
 struct connection {
@@ -35,12 +37,16 @@ struct connection {
 	size_t len, seen; /* seen: as the program likes; how far it has looked */
 	char out[OUT_MAX];
 	size_t out_len;
+	bool held;  /* what is in out waits for the program: see release() */
+	void *mine; /* the program's; NULL at first */
 };
 
 struct sink {
 	const char *greeting;
 	/* Looks at in[0..len), adds answers, returns how many bytes it is done with; -1 hangs up. */
 	ssize_t (*consume)(struct connection *c, struct counters *counters);
+	int (*tick)(void); /* NULL, or what is due is done; how many ms it can wait, -1: long */
+	void (*gone)(struct connection *c); /* NULL, or frees c->mine */
 };
 
 static inline void answer(struct connection *c, const char *text, size_t len)
@@ -62,6 +68,8 @@ static int flush(struct connection *c)
 {
 	size_t done = 0;
 
+	if (c->held)
+		return 0;
 	while (done < c->out_len) {
 		ssize_t n = send(c->fd, c->out + done, c->out_len - done, MSG_NOSIGNAL);
 		if (n < 0)
@@ -72,7 +80,19 @@ static int flush(struct connection *c)
 	return 0;
 }
 
-/* One read and what follows from it; -1: the connection is over. */
+/* What follows from what is in `in`; -1: the connection is over. */
+static int proceed(struct connection *c, const struct sink *sink, struct counters *counters)
+{
+	ssize_t used = sink->consume(c, counters);
+	int flushed = flush(c);
+
+	if (used < 0 || flushed < 0)
+		return -1;
+	c->len -= (size_t)used;
+	memmove(c->in, c->in + used, c->len);
+	return c->len == IN_MAX ? -1 : 0;
+}
+
 static int turn(struct connection *c, const struct sink *sink, struct counters *counters)
 {
 	ssize_t n = recv(c->fd, c->in + c->len, IN_MAX - c->len, 0);
@@ -83,13 +103,16 @@ static int turn(struct connection *c, const struct sink *sink, struct counters *
 		return -1;
 	counters->bytes += (uint64_t)n;
 	c->len += (size_t)n;
-	ssize_t used = sink->consume(c, counters);
-	int flushed = flush(c);
-	if (used < 0 || flushed < 0)
-		return -1;
-	c->len -= (size_t)used;
-	memmove(c->in, c->in + used, c->len);
-	return c->len == IN_MAX ? -1 : 0;
+	return proceed(c, sink, counters);
+}
+
+static void hang_up(struct connection *c, const struct sink *sink)
+{
+	if (sink->gone)
+		sink->gone(c);
+	close(c->fd);
+	free(c->in);
+	free(c);
 }
 
 static void accept_all(int listener, int epoll, const struct sink *sink, struct counters *counters)
@@ -152,15 +175,13 @@ static int sink_run(int argc, char **argv, const struct sink *sink)
 	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event))
 		die("sink: epoll");
 	for (;;) {
-		int n = epoll_wait(epoll, ready, EVENTS_MAX, -1);
+		int n = epoll_wait(epoll, ready, EVENTS_MAX, sink->tick ? sink->tick() : -1);
 		for (int i = 0; i < n; i++) {
 			struct connection *c = ready[i].data.ptr;
 			if (!c) {
 				accept_all(listener, epoll, sink, counters);
 			} else if (turn(c, sink, counters)) {
-				close(c->fd);
-				free(c->in);
-				free(c);
+				hang_up(c, sink);
 			}
 		}
 	}
