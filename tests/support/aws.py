@@ -1,86 +1,153 @@
-"""A private SNS and SQS server (tests/aws/server.mjs, installed by `make deps-aws`), with usher's topic and queues on it."""
+"""SNS and SQS for tests: a private fauxqs (tests/aws/server.mjs, installed by `make deps-aws`), what usher needs on it, and
+a view of its queues that goes past usher. No signature is looked at, so that the tests' own calls need none."""
 
+import http.client
 import json
-import pathlib
 import platform
 import subprocess
 import tempfile
-import threading
+import time
 import urllib.parse
-import urllib.request
+import xml.etree.ElementTree
 
 from . import process
+from .daemon import ROOT
+from .load import QUEUES
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+REGION, ACCOUNT, TOPIC = "us-east-1", "000000000000", "user-signup"
 FOLDER = ROOT / "build" / "aws"
-REGION = "us-east-1"
-ACCOUNT = "000000000000"
-TOPIC = "user-signup"
-QUEUES = ("signup-welcome-email", "signup-welcome-coupon")
-MAX_RECEIVES = 30
-ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
+MAX_RECEIVES = 10              # of the queues' own redrive policy, as provisioned
+
+# Credentials that are none's, and nothing of the machine's own.
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST", "AWS_SECRET_ACCESS_KEY": "secret-of-the-tests",
+               "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
 
 
-def arn(service, name):
-    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}"
+def settings(endpoint):
+    """Laid over a daemon's settings: it works on SNS and SQS there."""
+    return {"broker": {"driver": "aws"}, "aws": {"region": REGION, "endpoint_url": endpoint, "topic": TOPIC}}
 
 
-class Aws:
-    """`settings` and `environment` are what a daemon needs to use it: Daemon(..., changes=aws.settings, ...)."""
+def merged(*changes):
+    """Changes over changes, section by section."""
+    result = {}
+    for one in changes:
+        for section, keys in (one or {}).items():
+            result[section] = {**result.get(section, {}), **keys}
+    return result
+
+
+class Refused(RuntimeError):
+    """What the service said to a call of the tests."""
+
+
+class Cloud:
+    """Started when made."""
 
     def __init__(self):
-        assert (FOLDER / "installed").exists(), "the server is not installed: make deps-aws"
-        machine = "arm64" if platform.machine() == "aarch64" else "x64"
-        self._log = tempfile.NamedTemporaryFile(prefix="usher-aws-")
-        assert threading.current_thread() is threading.main_thread()    # the kernel's bond below is to the thread
-        self._process = subprocess.Popen(
-            [str(FOLDER / f"node_modules/node-linux-{machine}/bin/node"), "--no-warnings", "server.mjs"], cwd=FOLDER,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
-            preexec_fn=process.die_with_parent)
-        said = self._process.stdout.readline().split()
-        assert said and said[0] == "port", f"the server does not start: see {self._log.name}"
-        self.endpoint = f"http://127.0.0.1:{said[1]}"
-        self.environment = ENVIRONMENT
-        self.settings = {"broker": {"driver": "aws"}, "aws": {"region": REGION, "endpoint_url": self.endpoint}}
-        self._make()
+        node = FOLDER / "node_modules" / f"node-linux-{'arm64' if platform.machine() == 'aarch64' else 'x64'}" / "bin" / "node"
+        assert node.exists(), f"{node} is not there: make deps-aws"
+        self._log = tempfile.NamedTemporaryFile(prefix="usher-aws-", suffix=".log")
+        self._process = process.start([str(node), "--no-warnings", "server.mjs"], self._log.name, cwd=FOLDER,
+                                      stdin=subprocess.PIPE)
+        try:
+            self.port = int(process.wait_until(self._said_port, lambda: "fauxqs: " + self._said(), 30))
+        except BaseException:
+            self.close()
+            raise
+        self.url = f"http://127.0.0.1:{self.port}"
 
-    def _make(self):
+    def _said(self):
+        with open(self._log.name, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def _said_port(self):
+        assert self._process.poll() is None, "fauxqs ended: " + self._said()
+        words = self._said().partition("port ")[2].split()
+        return words[0] if words else None
+
+    # -- Calls --
+    def _call(self, body, headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("POST", "/", body, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise Refused(text.decode("utf-8", "replace"))
+        return text
+
+    def sqs(self, action, queue=None, **fields):
+        if queue:
+            fields["QueueUrl"] = f"{self.url}/{ACCOUNT}/{queue}"
+        text = self._call(json.dumps(fields), {"Content-Type": "application/x-amz-json-1.0",
+                                               "X-Amz-Target": f"AmazonSQS.{action}"})
+        return json.loads(text) if text else {}
+
+    def sns(self, action, **fields):
+        text = self._call(urllib.parse.urlencode({"Action": action, "Version": "2010-03-31", **fields}),
+                          {"Content-Type": "application/x-www-form-urlencoded"})
+        return xml.etree.ElementTree.fromstring(text)
+
+    # -- What usher needs --
+    def _make_queue(self, name, **attributes):
+        self.sqs("CreateQueue", QueueName=name, Attributes={"VisibilityTimeout": "30", **attributes})
+
+    def fresh(self, max_receives=MAX_RECEIVES):
+        """Topic, queues, DLQs and subscriptions as provisioned, all empty."""
+        for queue in QUEUES.values():
+            for name in (queue, queue + "-dlq"):
+                try:
+                    self.sqs("DeleteQueue", queue=name)
+                except Refused:
+                    pass    # it was not there
+        self.sns("DeleteTopic", TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:{TOPIC}")    # with its subscriptions
         self.sns("CreateTopic", Name=TOPIC)
-        for name in QUEUES:
-            self.sqs("CreateQueue", QueueName=f"{name}-dlq")
-            policy = {"deadLetterTargetArn": arn("sqs", f"{name}-dlq"), "maxReceiveCount": MAX_RECEIVES}
-            self.sqs("CreateQueue", QueueName=name, Attributes={"RedrivePolicy": json.dumps(policy)})
-            self.sns("Subscribe", Protocol="sqs", TopicArn=arn("sns", TOPIC), Endpoint=arn("sqs", name),
+        for queue in QUEUES.values():
+            self._make_queue(queue + "-dlq")
+            policy = {"deadLetterTargetArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}-dlq", "maxReceiveCount": max_receives}
+            self._make_queue(queue, RedrivePolicy=json.dumps(policy))
+            self.sns("Subscribe", TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:{TOPIC}", Protocol="sqs",
+                     Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}",
                      **{"Attributes.entry.1.key": "RawMessageDelivery", "Attributes.entry.1.value": "true"})
 
-    def _post(self, body, headers):
-        request = urllib.request.Request(self.endpoint, body, headers)
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return answer.read()
-
-    def sqs(self, action, **members):
-        answer = self._post(json.dumps(members).encode(), {"Content-Type": "application/x-amz-json-1.0",
-                                                           "X-Amz-Target": f"AmazonSQS.{action}"})
-        return json.loads(answer) if answer else {}
-
-    def sns(self, action, **members):
-        return self._post(urllib.parse.urlencode({"Action": action, "Version": "2010-03-31", **members}).encode(),
-                          {"Content-Type": "application/x-www-form-urlencoded"})
-
-    def url(self, queue):
-        return f"{self.endpoint}/{ACCOUNT}/{queue}"
+    # -- Looking and meddling --
+    def standing(self, queue):
+        """Messages in a queue, hidden and delayed ones too. Receives nothing."""
+        counts = self.sqs("GetQueueAttributes", queue=queue, AttributeNames=["All"])["Attributes"]
+        return sum(int(counts.get(name, 0)) for name in ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible",
+                                                         "ApproximateNumberOfMessagesDelayed"))
 
     def put(self, queue, body):
-        self.sqs("SendMessage", QueueUrl=self.url(queue), MessageBody=body)
+        self.sqs("SendMessage", queue=queue, MessageBody=body)
+
+    def receive(self, queue, visibility_s=0, wait_s=0):
+        """Receives up to ten; they are visible again after visibility_s."""
+        return self.sqs("ReceiveMessage", queue=queue, MaxNumberOfMessages=10, VisibilityTimeout=visibility_s,
+                        WaitTimeSeconds=wait_s, MessageAttributeNames=["All"],
+                        MessageSystemAttributeNames=["All"]).get("Messages", [])
 
     def messages(self, queue):
         """What stands in a queue, in whatever state, looked at from behind: no receive."""
-        with urllib.request.urlopen(f"{self.endpoint}/_fauxqs/queues/{queue}", timeout=20) as answer:
-            there = json.load(answer)["messages"]
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", f"/_fauxqs/queues/{queue}")
+            there = json.load(connection.getresponse())["messages"]
+        finally:
+            connection.close()
         return there["ready"] + there["delayed"] + [one["message"] for one in there["inflight"]]
 
+    def drain_into_dlq(self, queue, wanted, deadline_s=20):
+        """Receives again and again, as workers that keep dying do, until the queue's own policy has moved `wanted` messages."""
+        ends = time.monotonic() + deadline_s
+        while self.standing(queue + "-dlq") < wanted:
+            assert time.monotonic() < ends, f"{queue} moves nothing to its DLQ"
+            self.receive(queue)
+
     def close(self):
-        self._process.stdin.close()
+        if self._process.stdin:
+            self._process.stdin.close()
         process.end(self._process)
-        self._process.stdout.close()
         self._log.close()

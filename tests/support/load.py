@@ -108,11 +108,13 @@ UNSETTLED = {
 }
 
 
-def unsettled(db):
-    """What is still on its way, in words; "" when everything has come to rest."""
+def unsettled(db, cloud=None):
+    """What is still on its way, in words; "" when everything has come to rest. With `cloud` the queues are those of SQS."""
     counts = {what: db.value(sql) for what, sql in UNSETTLED.items()}
+    if cloud and not any(counts.values()):    # the dearer question last
+        counts.update({f"messages in {queue}": cloud.standing(queue) for queue in QUEUES.values()})
     return ", ".join(f"{n} {what}" for what, n in counts.items() if n)
 
 
-def wait_settled(db, deadline_s=60):
-    wait_until(lambda: not unsettled(db), lambda: f"{unsettled(db)}; {states(db)}", deadline_s, every_s=0.05)
+def wait_settled(db, deadline_s=60, cloud=None):
+    wait_until(lambda: not unsettled(db, cloud), lambda: f"{unsettled(db, cloud)}; {states(db)}", deadline_s, every_s=0.05)

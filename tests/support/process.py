@@ -30,8 +30,9 @@ def start(command, log, **options):
     that Ctrl-C reaches us alone and we end our children in order. Only from the main thread: the kernel's bond is to the
     thread."""
     assert threading.current_thread() is threading.main_thread()
+    options.setdefault("stdin", subprocess.DEVNULL)
     with open(log, "ab") as out:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+        return subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT,
                                 preexec_fn=die_with_parent, start_new_session=True, **options)
 
 
