@@ -4,6 +4,9 @@
     smtp      the mail service's stand-in: faults by recipient, .outage() .recover(), .mails
     coupon    the coupon service's stand-in: faults by user id, .outage() .recover(), .grants
     daemon    daemon() starts one usherd on the three; daemon(changes={...}, start=False) as wanted
+    cloud     a private SNS and SQS with fresh topic and queues; .standing(queue) .receive(queue)
+    road      the proxy between usherd and cloud: .plan(fault, action) .count(action, queue)
+    aws_daemon   as daemon, on SNS and SQS
     build     the folder of the programs under test: --build, or build
 
 Everything is ended by its pid at the end of the test or of the run, Ctrl-C included."""
@@ -15,8 +18,10 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+from support import aws                     # noqa: E402
 from support.coupon import CouponService    # noqa: E402
 from support.daemon import ROOT, Daemon     # noqa: E402
+from support.fault_proxy import FaultProxy  # noqa: E402
 from support.mariadb import MariaDB         # noqa: E402
 from support.process import interrupt_on_signals    # noqa: E402
 from support.smtp import MailService        # noqa: E402
@@ -88,3 +93,30 @@ def daemon(build, mariadb, smtp, coupon):
         except AssertionError as complaint:
             complaints.append(str(complaint))
     assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture(scope="session")
+def cloud_server():
+    server = aws.Cloud()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def cloud(cloud_server):
+    cloud_server.fresh()
+    return cloud_server
+
+
+@pytest.fixture
+def road(cloud):
+    proxy = FaultProxy(cloud)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def aws_daemon(road, daemon):    # the road is open until the daemon has ended
+    def make(changes=None, environment=None, **options):
+        return daemon(aws.merged(aws.settings(road.url), changes), environment={**aws.ENVIRONMENT, **(environment or {})}, **options)
+    return make

@@ -1,77 +1,203 @@
-"""The main job on SNS and SQS."""
+"""The main job on SNS and SQS, seen from outside: the same proof as on the embedded broker, on a private server that speaks
+their protocols, through a proxy that counts the requests."""
 
+import json
+import os
+import random
 import time
 
 import pytest
 from support import load
-from support.aws import QUEUES, Aws
-from support.load import Member, attempts, failed, wait_state
+from support.aws import ENVIRONMENT
+from support.load import Member, QUEUES, attempts, delivery, failed, wait_settled, wait_state
 from support.process import wait_until
+from support.proof import Interruptions, check_all
+
+EMAIL = QUEUES["email"]
+KILLS = 8
+IN_FLIGHT = 40
+BATCH = 40
+
+UNDER_FIRE = {
+    "log": {"level": "info"},
+    "channel.email": {"in_flight": str(IN_FLIGHT), "visibility_timeout": "2s"},
+    "channel.coupon": {"in_flight": str(IN_FLIGHT), "visibility_timeout": "2s"},
+    "retry": {"max_attempts": "60", "base": "50ms", "factor": "1.5", "max_delay": "400ms"},
+    "breaker": {"failures": "10", "cooldown": "100ms", "probes": "2"},
+    "email": {"connections": "20", "timeout": "2s"}, "coupon": {"timeout": "2s"},
+}
 
 
 @pytest.fixture
-def aws():
-    server = Aws()
-    yield server
-    server.close()
+def chance():
+    seed = int(os.environ.get("USHER_SEED", time.time_ns() % 1_000_000))
+    print(f"USHER_SEED={seed}")
+    return random.Random(seed)
 
 
-@pytest.fixture
-def usherd(aws, daemon):
-    return daemon(aws.settings, environment=aws.environment)
+# -- The main path -----------------------------------------------------------------------------------
 
-
-def test_sign_ups_become_mails_and_coupons(usherd, aws, smtp, coupon, mariadb):
-    people = load.members(40)
+def test_sign_ups_become_mail_and_coupon(aws_daemon, smtp, coupon, mariadb, cloud):
+    usherd = aws_daemon()
+    people = load.members(30, "main")
     load.store(mariadb, people)
-    for member in people:
-        for channel in ("email", "coupon"):
-            wait_state(mariadb, member.event_id, channel, "delivered")
-    assert smtp.copies() == {member.email: 1 for member in people}
-    assert coupon.granted() == {member.user_id: 1 for member in people}
-    wait_until(lambda: not any(aws.messages(queue) for queue in QUEUES), "messages stay in the queues")
-    assert mariadb.value("SELECT COUNT(*) FROM broker_message") == 0
-    assert aws.environment["AWS_SECRET_ACCESS_KEY"] not in usherd.api.get("/v1/config").text
+    answer = usherd.api.signup("minsu@example.com", "김민수", user_id="u-minsu")
+    wait_settled(mariadb, 30, cloud)
+    assert smtp.copies() == {**{m.email: 1 for m in people}, "minsu@example.com": 1}
+    assert coupon.granted() == {**{m.user_id: 1 for m in people}, "u-minsu": 1}
+    assert delivery(mariadb, answer["event_id"], "email")["attempts"] == 1
+    assert mariadb.value("SELECT COUNT(*) FROM broker_message") == 0, "messages went to the embedded broker"
+    secret = ENVIRONMENT["AWS_SECRET_ACCESS_KEY"]
+    assert secret not in usherd.log() and secret not in usherd.api.get("/v1/config").text
 
 
-def test_dead_stands_in_the_dlq_with_its_reason_and_is_redriven(usherd, aws, smtp, mariadb):
-    member = Member("die", fault="unknown")
+def test_retry_then_dlq_and_a_failed_row_then_redrive(aws_daemon, smtp, mariadb, cloud):
+    usherd = aws_daemon({"channel.coupon": {"enabled": "no"}})
+    member = Member("retry", fault="down")
     load.store(mariadb, [member])
     wait_state(mariadb, member.event_id, "email", "dead")
-    copy = wait_until(lambda: aws.messages("signup-welcome-email-dlq"), "nothing in the DLQ")[0]
+    wait_until(lambda: cloud.standing(EMAIL + "-dlq") == 1 and cloud.standing(EMAIL) == 0, "no copy in the DLQ")
+    tries = attempts(mariadb, member.event_id, "email")
+    assert [a["class"] for a in tries] == ["service_down"] * 3
+    row = failed(mariadb, member.event_id, "email")
+    assert (row["status"], row["class"], row["payload"]) == ("dead", "service_down", member.body())
+    copy = cloud.messages(EMAIL + "-dlq")[0]
     told = {name: value["StringValue"] for name, value in copy["messageAttributes"].items()}
-    assert told["usher.class"] == "invalid_address" and told["usher.event_id"] == member.event_id
-    row = wait_until(lambda: usherd.api.failed(status="dead"), "not listed")[0]
-    smtp.heal("unknown")
-    usherd.usher("redrive", row["id"])
+    assert json.loads(copy["body"]) == member.event()
+    assert told["usher.class"] == "service_down" and told["usher.event_id"] == member.event_id, told
+    smtp.heal("down")
+    usherd.usher("redrive", str(row["id"]), "--reason", "mail is back")
     wait_state(mariadb, member.event_id, "email", "delivered")
-    wait_until(lambda: not aws.messages("signup-welcome-email-dlq"), "the DLQ keeps a surplus copy", 30)
     assert smtp.copies() == {member.email: 1}
+    wait_until(lambda: cloud.standing(EMAIL + "-dlq") == 0, "the copy of what was redriven stays in the DLQ")
+    wait_until(lambda: cloud.standing(EMAIL) == 0, "the redriven message stays in its queue")
 
 
-def test_what_fails_is_tried_again_by_visibility(usherd, aws, smtp, mariadb):
+def test_cancel_takes_the_copy_away(aws_daemon, smtp, mariadb, cloud):
+    usherd = aws_daemon({"channel.coupon": {"enabled": "no"}})
+    member = Member("cancel", fault="unknown")
+    load.store(mariadb, [member])
+    wait_state(mariadb, member.event_id, "email", "dead")
+    wait_until(lambda: cloud.standing(EMAIL + "-dlq") == 1, "no copy in the DLQ")
+    usherd.usher("cancel", str(failed(mariadb, member.event_id, "email")["id"]), "--reason", "no such member")
+    wait_state(mariadb, member.event_id, "email", "cancelled")
+    wait_until(lambda: cloud.standing(EMAIL + "-dlq") == 0, "the copy of what was cancelled stays in the DLQ")
+    assert not smtp.mails
+
+
+def test_what_the_queues_own_policy_moved_is_adopted(aws_daemon, smtp, mariadb, cloud):
+    """Workers that died again and again: the queue itself gave up on the message, and no ledger row says so."""
+    member = Member("lost")
+    cloud.put(EMAIL, member.body().decode())
+    cloud.drain_into_dlq(EMAIL, 1)
+    usherd = aws_daemon({"channel.coupon": {"enabled": "no"}, "channel.email": {"auto_redrive": "no"}})
+    row = wait_until(lambda: failed(mariadb, member.event_id, "email"), "nobody adopted it")
+    assert (row["status"], row["class"]) == ("dead", "worker_lost")
+    usherd.usher("redrive", str(row["id"]), "--reason", "worker is well")
+    wait_state(mariadb, member.event_id, "email", "delivered")
+    assert smtp.copies() == {member.email: 1}
+    wait_until(lambda: cloud.standing(EMAIL + "-dlq") == 0, "the adopted copy stays in the DLQ")
+
+
+def test_looking_receives_nothing(aws_daemon, mariadb, cloud, road):
+    usherd = aws_daemon({"channel.coupon": {"enabled": "no"}, "watch": {"mirror_interval": "1h"}})
+    people = [Member(f"look{i}", fault="unknown") for i in range(5)]
+    load.store(mariadb, people)
+    for member in people:
+        wait_state(mariadb, member.event_id, "email", "dead")
+    dlq = EMAIL + "-dlq"
+    wait_until(lambda: cloud.standing(dlq) == 5, "no copies in the DLQ")
+    wait_until(lambda: len(usherd.api.get("/v1/dlq/email").json["items"]) == 5, "the mirror has not seen them")
+    still = road.count("ReceiveMessage", dlq)
+    for _ in range(5):
+        usherd.usher("dlq", "email")
+        usherd.usher("status")
+        usherd.usher("failed")
+        assert len(usherd.api.get("/v1/dlq/email").json["items"]) == 5
+    assert road.count("ReceiveMessage", dlq) == still, "looking has received"
+    assert road.count("ReceiveMessage", EMAIL) > 0, "the proxy counts nothing"
+
+
+def test_what_fails_is_tried_again_by_visibility(aws_daemon, smtp, coupon, mariadb, cloud):
+    aws_daemon()
     member = Member("again", fault="down2")
     load.store(mariadb, [member])
     wait_state(mariadb, member.event_id, "email", "delivered")
     assert [a["class"] for a in attempts(mariadb, member.event_id, "email")] == ["service_down", "service_down", ""]
     assert failed(mariadb, member.event_id, "email") is None
+    wait_settled(mariadb, 20, cloud)
 
 
-def test_a_body_that_is_no_event_is_kept_in_the_dlq(usherd, aws, mariadb):
+def test_a_body_that_is_no_event_is_kept_in_the_dlq(aws_daemon, cloud):
+    aws_daemon()
     body = "kein Ereignis: 김 <&> \"\\"
-    aws.put("signup-welcome-email", body)
-    copy = wait_until(lambda: aws.messages("signup-welcome-email-dlq"), "nothing in the DLQ")[0]
+    cloud.put(EMAIL, body)
+    copy = wait_until(lambda: cloud.messages(EMAIL + "-dlq"), "nothing in the DLQ")[0]
     assert copy["body"] == body
     assert copy["messageAttributes"]["usher.class"]["StringValue"] == "malformed"
 
 
-def test_a_stop_does_not_wait_for_long_polls(usherd):
-    begin = time.monotonic()
+def test_a_stop_does_not_wait_for_long_polls(aws_daemon):
+    usherd, began = aws_daemon(), time.monotonic()
     assert usherd.stop() == 0
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - began < 10
 
 
-def test_queues_that_are_missing_are_named(aws, daemon):
-    usherd = daemon({**aws.settings, "channel.email": {"queue": "nobody-made-this"}}, environment=aws.environment)
+def test_queues_that_are_missing_are_named(aws_daemon):
+    usherd = aws_daemon({"channel.email": {"queue": "nobody-made-this"}})
     wait_until(lambda: "there is no queue nobody-made-this in region us-east-1" in usherd.log(), "nothing is said")
     assert usherd.running
+
+
+# -- Sudden death, and two at work -------------------------------------------------------------------
+
+class Crowd:
+    """Members who keep signing up."""
+
+    def __init__(self, db, tag="k"):
+        self._db, self._tag, self.people = db, tag, []
+
+    def more(self, count=BATCH):
+        new = [Member(f"{self._tag}{len(self.people) + i}", korean=i % 2 == 0) for i in range(count)]
+        load.store(self._db, new)
+        self.people += new
+
+
+def test_usherd_killed_again_and_again_on_sqs(aws_daemon, smtp, coupon, mariadb, cloud, chance):
+    cloud.fresh(max_receives=100)    # a kill burns receives of what was in flight; the policy has its own test
+    usherd = aws_daemon(UNDER_FIRE)
+    crowd, cut = Crowd(mariadb), Interruptions(mariadb)
+    crowd.more(100)
+    busy = 0
+    for _ in range(KILLS):
+        seen = len(smtp.mails) + len(coupon.grants)
+        crowd.more()
+        moment = time.monotonic() + chance.uniform(0.1, 0.8)
+        wait_until(lambda: time.monotonic() > moment, "time stands still")
+        began = time.time()
+        usherd.kill()
+        busy += len(smtp.mails) + len(coupon.grants) > seen
+        wait_until(lambda: not smtp.open_connections and not coupon.open_connections, "connections of the dead stay open")
+        cut.note(began, time.time())
+        usherd.start(wait=False)
+    wait_settled(mariadb, 60, cloud)
+    extra = check_all(mariadb, crowd.people, smtp, coupon, cut, IN_FLIGHT, cloud)
+    print(f"{KILLS} kills, {busy} while at work; {len(crowd.people)} sign-ups; {extra} extra mails, all in flight at a kill; "
+          f"{coupon.repeats} coupon requests answered by their key")
+    assert busy > KILLS // 2, f"only {busy} of {KILLS} kills met a daemon at work"
+
+
+def deliveries_of(usherd):
+    return sum(channel["totals"]["delivered"] for channel in usherd.api.status()["channels"])
+
+
+def test_daemons_share_the_work(aws_daemon, smtp, coupon, mariadb, cloud):
+    first, second = aws_daemon(UNDER_FIRE), aws_daemon(UNDER_FIRE)
+    crowd = Crowd(mariadb, "both")
+    crowd.more(200)
+    wait_settled(mariadb, 60, cloud)
+    check_all(mariadb, crowd.people, smtp, coupon, Interruptions(mariadb), IN_FLIGHT, cloud)
+    shares = deliveries_of(first), deliveries_of(second)
+    assert sum(shares) == 2 * len(crowd.people) and min(shares) > 0, shares
+    print(f"two daemons made {shares} deliveries")
+    assert (first.stop(), second.stop()) == (0, 0)
