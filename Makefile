@@ -128,12 +128,14 @@ aws-bins: $(call bin,$(AWS_TOOLS))
 bench-bins: $(call bin,$(SINKS))
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o
 	@mkdir -p $(@D)
-	$(call say,ld  $@) $(CC) $(LDFLAGS) -o $@ $^
+	$(call say,ld  $@) $(CC) $(LDFLAGS) -o $@ $^ $(SINK_LIBS)
+$(BUILD)/tests/bench/sqs_sink: SINK_LIBS = -lcjson -lcrypto
 run = $(PYTHON) tests/run.py --build $(BUILD)
 
-demo: deps ## show the whole of it at work: 200 sign-ups through planned faults, then the console
+BROKER ?= embedded# or aws
+demo: deps $(if $(filter aws,$(BROKER)),deps-aws) ## show the whole of it at work: 200 sign-ups through planned faults, then the console
 	@$(MAKE) -j$(JOBS) all
-	@$(PYTHON) tests/demo/demo.py --build $(BUILD)
+	@$(PYTHON) tests/demo/demo.py --build $(BUILD) --broker $(BROKER)
 check: deps ## every test: unit, contract, system, console
 	@$(MAKE) -j$(JOBS) all unit-bins contract-bins aws-bins deps-aws WERROR=-Werror
 	@$(run) $(call bin,$(UNIT) $(CONTRACT)) tests/system tests/console
@@ -167,9 +169,9 @@ fuzz-bins: $(call bin,$(FUZZ))
 $(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/libusher.a
 	@mkdir -p $(@D)
 	$(call say,ld  $@) $(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS)
-bench: deps ## 40,000 deliveries against fast sinks; ends with the figures
+bench: deps ## 40,000 deliveries against fast sinks; ends with the figures; BROKER=aws: over SNS and SQS
 	@$(MAKE) -j$(JOBS) all bench-bins
-	@$(PYTHON) tests/bench/run.py --build $(BUILD)
+	@$(PYTHON) tests/bench/run.py --build $(BUILD) --broker $(BROKER)
 
 # -- Lint ---------------------------------------------------------------------------------------
 C_FILES = $(wildcard src/*.c src/*/*.c ui/*.c ui/*/*.c)

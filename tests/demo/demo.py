@@ -2,7 +2,9 @@
 
 Private servers in temporary folders; 200 Korean and English sign-ups, some of which meet a planned fault; a stretch of
 mail outage in the middle; a message that is no sign-up. Once all has come to rest, what usher says is compared with
-what the mail and the coupon service saw. In a terminal the console opens on it; leaving the console ends everything."""
+what the mail and the coupon service saw. In a terminal the console opens on it; leaving the console ends everything.
+
+--broker aws (make demo BROKER=aws): the same on SNS and SQS, spoken to a private server."""
 
 import argparse
 import pathlib
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from support import load                        # noqa: E402
+from support import aws, load                   # noqa: E402
 from support.coupon import CouponService        # noqa: E402
 from support.daemon import Daemon               # noqa: E402
 from support.mariadb import MariaDB             # noqa: E402
@@ -95,14 +97,19 @@ def plan_of(member, channel):
 class Stage:
     """All that is started for the demo, and ended after it."""
 
-    def __init__(self, build):
+    def __init__(self, build, broker):
         self._closing = []
+        self.cloud, changes, environment = None, SCHEDULE, None
         try:
             began = time.monotonic()
             self.db = self._keep(MariaDB())
             self.smtp, self.coupon = self._keep(MailService()), self._keep(CouponService())
             self.db.fresh()
-            self.usherd = self._keep(Daemon(build, self.db, self.smtp, self.coupon, SCHEDULE))
+            if broker == "aws":
+                self.cloud = self._keep(aws.Cloud())
+                self.cloud.fresh()
+                changes, environment = aws.merged(SCHEDULE, aws.settings(self.cloud.url)), aws.ENVIRONMENT
+            self.usherd = self._keep(Daemon(build, self.db, self.smtp, self.coupon, changes, environment))
             self.usherd.migrate()
             self.usherd.start()
             self.ready_s = time.monotonic() - began
@@ -113,6 +120,10 @@ class Stage:
     def _keep(self, thing):
         self._closing.append(thing)
         return thing
+
+    def standing(self, queue):
+        """Messages in a queue, counted past usher."""
+        return self.cloud.standing(queue) if self.cloud else len(load.queue_messages(self.db, queue))
 
     def close(self):
         while self._closing:
@@ -158,10 +169,10 @@ def watch_until_settled(stage):
         if now - told > (0.2 if live else 1.0):
             told = now
             print(("\r" if live else "") + line(), end="" if live else "\n", flush=True)
-        return not down and not load.unsettled(stage.db)
+        return not down and not load.unsettled(stage.db, stage.cloud)
 
     try:
-        wait_until(settled, lambda: load.unsettled(stage.db), SETTLE_DEADLINE_S, every_s=0.1)
+        wait_until(settled, lambda: load.unsettled(stage.db, stage.cloud), SETTLE_DEADLINE_S, every_s=0.1)
     except TimedOut as late:
         print("\n" + paint(f"  it did not come to rest: {late}", "red"))
     print(("\r" if live else "") + line())
@@ -213,12 +224,12 @@ class Proof:
                 rows = [r for r in self.failed.values() if r["payload"] == NOT_AN_EVENT.encode() and r["channel"] == channel]
                 row = rows[0] if rows else None
             self.check(row and row["class"] == "malformed", f"{channel}: the message that is no sign-up is not dead as malformed")
-            dlq = len(load.queue_messages(self.stage.db, load.QUEUES[channel] + "-dlq"))
+            dlq = self.stage.standing(load.QUEUES[channel] + "-dlq")
             dead = sum(1 for (_, c), r in self.failed.items() if c == channel and r["status"] == "dead")
             self.check(dlq == dead, f"{channel}: {dlq} messages in the DLQ, {dead} dead rows")
         self.check(set(self.mails) <= {m.email for m in self.people}, "mails to strangers")
         self.check(set(self.coupons) <= {m.user_id for m in self.people}, "coupons for strangers")
-        self.check(not load.unsettled(self.stage.db), load.unsettled(self.stage.db))
+        self.check(not load.unsettled(self.stage.db, self.stage.cloud), load.unsettled(self.stage.db, self.stage.cloud))
 
     def table(self):
         heading("What happened")
@@ -292,11 +303,11 @@ def open_console(stage):
         trickle.end()
 
 
-def run(build):
-    stage = Stage(build)
+def run(build, broker):
+    stage = Stage(build, broker)
     try:
         heading("usher demo")
-        print(f"  mariadbd, mail service, coupon service and usherd are up after {stage.ready_s:.1f} s, in {stage.usherd.folder}")
+        print(f"  mariadbd, {'SNS and SQS, ' if stage.cloud else ''}mail service, coupon service and usherd are up after {stage.ready_s:.1f} s, in {stage.usherd.folder}")
         people = make_members()
         sign_up(stage, people)
         watch_until_settled(stage)
@@ -313,9 +324,11 @@ def run(build):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build")
+    parser.add_argument("--broker", choices=("embedded", "aws"), default="embedded")
+    options = parser.parse_args()
     interrupt_on_signals()
     try:
-        return run(parser.parse_args().build)
+        return run(options.build, options.broker)
     except (KeyboardInterrupt, EOFError):
         print("\ninterrupted; everything is ended")
         return 130

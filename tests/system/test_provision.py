@@ -208,6 +208,7 @@ def test_expired_credentials_are_called_so(provision, cloud):
 def test_needs_credentials_and_a_region_and_the_aws_driver(provision):
     assert "AWS_ACCESS_KEY_ID" in provision("--plan", 1, AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", HOME="/nonexistent")
     assert "[aws] region is needed" in provision("--plan", 1, USHER_AWS_REGION="")
+    provision("--plan", 3, USHER_AWS_REGION="", AWS_REGION=REGION)
     error = provision("--plan", 1, USHER_BROKER_DRIVER="embedded")
     assert "the embedded broker makes its queues by itself" in error
 
