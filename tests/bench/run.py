@@ -6,8 +6,9 @@ that cost next to nothing. The clock runs from the start of usherd until sinks a
 deliveries. CPU is usherd's alone, user and system, all its threads, from its start to that moment.
 
 BROKER=aws puts SNS and SQS in between, as sqs_sink.c has them (read there what they are not), answering at once and then
-50 ms late; then a trickle: sign-ups at a steady rate, stored as they come. Requests per delivery are all that go out, and
-in brackets by kind; publishing is the relay's part, which a consumer alone does not pay."""
+50 ms late: 40,000 deliveries whose messages stand in the queues, then the whole way from the outbox, then a trickle of
+sign-ups at a steady rate, stored as they come. Requests per delivery are all that go out, and in brackets by kind;
+publishing is the relay's part, which a consumer alone does not pay."""
 
 import argparse
 import json
@@ -154,8 +155,9 @@ def trickle(db, daemon, mail, coupon, queues):
               f"99th percentile {times[len(times) * 99 // 100]:.0f} ms")
 
 
-def run(options, act, latency_ms=None):
-    """act(db, daemon, mail, coupon, queues) on servers of its own. latency_ms: of SNS and SQS; None: the embedded broker."""
+def run(options, act, latency_ms=None, preloaded=0):
+    """act(db, daemon, mail, coupon, queues) on servers of its own. latency_ms: of SNS and SQS, with `preloaded` messages in
+    each queue; None: the embedded broker."""
     sinks, closing = pathlib.Path(ROOT, options.build, "tests", "bench"), []
 
     def keep(thing):
@@ -169,7 +171,8 @@ def run(options, act, latency_ms=None):
             coupon = keep(Sink(sinks / "http_sink", folder, "http", "/v1/coupons"))
             queues, changes = None, AS_SHIPPED
             if latency_ms is not None:
-                queues = keep(Sink(sinks / "sqs_sink", folder, "http", options=("--latency", str(latency_ms), *QUEUES.values())))
+                queues = keep(Sink(sinks / "sqs_sink", folder, "http", options=(
+                    "--latency", str(latency_ms), "--preload", str(preloaded), *QUEUES.values())))
                 changes = aws.merged(AS_SHIPPED, aws.settings(queues.url))
             db.fresh()
             daemon = keep(Daemon(options.build, db, mail, coupon, changes, aws.ENVIRONMENT))
@@ -200,7 +203,10 @@ def main():
         run(options, load_and_measure(options.signups))
         return
     for latency_ms in LATENCIES_MS:
-        print(f"SNS and SQS that answer after {latency_ms} ms:", flush=True)
+        print(f"from full queues, SNS and SQS answer after {latency_ms} ms:", flush=True)
+        run(options, lambda *all_of_it: measure(*all_of_it[:4], options.signups, all_of_it[4]), latency_ms, options.signups)
+    for latency_ms in LATENCIES_MS:
+        print(f"from the outbox, SNS and SQS answer after {latency_ms} ms:", flush=True)
         run(options, load_and_measure(options.signups), latency_ms)
     for latency_ms in LATENCIES_MS:
         print(f"a trickle of {TRICKLE_RATE} sign-ups a second for {TRICKLE_S} s, answers after {latency_ms} ms:", flush=True)
