@@ -4,7 +4,8 @@ Private servers in temporary folders; 200 Korean and English sign-ups, some of w
 mail outage in the middle; a message that is no sign-up. Once all has come to rest, what usher says is compared with
 what the mail and the coupon service saw. In a terminal the console opens on it; leaving the console ends everything.
 
---broker aws (make demo BROKER=aws): the same on SNS and SQS, spoken to a private server."""
+--broker aws (make demo BROKER=aws): the same on SNS and SQS, spoken to a private server; `usherd provision --apply` makes
+topic, queues and subscriptions there."""
 
 import argparse
 import pathlib
@@ -107,10 +108,11 @@ class Stage:
             self.db.fresh()
             if broker == "aws":
                 self.cloud = self._keep(aws.Cloud())
-                self.cloud.fresh()
                 changes, environment = aws.merged(SCHEDULE, aws.settings(self.cloud.url)), aws.ENVIRONMENT
             self.usherd = self._keep(Daemon(build, self.db, self.smtp, self.coupon, changes, environment))
             self.usherd.migrate()
+            if self.cloud:
+                self.usherd.command("provision", "--apply")
             self.usherd.start()
             self.ready_s = time.monotonic() - began
         except BaseException:
