@@ -49,6 +49,7 @@ class Sink:
     token = "bench-token"
 
     def __init__(self, program, folder, scheme, path="", options=()):
+        self.times = pathlib.Path(folder, "times")    # written by sqs_sink
         self._counters = pathlib.Path(folder, pathlib.Path(program).name + ".counters")
         log = pathlib.Path(folder, pathlib.Path(program).name + ".log")
         log.write_text("")
@@ -130,8 +131,7 @@ def measure(db, daemon, mail, coupon, count, queues=None):
 
 
 def trickle(db, daemon, mail, coupon, queues):
-    """Sign-ups one by one at TRICKLE_RATE a second. Times are those of the tables: published is when the outbox row was
-    marked, delivered when the ledger row was settled."""
+    """Sign-ups one by one at TRICKLE_RATE a second."""
     count = TRICKLE_RATE * TRICKLE_S
     daemon.start()
     connection = db.connect()
@@ -147,10 +147,18 @@ def trickle(db, daemon, mail, coupon, queues):
     cpu, after = process.cpu_seconds(daemon.pid) - cpu, queues.requests()
     print_requests(before, after, 2 * count)
     print(f"cpu per delivery: {cpu / (2 * count) * 1e6:.1f} us")
-    for words, moment in (("published", "published_at"), ("stored", "created_at")):
-        times = sorted(row["ms"] for row in db.query(
-            f"SELECT TIMESTAMPDIFF(MICROSECOND, o.{moment}, d.delivered_at) / 1000 ms FROM delivery d "
-            "JOIN signup_outbox o ON o.event_id = d.event_id"))
+    print_times(db, queues)
+
+
+def print_times(db, queues):
+    """Published is when SNS had it, by sqs_sink's clock, which is the database's; stored and delivered are the tables'."""
+    published = {event: int(ms) for event, ms in (line.split() for line in queues.times.read_text().splitlines())}
+    rows = db.query("SELECT o.event_id, UNIX_TIMESTAMP(CONVERT_TZ(d.delivered_at, '+00:00', @@session.time_zone)) * 1000 delivered, "
+                    "TIMESTAMPDIFF(MICROSECOND, o.created_at, d.delivered_at) / 1000 ms FROM delivery d "
+                    "JOIN signup_outbox o ON o.event_id = d.event_id")
+    for words, times in (("published", [float(row["delivered"]) - published[row["event_id"]] for row in rows]),
+                         ("stored", [float(row["ms"]) for row in rows])):
+        times.sort()
         print(f"from {words} to delivered: median {times[len(times) // 2]:.0f} ms, "
               f"99th percentile {times[len(times) * 99 // 100]:.0f} ms")
 
@@ -172,7 +180,7 @@ def run(options, act, latency_ms=None, preloaded=0):
             queues, changes = None, AS_SHIPPED
             if latency_ms is not None:
                 queues = keep(Sink(sinks / "sqs_sink", folder, "http", options=(
-                    "--latency", str(latency_ms), "--preload", str(preloaded), *QUEUES.values())))
+                    "--latency", str(latency_ms), "--preload", str(preloaded), "--times", f"{folder}/times", *QUEUES.values())))
                 changes = aws.merged(AS_SHIPPED, aws.settings(queues.url))
             db.fresh()
             daemon = keep(Daemon(options.build, db, mail, coupon, changes, aws.ENVIRONMENT))

@@ -6,10 +6,10 @@
  * thread on loopback. So it flatters the client's latency, unless --latency says what each answer is late by,
  * and never its CPU or its number of requests per full batch.
  *
- *   sqs_sink COUNTERS-FILE [--latency MS] [--preload N] QUEUE...
+ *   sqs_sink COUNTERS-FILE [--latency MS] [--preload N] [--times FILE] QUEUE...
  *
- * --preload puts N sign-ups into each queue before the first connection. counters->effects: messages deleted;
- * counters->requests: in the order of `actions`. */
+ * --times writes when each event was published. --preload puts N sign-ups into each queue before the first
+ * connection. counters->effects: messages deleted; counters->requests: in the order of `actions`. */
 #include "sqs_letter.h"
 
 #include <cjson/cJSON.h>
@@ -32,6 +32,7 @@ static struct session *polling, *late; /* late: in the order of their due_ms */
 static struct session **late_end = &late;
 static uint64_t latency_ms;
 static unsigned long long message_number;
+static FILE *times; /* NULL: nobody wants them */
 
 static void preload(struct queue *queue, unsigned long count)
 {
@@ -259,6 +260,16 @@ static void published_field(struct letter *letter, const char **id, const char *
 	}
 }
 
+/* "EVENT-ID MILLISECONDS" a line: when it was in the queues. */
+static void note_time(const char *body)
+{
+	const char *id = strstr(body, "\"eventId\": \"");
+
+	if (id)
+		fprintf(times, "%.36s %llu\n", id + 12, (unsigned long long)now_ms());
+	fflush(times);
+}
+
 /* `form` is of this request alone and is changed. */
 static void publish(struct connection *c, char *form)
 {
@@ -282,6 +293,8 @@ static void publish(struct connection *c, char *form)
 	           "xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishBatchResult><Successful>");
 	for (size_t k = 0; k < MESSAGES_MAX && ids[k] && letters[k].body; k++) {
 		letter_seal(&letters[k]);
+		if (times)
+			note_time(letters[k].body);
 		for (size_t i = 0; i < queue_count; i++)
 			if (queues[i].subscribed)
 				letter_post(&queues[i], &letters[k], 0);
@@ -459,6 +472,9 @@ int main(int argc, char **argv)
 			latency_ms = strtoul(argv[++i], NULL, 10);
 		} else if (!strcmp(argv[i], "--preload") && i + 1 < argc) {
 			preloaded = strtoul(argv[++i], NULL, 10);
+		} else if (!strcmp(argv[i], "--times") && i + 1 < argc) {
+			if (!(times = fopen(argv[++i], "w")))
+				die(argv[i]);
 		} else {
 			struct queue *queue = queue_find(argv[i]);
 			if (queue)
