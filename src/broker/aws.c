@@ -259,8 +259,10 @@ static void aws_close(struct broker *broker)
 	aws_client_free(b->sns);
 	http_free(b->http);
 	curl_loop_free(b->curl);
-	while (b->ops)
-		op_end(b->ops);
+	for (struct op *op = b->ops, *next; op; op = next) {
+		next = op->next;
+		op_end(op);
+	}
 	while (b->queues) {
 		struct aws_queue *next = b->queues->next;
 		queue_free(b->queues);

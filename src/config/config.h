@@ -90,8 +90,8 @@ struct config {
 int config_load(const char *path, const char *const *environment, FILE *report, struct config **ret_config,
         struct usher_error *err);
 /* The same for who needs the database only (migrate, sign-ups), or AWS only (provision): secrets and needed
- * values of other sections may be missing, so that an application need not be given them. What is written there
- * must still be right. */
+ * values of other sections may be missing, so that an application need not be given them. What is written
+ * there must still be right. */
 int config_load_database(const char *path, const char *const *environment, FILE *report,
         struct config **ret_config, struct usher_error *err);
 void config_free(struct config *config); /* wipes secrets; NULL is allowed */

@@ -97,10 +97,11 @@ void aws_client_free(struct aws_client *client)
 {
 	if (!client)
 		return;
-	while (client->calls) {
-		if (client->calls->http_call)
-			http_cancel(client->calls->http_call);
-		call_free(client->calls);
+	for (struct aws_call *call = client->calls, *next; call; call = next) {
+		next = call->next;
+		if (call->http_call)
+			http_cancel(call->http_call);
+		call_free(call);
 	}
 	free(client->region);
 	free(client->service);
@@ -259,8 +260,7 @@ static void start(struct aws_call *call, const struct aws_credentials *credentia
 	struct aws_client *client = call->client;
 	const struct http_signature signature = { client->region, client->service, credentials->access_key,
 		credentials->secret_key };
-	char token[4096] = "";
-	OWNED char *long_token = NULL; /* they have no limit that AWS promises */
+	OWNED char *token_header = NULL; /* tokens have no limit that AWS promises */
 	const char *headers[4];
 	size_t n = 0;
 
@@ -271,9 +271,10 @@ static void start(struct aws_call *call, const struct aws_credentials *credentia
 		headers[n++] = call->target_header;
 	if (credentials->session_token) {
 		size_t size = sizeof TOKEN_HEADER + strlen(credentials->session_token);
-		char *text = size <= sizeof token ? token : (long_token = mem_alloc(size));
-		snprintf(text, size, TOKEN_HEADER "%s", credentials->session_token);
-		headers[n++] = text;
+
+		token_header = mem_alloc(size);
+		snprintf(token_header, size, TOKEN_HEADER "%s", credentials->session_token);
+		headers[n++] = token_header;
 	}
 	headers[n] = NULL;
 	snprintf(call->source, sizeof call->source, "%s", credentials->source);

@@ -116,7 +116,7 @@ static void a_damaged_message_is_left_to_come_again(void **state)
 	struct aws_answer answer = answer_of(
 	        "{\"Messages\":[{\"MessageId\":\"1\",\"ReceiptHandle\":\"r1\",\"Body\":\"hullo\","
 	        "\"MD5OfBody\":\"" HELLO_MD5 "\"},{\"MessageId\":\"2\",\"ReceiptHandle\":\"r2\",\"Body\":"
-	                                     "\"hello\",\"MD5OfBody\":\"" HELLO_MD5
+	        "\"hello\",\"MD5OfBody\":\"" HELLO_MD5
 	        "\",\"Attributes\":{\"ApproximateReceiveCount\":\"3\",\"SentTimestamp\":\"1700000000123\"},"
 	        "\"MessageAttributes\":{\"a\":{\"DataType\":\"String\",\"StringValue\":\"b\"},"
 	        "\"n\":{\"DataType\":\"Number\",\"StringValue\":\"7\"},"
