@@ -19,6 +19,13 @@
 #define RELAY_FIRST_PAUSE_MS 200     /* after the first refusal; doubled up to relay.max_backoff */
 #define RELAY_GZIP_ABOVE (32 * 1024) /* bytes of an event from which it is compressed */
 
+struct relay;
+
+struct publication { /* one batch at the broker */
+	struct relay *relay;
+	size_t from, n; /* rows */
+};
+
 struct relay {
 	struct engine *engine;
 	pthread_t thread;
@@ -27,19 +34,20 @@ struct relay {
 	struct broker *broker;
 	struct db *db;
 
-	struct outbox_row *rows;       /* taken */
-	size_t n, done;                /* done: published or put back */
-	size_t in_batch;               /* under way, from rows[done] */
+	struct outbox_row *rows; /* taken; what follows goes by the same index, borrowed by the broker until
+	                            it answers */
+	size_t n;
+	struct broker_outgoing outgoing[RELAY_TAKE];
+	struct message_attributes attributes[RELAY_TAKE];
+	struct buf packed[RELAY_TAKE]; /* gzip+base64 bodies */
+	struct publication publications[RELAY_TAKE];
+	size_t under_way;              /* of them */
 	int64_t published[RELAY_TAKE]; /* ids to be marked */
 	size_t published_n;
-	struct buf packed[RELAY_TAKE]; /* gzip+base64 bodies of the batch under way */
-	struct message_attributes attributes[RELAY_TAKE];
-	struct broker_outgoing batch[RELAY_TAKE]; /* borrowed by the broker until it has answered */
-	int failures;                             /* in a row */
+	struct usher_error refusal; /* of a whole batch of this take; code 0: none */
+	int failures;               /* takes in a row that met one */
 	bool busy, stopping;
 };
-
-static void publish_next(struct relay *r);
 
 static void rest(struct relay *r, int64_t delay_ms)
 {
@@ -75,8 +83,9 @@ static void went_well(struct relay *r)
 }
 
 /* All that was taken is published or put back: mark it, and look for more. */
-static void finish_take(struct relay *r, int64_t pause_ms)
+static void finish_take(struct relay *r)
 {
+	int64_t pause_ms = r->refusal.code ? pause_after_failure(r, &r->refusal) : 0;
 	struct usher_error err = { 0 };
 	bool full = r->n == RELAY_TAKE;
 
@@ -90,7 +99,7 @@ static void finish_take(struct relay *r, int64_t pause_ms)
 	}
 	outbox_rows_free(r->rows, r->n);
 	r->rows = NULL;
-	r->n = r->done = r->published_n = 0;
+	r->n = r->published_n = 0;
 	r->busy = false;
 	if (pause_ms == 0 && !full)
 		pause_ms = r->engine->config->relay.interval_ms;
@@ -105,35 +114,25 @@ static void put_back(struct relay *r, const int64_t *ids, size_t n, int64_t dela
 		log_warn("relay", "%zu events come back when their lease ends: %s", n, err.message);
 }
 
-/* The whole batch was refused: it and the rest of the take wait in the outbox, due at once, and the relay
- * pauses. */
-static void batch_refused(struct relay *r, const struct usher_error *err)
+/* A whole batch was refused: it waits in the outbox, due at once, and the relay pauses after this take. */
+static void batch_refused(struct relay *r, const struct publication *p, const struct usher_error *err)
 {
 	int64_t ids[RELAY_TAKE];
-	size_t n = 0;
 
-	counter_add(&r->engine->counters.relay.refused, r->in_batch);
-	for (size_t i = r->done; i < r->n; i++)
-		ids[n++] = r->rows[i].id;
-	put_back(r, ids, n, 0, err->message);
-	finish_take(r, pause_after_failure(r, err));
+	counter_add(&r->engine->counters.relay.refused, p->n);
+	for (size_t i = 0; i < p->n; i++)
+		ids[i] = r->rows[p->from + i].id;
+	put_back(r, ids, p->n, 0, err->message);
+	r->refusal = *err;
+	if (r->refusal.code == 0)
+		error_set(&r->refusal, USHER_EPROTOCOL, "the broker answered for another number of events");
 }
 
-static void on_published(
-        void *arg, const struct broker_entry_result *results, size_t n, const struct usher_error *err)
+static void batch_answered(
+        struct relay *r, const struct publication *p, const struct broker_entry_result *results)
 {
-	struct relay *r = arg;
-
-	for (size_t i = 0; i < r->in_batch; i++) {
-		buf_free(&r->packed[i]);
-		message_attributes_free(&r->attributes[i]);
-	}
-	if (err->code || n != r->in_batch) {
-		batch_refused(r, err);
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
-		const struct outbox_row *row = &r->rows[r->done + i];
+	for (size_t i = 0; i < p->n; i++) {
+		const struct outbox_row *row = &r->rows[p->from + i];
 
 		if (results[i].code == 0) {
 			r->published[r->published_n++] = row->id;
@@ -143,14 +142,31 @@ static void on_published(
 		log_warn("relay", "event %s was refused: %s", row->event_id, results[i].message);
 		put_back(r, &row->id, 1, r->engine->config->relay.max_backoff_ms, results[i].message);
 	}
-	r->done += n;
-	publish_next(r);
+}
+
+static void on_published(
+        void *arg, const struct broker_entry_result *results, size_t n, const struct usher_error *err)
+{
+	const struct publication *p = arg;
+	struct relay *r = p->relay;
+
+	for (size_t i = p->from; i < p->from + p->n; i++) {
+		buf_free(&r->packed[i]);
+		message_attributes_free(&r->attributes[i]);
+	}
+	if (err->code || n != p->n)
+		batch_refused(r, p, err);
+	else
+		batch_answered(r, p, results);
+	if (--r->under_way == 0)
+		finish_take(r);
 }
 
 /* Large events travel as gzip+base64, as event_decode reads them. */
-static void prepare(struct relay *r, size_t i, struct broker_outgoing *out)
+static void prepare(struct relay *r, size_t i)
 {
-	const struct outbox_row *row = &r->rows[r->done + i];
+	const struct outbox_row *row = &r->rows[i];
+	struct broker_outgoing *out = &r->outgoing[i];
 	struct buf zipped = BUF(EVENT_BODY_MAX);
 
 	r->attributes[i] = (struct message_attributes){ 0 };
@@ -171,20 +187,22 @@ static void prepare(struct relay *r, size_t i, struct broker_outgoing *out)
 	buf_free(&zipped);
 }
 
-static void publish_next(struct relay *r)
+/* All batches of the take at once, so that a broker far away is not waited for once a batch. They are told in
+ * their order; a broker promises none. */
+static void publish(struct relay *r)
 {
 	size_t max = (size_t)r->engine->config->relay.batch;
-	size_t left = r->n - r->done;
 
-	if (left == 0) {
-		finish_take(r, 0);
-		return;
-	}
 	max = max < r->broker->ops->batch_max ? max : r->broker->ops->batch_max;
-	r->in_batch = left < max ? left : max;
-	for (size_t i = 0; i < r->in_batch; i++)
-		prepare(r, i, &r->batch[i]);
-	r->broker->ops->publish(r->broker, r->batch, r->in_batch, on_published, r);
+	r->refusal = (struct usher_error){ 0 };
+	for (size_t from = 0; from < r->n; from += max) {
+		struct publication *p = &r->publications[r->under_way++];
+
+		*p = (struct publication){ r, from, r->n - from < max ? r->n - from : max };
+		for (size_t i = from; i < from + p->n; i++)
+			prepare(r, i);
+		r->broker->ops->publish(r->broker, &r->outgoing[from], p->n, on_published, p);
+	}
 }
 
 static void take(void *arg)
@@ -212,8 +230,7 @@ static void take(void *arg)
 		return;
 	}
 	r->busy = true;
-	r->done = 0;
-	publish_next(r);
+	publish(r);
 }
 
 /* -- Life ------------------------------------------------------------------------------------ */
