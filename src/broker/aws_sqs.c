@@ -60,7 +60,10 @@ static void on_received(void *arg, const struct aws_answer *answer)
 		op_nonsense(&r->op, &err);
 		return;
 	}
-	if (n == 0 && !r->woken && mono_since_ms(mono_now(), r->until) > 0)
+	/* A poll that ends without a message at once did not wait: asking again and again would be a busy
+	 * loop, billed. The caller is told that there is nothing, and asks in its own time. */
+	bool waited = mono_since_ms(r->asked, mono_now()) >= AWS_POLL_MIN_MS;
+	if (n == 0 && !r->woken && waited && mono_since_ms(mono_now(), r->until) > 0)
 		receive_begin(&r->op);
 	else
 		answer_with(r, messages, n);

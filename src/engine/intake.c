@@ -64,6 +64,8 @@ static void on_received(void *arg, struct message **messages, size_t n, const st
 	 * already is answered at once; only the one after it lingers. */
 	if (n > 0 && n < p->broker->ops->receive_max)
 		p->receive_at = mono_add_ms(mono_now(), p->config->receive_linger_ms);
+	if (n == 0 && mono_since_ms(p->receive_begun, mono_now()) < EMPTY_EARLY_MS)
+		p->receive_at = mono_add_ms(mono_now(), EMPTY_PAUSE_MS);
 	if (n >= p->broker->ops->receive_max && p->receives_wanted < p->config->receivers)
 		p->receives_wanted++;
 	else if (n < p->broker->ops->receive_max)
@@ -72,10 +74,12 @@ static void on_received(void *arg, struct message **messages, size_t n, const st
 }
 
 /* How many more messages may be held: the in-flight bound, and no more than breaker and rate will let
- * through soon, since what is held here is kept from other daemons. */
+ * through soon, since what is held here is kept from other daemons. What is settled and only waits for the
+ * broker does not count; when the broker fails, nothing is received. */
 static int room(struct pipeline *p, mono_time now)
 {
-	int held = (int)p->jobs + p->receives * (int)p->broker->ops->receive_max;
+	size_t settled = p->phase[JOB_TO_DELETE].n + p->phase[JOB_TO_HIDE].n + p->phase[JOB_AT_BROKER].n;
+	int held = (int)(p->jobs - settled) + p->receives * (int)p->broker->ops->receive_max;
 	int bound = p->config->in_flight;
 	int allowed = sending_room(p, now);
 
@@ -107,6 +111,7 @@ void intake_receive(struct pipeline *p, mono_time now)
 		if (free_places < 1 || (free_places < worthwhile && p->jobs > 0))
 			break;
 		p->receives++;
+		p->receive_begun = mono_now();
 		p->broker->ops->receive(p->broker, p->config->queue, &options, on_received, p);
 	}
 }

@@ -89,10 +89,11 @@ struct pipeline {
 	int receives_wanted; /* more while full batches come */
 	int broker_calls;    /* under way, receives not counted */
 	bool turn_pending;
-	mono_time receive_at;  /* not before: a trickle is gathered */
-	mono_time delete_by;   /* when the first settled message must be deleted */
-	mono_time settle_by;   /* when the first outcome of the batch must be stored */
-	mono_time database_at; /* not before; {0} while all is well */
+	mono_time receive_begun; /* the latest */
+	mono_time receive_at;    /* not before: a trickle is gathered */
+	mono_time delete_by;     /* when the first settled message must be deleted */
+	mono_time settle_by;     /* when the first outcome of the batch must be stored */
+	mono_time database_at;   /* not before; {0} while all is well */
 	mono_time broker_at;
 	int database_failures, broker_failures;
 
@@ -102,7 +103,9 @@ struct pipeline {
 
 #define PIPELINE_BATCH MESSAGE_BATCH_MAX /* jobs in one claim, settle or renewal */
 #define SETTLE_LINGER_MS 10              /* outcomes are gathered this long, so that a commit is shared */
-#define RETRY_PEER_MS 200                /* first pause after the database or the broker failed */
+#define EMPTY_EARLY_MS 500  /* a long poll that ends without a message within this is no long poll: */
+#define EMPTY_PAUSE_MS 1000 /* the next one waits, lest it be a busy loop */
+#define RETRY_PEER_MS 200   /* first pause after the database or the broker failed */
 #define RETRY_PEER_MAX_MS 5000
 #define RECEIVE_WAIT_MS 20000 /* one long poll */
 #define STOP_GRACE_MS 2000    /* after drain_timeout, for the last settles */
