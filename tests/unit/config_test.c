@@ -248,7 +248,7 @@ static void defaults_of_the_channels(void **state)
 		assert_string_equal(channel->queue, queues[i]);
 		assert_string_equal(channel->dlq, dlq);
 		assert_int_equal(channel->visibility_timeout_ms, 60000);
-		assert_int_equal(channel->receivers, 4);
+		assert_int_equal(channel->receivers, 16);
 		assert_int_equal(channel->in_flight, 200);
 		assert_true(channel->rate == 0);
 		assert_true(channel->auto_redrive);
