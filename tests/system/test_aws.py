@@ -168,23 +168,21 @@ def test_usherd_killed_again_and_again_on_sqs(aws_daemon, smtp, coupon, mariadb,
     usherd = aws_daemon(UNDER_FIRE)
     crowd, cut = Crowd(mariadb), Interruptions(mariadb)
     crowd.more(100)
-    busy = 0
     for _ in range(KILLS):
         seen = len(smtp.mails) + len(coupon.grants)
         crowd.more()
-        moment = time.monotonic() + chance.uniform(0.1, 0.8)
+        wait_until(lambda: len(smtp.mails) + len(coupon.grants) > seen, "usherd does not get to work")
+        moment = time.monotonic() + chance.uniform(0, 0.2)
         wait_until(lambda: time.monotonic() > moment, "time stands still")
         began = time.time()
         usherd.kill()
-        busy += len(smtp.mails) + len(coupon.grants) > seen
         wait_until(lambda: not smtp.open_connections and not coupon.open_connections, "connections of the dead stay open")
         cut.note(began, time.time())
         usherd.start(wait=False)
     wait_settled(mariadb, 60, cloud)
     extra = check_all(mariadb, crowd.people, smtp, coupon, cut, IN_FLIGHT, cloud)
-    print(f"{KILLS} kills, {busy} while at work; {len(crowd.people)} sign-ups; {extra} extra mails, all in flight at a kill; "
+    print(f"{KILLS} kills at work; {len(crowd.people)} sign-ups; {extra} extra mails, all in flight at a kill; "
           f"{coupon.repeats} coupon requests answered by their key")
-    assert busy > KILLS // 2, f"only {busy} of {KILLS} kills met a daemon at work"
 
 
 def deliveries_of(usherd):
@@ -192,7 +190,8 @@ def deliveries_of(usherd):
 
 
 def test_daemons_share_the_work(aws_daemon, smtp, coupon, mariadb, cloud):
-    first, second = aws_daemon(UNDER_FIRE), aws_daemon(UNDER_FIRE)
+    slowly = {name: {**keys, "rate": "40"} if name.startswith("channel.") else keys for name, keys in UNDER_FIRE.items()}
+    first, second = aws_daemon(slowly), aws_daemon(slowly)  # one alone would have done it all in a moment
     crowd = Crowd(mariadb, "both")
     crowd.more(200)
     wait_settled(mariadb, 60, cloud)
