@@ -1,4 +1,4 @@
-/* What kind of failure is this reply? Pure. The tables stand in usher-api(7) and usher.ini(5). */
+/* What kind of failure is this reply? Pure. The tables stand in usher-api(7). */
 #ifndef POLICY_CLASSIFY_H
 #define POLICY_CLASSIFY_H
 
