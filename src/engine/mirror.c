@@ -2,7 +2,7 @@
  * row is no longer dead is surplus and deleted; a copy without a row (the queue's own policy brought it) gets
  * one. Goes when the DLQ's depth changed, when an act may have made copies surplus, and every
  * watch.mirror_interval; but never more than a tenth of the time, so that a DLQ that grows in an outage is
- * not read over and over. Watcher's thread. */
+ * not read over and over. The fleet's leader does it, for all. Watcher's thread. */
 #include "engine/watch.h"
 
 #include "base/mem.h"
@@ -18,8 +18,8 @@
 #define MIRROR_REST 9        /* times the length of a run, before the next of that channel */
 
 struct channel_mirror {
-	bool wanted;   /* go as soon as the rest is over */
-	int64_t depth; /* when last asked for */
+	bool wanted;            /* go as soon as the rest is over */
+	int64_t depth, settled; /* when last asked for */
 	mono_time not_before, due;
 	wall_time done_at;
 };
@@ -85,6 +85,13 @@ void mirror_depth(struct mirror *m, enum channel_id channel, int64_t depth)
 	c->depth = depth;
 }
 
+void mirror_ledger(struct mirror *m, enum channel_id channel, int64_t settled)
+{
+	struct channel_mirror *c = &m->channel[channel];
+	c->wanted = c->wanted || settled != c->settled;
+	c->settled = settled;
+}
+
 void mirror_want(struct mirror *m)
 {
 	for (int id = 0; id < CHANNEL_COUNT; id++)
@@ -114,7 +121,8 @@ void mirror_turn(struct mirror *m)
 	struct watch *w = m->watch;
 	mono_time now = mono_now();
 
-	if (m->busy || w->stopping || !peer_ready(&w->database) || !peer_ready(&w->broker_peer))
+	if (m->busy || w->stopping || !fleet_leads(w->fleet) || !peer_ready(&w->database) ||
+	        !peer_ready(&w->broker_peer))
 		return;
 	for (int id = 0; id < CHANNEL_COUNT; id++) {
 		struct channel_mirror *c = &m->channel[id];
@@ -174,6 +182,8 @@ static void on_deleted(
 	for (size_t i = 0; i < n; i++)
 		deleted += results[i].code == 0; /* a stale one is met again by the next run */
 	counter_add(&m->watch->engine->counters.mirror_deleted, deleted);
+	/* What comes in its place before the next count is a change too. */
+	m->channel[m->id].depth -= (int64_t)deleted;
 	m->deleted_n += m->deleting_n;
 	delete_next(m);
 }

@@ -1,5 +1,6 @@
 /* Retention: delivered ledger rows, published outbox rows and messages past their queue's retention are
- * deleted in small batches, one at a turn, so that nothing else waits for it. Watcher's thread. */
+ * deleted in small batches, one at a turn, so that nothing else waits for it. The fleet's leader does it.
+ * Watcher's thread. */
 #include "engine/watch.h"
 
 #include "base/mem.h"
@@ -65,7 +66,7 @@ void retention_turn(struct retention *r)
 	struct usher_error err = { 0 };
 	int n = 0;
 
-	if (r->due.ns > mono_now().ns || !peer_ready(&w->database))
+	if (r->due.ns > mono_now().ns || !fleet_leads(w->fleet) || !peer_ready(&w->database))
 		return;
 	if (step(r, &n, &err)) {
 		if (!watch_database_away(w, &err))

@@ -8,6 +8,7 @@
 #include "model/delivery.h"
 #include "model/message.h"
 #include "policy/breaker.h"
+#include "store/fleet.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -81,6 +82,8 @@ struct status {
 	int64_t outbox_waiting, outbox_oldest_ms;
 	double published_per_s;
 	int history_len;
+	struct fleet_member fleet[FLEET_MAX]; /* as the database knows them, this daemon among them */
+	size_t fleet_len;
 };
 
 /* The board holds the newest snapshot; its lock covers one pointer. */

@@ -1,11 +1,12 @@
-/* The watcher's inside: what watcher.c shares with the jobs it runs (mirror.c, redrive.c, retention.c). All
- * of it lives on the watcher's thread. A job has at most one run under way; watch_job_ended is called when it
- * ends. */
+/* The watcher's inside: what watcher.c shares with the jobs it runs (fleet.c, mirror.c, redrive.c,
+ * retention.c). All of it lives on the watcher's thread. A job has at most one run under way; watch_job_ended
+ * is called when it ends. */
 #ifndef ENGINE_WATCH_H
 #define ENGINE_WATCH_H
 
 #include "broker/broker.h"
 #include "engine/engine.h"
+#include "store/fleet.h"
 
 /* What the watcher depends on: is it there, since when, and when is it asked again? Says in the log once that
  * it is gone and once that it is back. */
@@ -36,6 +37,7 @@ struct watch {
 	struct db *db;
 	struct broker *broker;
 	struct peer database, broker_peer;
+	struct fleet *fleet;
 	struct mirror *mirror;
 	struct redrive *redrive;
 	struct retention *retention;
@@ -48,11 +50,26 @@ bool watch_database_away(struct watch *w, const struct usher_error *err);
 bool watch_broker_away(struct watch *w, const struct usher_error *err);
 void watch_job_ended(struct watch *w);
 
+/* -- The fleet ----------------------------------------------------------------------------------- */
+#define FLEET_BEAT_MS 2000               /* between two signs of life */
+#define FLEET_LEASE_MS 6000              /* a leader that is silent for this long is followed */
+#define FLEET_FORGET_MS (60 * 60 * 1000) /* a daemon that went without a word is shown this long */
+struct fleet *fleet_new(struct watch *w);
+void fleet_free(struct fleet *fleet);
+int fleet_turn(struct fleet *fleet, struct usher_error *err); /* a sign of life, when it is time */
+void fleet_end(struct fleet *fleet);                          /* leaves it */
+bool fleet_leads(const struct fleet *fleet);
+/* As last read; valid until the next turn. */
+size_t fleet_members(const struct fleet *fleet, const struct fleet_member **ret_members);
+
 /* -- DLQ mirror ---------------------------------------------------------------------------------- */
 struct mirror *mirror_new(struct watch *w);
 void mirror_free(struct mirror *mirror);
 /* What stands in the channel's DLQ now; a change makes the mirror go through it. */
 void mirror_depth(struct mirror *mirror, enum channel_id channel, int64_t depth);
+/* How many deliveries of the channel are settled as an operator or a redrive settles them; a change may have
+ * made copies surplus, whichever daemon it was told to. */
+void mirror_ledger(struct mirror *mirror, enum channel_id channel, int64_t settled);
 /* An act may have made copies surplus: go through all DLQs soon. */
 void mirror_want(struct mirror *mirror);
 void mirror_turn(struct mirror *mirror); /* starts what is due, unless a run is under way */

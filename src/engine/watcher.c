@@ -101,6 +101,7 @@ static int count_channel(struct watcher *w, enum channel_id id, struct usher_err
 	c->queued = counts.queued;
 	c->cancelled = counts.cancelled;
 	c->next_due_ms = counts.next_due_ms;
+	mirror_ledger(w->watch.mirror, id, counts.queued + counts.cancelled);
 	return 0;
 }
 
@@ -108,6 +109,8 @@ static int count_all(struct watcher *w, struct usher_error *err)
 {
 	struct outbox_counts outbox = { 0 };
 	int rc = db_ping(w->watch.db, err);
+	if (!rc)
+		rc = fleet_turn(w->watch.fleet, err);
 	for (int id = 0; id < CHANNEL_COUNT && !rc; id++)
 		rc = count_channel(w, id, err);
 	if (!rc)
@@ -152,6 +155,9 @@ static void publish(struct watcher *w)
 			stale(&s->channel[id], broker->error);
 	}
 	figures_add(&w->figures, &sample, s);
+	const struct fleet_member *members;
+	s->fleet_len = fleet_members(w->watch.fleet, &members);
+	memcpy(s->fleet, members, s->fleet_len * sizeof *members);
 
 	struct status *copy = mem_alloc(sizeof *copy);
 	memcpy(copy, s, sizeof *copy);
@@ -220,11 +226,14 @@ static void *run(void *arg)
 	watch->db = engine_db(watch->engine);
 	watch->broker = engine_broker(watch->engine, watch->loop);
 	watch->retention = retention_new(watch);
+	watch->fleet = fleet_new(watch);
 	w->timer = loop_timer_new(watch->loop, round_begin, w);
 	loop_timer_start(w->timer, 0);
 	loop_run(watch->loop);
 
+	fleet_end(watch->fleet);
 	loop_timer_free(w->timer);
+	fleet_free(watch->fleet);
 	retention_free(watch->retention);
 	watch->broker->ops->close(watch->broker);
 	db_free(watch->db);
