@@ -56,10 +56,11 @@ static const struct channel_status *channel_known(const struct metrics_source *m
 	return status_known(m) ? &m->status->channel[channel] : NULL;
 }
 
-static double depth(const struct metrics_source *m, const struct channel_status *s, struct figure figure)
+static double depth(const struct metrics_source *m, int channel, struct figure figure)
 {
+	const struct channel_status *s = channel_known(m, channel);
 	bool known = s && figure.value >= 0 && figure.exactness != STALE &&
-	             !view_is_stale(m->config, s->depth_at, m->now);
+	             !view_depths_are_stale(m->config, m->status, channel, m->now);
 	return known ? (double)figure.value : UNKNOWN;
 }
 
@@ -94,12 +95,13 @@ GAUGE(read_holding, atomic_load(&c->holding))
 GAUGE(read_connections, atomic_load(&c->connections))
 GAUGE(read_breaker, atomic_load(&c->breaker))
 GAUGE(read_last, atomic_load(&c->last_delivered_ms) ? seconds(atomic_load(&c->last_delivered_ms)) : UNKNOWN)
-GAUGE(read_visible, depth(m, s, s ? s->depth.visible : no_figure))
-GAUGE(read_in_flight, depth(m, s, s ? s->depth.in_flight : no_figure))
-GAUGE(read_delayed, depth(m, s, s ? s->depth.delayed : no_figure))
-GAUGE(read_oldest,
-        s && !view_is_stale(m->config, s->depth_at, m->now) ? seconds(s->depth.oldest_age_ms) : UNKNOWN)
-GAUGE(read_dlq, depth(m, s, s ? s->dlq_depth.visible : no_figure))
+GAUGE(read_visible, depth(m, channel, s ? s->depth.visible : no_figure))
+GAUGE(read_in_flight, depth(m, channel, s ? s->depth.in_flight : no_figure))
+GAUGE(read_delayed, depth(m, channel, s ? s->depth.delayed : no_figure))
+GAUGE(read_oldest, s && !view_depths_are_stale(m->config, m->status, channel, m->now)
+                           ? seconds(s->depth.oldest_age_ms)
+                           : UNKNOWN)
+GAUGE(read_dlq, depth(m, channel, s ? s->dlq_depth.visible : no_figure))
 GAUGE(read_claimed, s ? rows(m, s->claimed) : UNKNOWN)
 GAUGE(read_retrying, s ? rows(m, s->retrying) : UNKNOWN)
 GAUGE(read_dead, s ? rows(m, s->dead) : UNKNOWN)

@@ -58,11 +58,22 @@ void view_add_next(cJSON *object, const char *cursor)
 	json_add_string(object, "next", *cursor ? cursor : NULL);
 }
 
-bool view_is_stale(const struct config *config, wall_time at, wall_time now)
+static bool is_old(const struct config *config, wall_time at, int64_t pause_ms, wall_time now)
 {
 	int64_t limit_ms = STALE_INTERVALS * config->watch.depth_interval_ms;
 	limit_ms = limit_ms > STALE_MIN_MS ? limit_ms : STALE_MIN_MS;
-	return at.ms == 0 || now.ms - at.ms > limit_ms;
+	return at.ms == 0 || now.ms - at.ms > limit_ms + pause_ms;
+}
+
+bool view_is_stale(const struct config *config, wall_time at, wall_time now)
+{
+	return is_old(config, at, 0, now);
+}
+
+bool view_depths_are_stale(
+        const struct config *config, const struct status *status, enum channel_id channel, wall_time now)
+{
+	return !status || is_old(config, status->channel[channel].depth_at, status->depths_every_ms, now);
 }
 
 /* -- Masked ----------------------------------------------------------------------------------------- */

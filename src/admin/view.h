@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "config/config.h"
+#include "engine/status.h"
 #include "model/message.h"
 #include "store/audit.h"
 #include "store/failed.h"
@@ -32,6 +33,9 @@ cJSON *view_audit(const struct audit_row *row);
 #define STALE_INTERVALS 5
 #define STALE_MIN_MS 2000
 bool view_is_stale(const struct config *config, wall_time at, wall_time now);
+/* The same of a channel's depths, which are taken less often while nothing moves. status NULL: none yet. */
+bool view_depths_are_stale(
+        const struct config *config, const struct status *status, enum channel_id channel, wall_time now);
 
 /* A second try on this channel cannot double the effect: decides who settles an ambiguous death. */
 bool view_channel_idempotent(enum channel_id channel);

@@ -62,9 +62,10 @@ static void add_series(cJSON *json, const char *key, const uint32_t *points, int
 		cJSON_AddItemToArray(list, cJSON_CreateNumber(points[i]));
 }
 
-static void add_depths(cJSON *json, const struct picture *p, const struct channel_status *s)
+static void add_depths(
+        cJSON *json, const struct picture *p, enum channel_id id, const struct channel_status *s)
 {
-	bool stale = view_is_stale(p->config, s->depth_at, p->now);
+	bool stale = view_depths_are_stale(p->config, p->status, id, p->now);
 	view_add_figure(json, "visible", s->depth.visible, stale);
 	view_add_figure(json, "in_flight", s->depth.in_flight, stale);
 	view_add_figure(json, "delayed", s->depth.delayed, stale);
@@ -115,7 +116,7 @@ static cJSON *channel_json(const struct picture *p, enum channel_id id)
 	json_add_bool(json, "enabled", p->config->channel[id].enabled);
 	json_add_string(json, "queue", p->config->channel[id].queue);
 	json_add_string(json, "dlq", p->config->channel[id].dlq);
-	add_depths(json, p, s);
+	add_depths(json, p, id, s);
 	json_add_int(json, "sending", atomic_load(&c->sending));
 	json_add_int(json, "holding", atomic_load(&c->holding));
 	json_add_int(json, "connections", atomic_load(&c->connections));
@@ -199,6 +200,7 @@ int status_get(struct call *call, struct usher_error *err)
 	(void)err; /* it never fails: what is unknown is shown as unknown */
 	struct engine *engine = call->ctx->engine;
 	struct status *status = status_board_get(engine->board);
+	atomic_store(&engine->counters.looked_at_ms, wall_now().ms);
 	struct picture p = {
 		.config = engine->config, .counters = &engine->counters, .status = status, .now = wall_now()
 	};

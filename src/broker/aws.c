@@ -280,6 +280,7 @@ static const struct broker_ops aws_ops = {
 	.receive_max = AWS_BATCH_MAX,
 	.settles_silently = true,
 	.looks_count = true,
+	.counting_costs = true,
 	.dlq_counts_on = true,
 	.publish = aws_publish,
 	.send = aws_send,

@@ -74,6 +74,7 @@ struct broker_ops {
 	bool settles_silently; /* a late settle, and a receipt that is none, may end with 0, without effect */
 	bool looks_count;      /* a look is a receive, and brings a message nearer to its queue's redrive
 	                          policy: look only at queues that have none (DLQs) */
+	bool counting_costs;   /* each depths() is billed: ask seldom while nothing moves */
 	bool dlq_counts_on;    /* a message moved by the redrive policy keeps its receive_count */
 
 	/* To the topic: a copy to every subscribed queue. */

@@ -78,7 +78,7 @@ struct config {
 		int64_t interval_ms, max_backoff_ms;
 	} relay;
 	struct {
-		int64_t depth_interval_ms, probe_interval_ms, mirror_interval_ms;
+		int64_t depth_interval_ms, idle_interval_ms, probe_interval_ms, mirror_interval_ms;
 	} watch;
 	char **origins; /* one a row of keys.def: where the value comes from */
 };

@@ -51,6 +51,7 @@ struct counters {
 	struct aws_counters aws; /* requests to SNS and SQS, all threads; 0 with another driver */
 	counter statements;      /* database, all threads */
 	counter signups, acts, refused_acts, api_requests;
+	atomic_llong looked_at_ms; /* wall clock: when an operator last asked for the status */
 	counter redriven; /* copies sent by the watcher */
 	counter mirror_adopted, mirror_deleted, expired, pruned;
 };
@@ -75,6 +76,7 @@ struct channel_status {
 struct status {
 	atomic_int refs;
 	wall_time at, started_at;
+	int64_t depths_every_ms; /* how often the depths are taken just now */
 	bool database_up, broker_up;
 	char database_error[200], broker_error[200];
 	wall_time database_since, broker_since; /* of the present state */

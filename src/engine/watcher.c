@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "engine/figures.h"
+#include "policy/pace.h"
 #include "store/ledger.h"
 #include "store/outbox.h"
 
@@ -24,11 +25,16 @@ struct watcher {
 	/* the round under way: queues are asked one after the other, dlq after queue */
 	bool in_round;
 	int asking;
+	struct pace pace; /* of counting, where that costs */
+	uint64_t movement;
 };
+
+#define WATCHED_MS 5000 /* who asked for the status this recently is still looking */
 
 /* -- Depths ---------------------------------------------------------------------------------- */
 
 static void depths_next(struct watcher *w);
+static void counted(struct watcher *w);
 static void round_end(struct watcher *w);
 
 static void stale(struct channel_status *c, const char *why)
@@ -79,6 +85,7 @@ static void depths_next(struct watcher *w)
 	while (w->asking < 2 * CHANNEL_COUNT && !c[w->asking / 2].enabled)
 		w->asking += 2;
 	if (w->asking >= 2 * CHANNEL_COUNT || w->watch.stopping) {
+		counted(w);
 		round_end(w);
 		return;
 	}
@@ -164,6 +171,49 @@ static void publish(struct watcher *w)
 	status_board_put(w->watch.engine->board, copy);
 }
 
+/* -- The price of counting --------------------------------------------------------------------- */
+
+/* Changes when anything does that shows in a depth, as far as this daemon knows. */
+static uint64_t movement(struct watcher *w)
+{
+	struct counters *counters = &w->watch.engine->counters;
+	uint64_t sum = counter_get(&counters->relay.published) + counter_get(&counters->redriven) +
+	               counter_get(&counters->mirror_deleted);
+
+	for (int id = 0; id < CHANNEL_COUNT; id++) {
+		struct channel_counters *c = &counters->channel[id];
+		const struct queue_depths *depths[] = { &w->status.channel[id].depth,
+			&w->status.channel[id].dlq_depth };
+		sum = sum * 31 + counter_get(&c->received) + counter_get(&c->dead);
+		for (size_t i = 0; i < ARRAY_LEN(depths); i++)
+			sum = sum * 31 +
+			      (uint64_t)(depths[i]->visible.value + 7 * depths[i]->in_flight.value +
+			                 31 * depths[i]->delayed.value);
+	}
+	return sum;
+}
+
+static bool counting_is_due(struct watcher *w)
+{
+	int64_t looked_ms = wall_now().ms - atomic_load(&w->watch.engine->counters.looked_at_ms);
+	int64_t quick_ms = w->watch.engine->config->watch.depth_interval_ms;
+
+	/* What moved since the last count is counted at once. */
+	return !w->watch.broker->ops->counting_costs || movement(w) != w->movement ||
+	       pace_due(&w->pace, quick_ms, looked_ms < WATCHED_MS, mono_now());
+}
+
+static void counted(struct watcher *w)
+{
+	const struct config *config = w->watch.engine->config;
+	uint64_t now = movement(w);
+
+	pace_looked(&w->pace, config->watch.depth_interval_ms, config->watch.idle_interval_ms,
+	        now != w->movement, mono_now());
+	w->movement = now;
+	w->status.depths_every_ms = w->watch.broker->ops->counting_costs ? w->pace.interval_ms : 0;
+}
+
 /* -- Rounds ---------------------------------------------------------------------------------- */
 
 static void round_begin(void *arg)
@@ -171,7 +221,7 @@ static void round_begin(void *arg)
 	struct watcher *w = arg;
 	w->in_round = true;
 	w->asking = 0;
-	if (peer_ready(&w->watch.broker_peer)) {
+	if (peer_ready(&w->watch.broker_peer) && counting_is_due(w)) {
 		depths_next(w);
 		return;
 	}

@@ -200,3 +200,37 @@ def test_daemons_share_the_work(aws_daemon, smtp, coupon, mariadb, cloud):
     assert sum(shares) == 2 * len(crowd.people) and min(shares) > 0, shares
     print(f"two daemons made {shares} deliveries")
     assert (first.stop(), second.stop()) == (0, 0)
+
+
+# -- What idleness costs -------------------------------------------------------------------------------
+
+def test_an_idle_queue_costs_next_to_nothing_and_is_counted_quickly_once_somebody_looks(aws_daemon, mariadb, cloud, road):
+    watch = {"depth_interval": "50ms", "idle_interval": "1m", "mirror_interval": "1h"}
+    usherd = aws_daemon({"watch": watch})
+    member = Member("calm")
+    load.store(mariadb, [member])
+    for channel in ("email", "coupon"):
+        wait_state(mariadb, member.event_id, channel, "delivered")
+    wait_settled(mariadb, 20, cloud)
+
+    def counts():
+        return road.count("GetQueueAttributes", EMAIL)
+
+    def grew_calm():
+        """Two seconds of 50 ms intervals, forty of them, in which at most one count fell."""
+        before, until = counts(), time.monotonic() + 2
+        wait_until(lambda: time.monotonic() > until, "time stands still", 5)
+        return counts() - before <= 1
+    wait_until(grew_calm, lambda: f"{counts()} counts, and they go on", 30)
+    receives = road.count("ReceiveMessage", EMAIL)
+    assert receives < 20, "an idle queue is asked again and again"
+
+    before = counts()
+    usherd.api.status()
+    wait_until(lambda: counts() > before + 5, "nobody counts for the operator who looks", 5)
+    depth = usherd.api.status()["channels"][0]["visible"]
+    assert depth == {"value": 0, "exactness": "approximate"}, depth
+    assert road.count("ReceiveMessage", EMAIL) <= receives + 1, "looking has received"
+
+    cloud.put(EMAIL + "-dlq", "from elsewhere")
+    wait_until(lambda: usherd.api.status()["channels"][0]["dlq_depth"]["value"] == 1, "the DLQ's arrival is not seen", 5)
