@@ -75,7 +75,7 @@ struct config {
 	} breaker;
 	struct {
 		int batch;
-		int64_t interval_ms, max_backoff_ms;
+		int64_t interval_ms, linger_ms, max_backoff_ms;
 	} relay;
 	struct {
 		int64_t depth_interval_ms, idle_interval_ms, probe_interval_ms, mirror_interval_ms;

@@ -41,6 +41,16 @@ static void job_decode(struct job *job)
 	snprintf(job->reason, sizeof job->reason, "%s", err.message);
 }
 
+/* A burst far away takes as many round trips as it takes to see that it is one: quickly up, slowly down. */
+static void receives_adapt(struct pipeline *p, bool full)
+{
+	p->receives_wanted += full ? RECEIVES_STEP_UP : -1;
+	if (p->receives_wanted > p->config->receivers)
+		p->receives_wanted = p->config->receivers;
+	if (p->receives_wanted < 1)
+		p->receives_wanted = 1;
+}
+
 static void on_received(void *arg, struct message **messages, size_t n, const struct usher_error *err)
 {
 	struct pipeline *p = arg;
@@ -66,10 +76,7 @@ static void on_received(void *arg, struct message **messages, size_t n, const st
 		p->receive_at = mono_add_ms(mono_now(), p->config->receive_linger_ms);
 	if (n == 0 && mono_since_ms(p->receive_begun, mono_now()) < EMPTY_EARLY_MS)
 		p->receive_at = mono_add_ms(mono_now(), EMPTY_PAUSE_MS);
-	if (n >= p->broker->ops->receive_max && p->receives_wanted < p->config->receivers)
-		p->receives_wanted++;
-	else if (n < p->broker->ops->receive_max)
-		p->receives_wanted = 1;
+	receives_adapt(p, n >= p->broker->ops->receive_max);
 	pipeline_wake(p);
 }
 

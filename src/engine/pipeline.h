@@ -108,6 +108,7 @@ struct pipeline {
 #define RETRY_PEER_MS 200   /* first pause after the database or the broker failed */
 #define RETRY_PEER_MAX_MS 5000
 #define RECEIVE_WAIT_MS 20000 /* one long poll */
+#define RECEIVES_STEP_UP 3    /* receives more after a full batch; one fewer after another */
 #define STOP_GRACE_MS 2000    /* after drain_timeout, for the last settles */
 
 /* -- pipeline.c ------------------------------------------------------------------------------ */

@@ -101,8 +101,9 @@ static void finish_take(struct relay *r)
 	r->rows = NULL;
 	r->n = r->published_n = 0;
 	r->busy = false;
+	/* Where some came, more come: they are gathered, and not until the interval is over. */
 	if (pause_ms == 0 && !full)
-		pause_ms = r->engine->config->relay.interval_ms;
+		pause_ms = r->engine->config->relay.linger_ms;
 	rest(r, pause_ms);
 }
 

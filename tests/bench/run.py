@@ -37,7 +37,7 @@ AS_SHIPPED = {
     "log": {"level": "info"},
     "retry": dict.fromkeys(("max_attempts", "base", "factor", "max_delay", "jitter")),
     "channel.email": {"visibility_timeout": None}, "channel.coupon": {"visibility_timeout": None},
-    "breaker": {"failures": None}, "relay": {"interval": None, "max_backoff": None},
+    "breaker": {"failures": None}, "relay": dict.fromkeys(("interval", "linger", "max_backoff")),
     "watch": {"depth_interval": None, "mirror_interval": None},
     "daemon": {"drain_timeout": None},
 }
@@ -159,8 +159,8 @@ def print_times(db, queues):
     for words, times in (("published", [float(row["delivered"]) - published[row["event_id"]] for row in rows]),
                          ("stored", [float(row["ms"]) for row in rows])):
         times.sort()
-        print(f"from {words} to delivered: median {times[len(times) // 2]:.0f} ms, "
-              f"99th percentile {times[len(times) * 99 // 100]:.0f} ms")
+        print(f"from {words} to delivered: median {times[len(times) // 2]:.0f} ms, 90th percentile "
+              f"{times[len(times) * 9 // 10]:.0f} ms, 99th percentile {times[len(times) * 99 // 100]:.0f} ms")
 
 
 def run(options, act, latency_ms=None, preloaded=0):

@@ -38,7 +38,7 @@ def settings(db, smtp=None, coupon=None, folder="."):
         "coupon": {"url": coupon.url if coupon else "http://127.0.0.1:9/", "token": coupon.token if coupon else "none",
                    "campaign": "welcome-2026", "timeout": "3s"},
         "breaker": {"failures": "0"},
-        "relay": {"interval": "50ms", "max_backoff": "500ms"},
+        "relay": {"interval": "50ms", "linger": "20ms", "max_backoff": "500ms"},
         "watch": {"depth_interval": "100ms", "mirror_interval": "200ms"},
     }
 

@@ -248,8 +248,8 @@ static void defaults_of_the_channels(void **state)
 		assert_string_equal(channel->queue, queues[i]);
 		assert_string_equal(channel->dlq, dlq);
 		assert_int_equal(channel->visibility_timeout_ms, 60000);
-		assert_int_equal(channel->receivers, 16);
-		assert_int_equal(channel->in_flight, 200);
+		assert_int_equal(channel->receivers, 24);
+		assert_int_equal(channel->in_flight, 300);
 		assert_true(channel->rate == 0);
 		assert_true(channel->auto_redrive);
 		assert_int_equal(channel->max_attempts, 3);
