@@ -70,7 +70,7 @@ static void add_depths(
 	view_add_figure(json, "in_flight", s->depth.in_flight, stale);
 	view_add_figure(json, "delayed", s->depth.delayed, stale);
 	view_add_seconds(json, "oldest_age_s", s->depth.oldest_age_ms);
-	view_add_figure(json, "dlq_depth", s->dlq_depth.visible, stale);
+	view_add_figure(json, "dlq_depth", queue_standing(&s->dlq_depth), stale);
 	view_add_figure(json, "retrying", exactly(s->retrying), p->stale);
 	view_add_figure(json, "dead", exactly(s->dead), p->stale);
 	view_add_figure(json, "queued", exactly(s->queued), p->stale);
@@ -99,7 +99,7 @@ static const struct channel_status unknown_channel = {
 	        .in_flight = { -1, STALE },
 	        .delayed = { -1, STALE },
 	        .oldest_age_ms = -1 },
-	.dlq_depth = { .visible = { -1, STALE } },
+	.dlq_depth = { .visible = { -1, STALE }, .in_flight = { -1, STALE }, .delayed = { -1, STALE } },
 	.retrying = -1,
 	.dead = -1,
 	.queued = -1,

@@ -37,9 +37,9 @@ static void push(uint32_t history[STATUS_HISTORY], int len, uint64_t value)
 	history[len == STATUS_HISTORY ? len - 1 : len] = value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-static uint64_t total(const struct queue_depths *d)
+static uint64_t standing(const struct queue_depths *d)
 {
-	int64_t n = d->visible.value + d->in_flight.value + d->delayed.value;
+	int64_t n = queue_standing(d).value;
 	return n > 0 ? (uint64_t)n : 0;
 }
 
@@ -58,7 +58,7 @@ void figures_add(struct figures *f, const struct figures_sample *now, struct sta
 		c->out_per_s = (double)(delivered - base->channel[id].delivered) * per_s;
 		c->fail_per_s = (double)(now->channel[id].failed - base->channel[id].failed) * per_s;
 		push(c->out_history, status->history_len, delivered - last->channel[id].delivered);
-		push(c->depth_history, status->history_len, total(&c->depth));
+		push(c->depth_history, status->history_len, standing(&c->depth));
 	}
 	if (status->history_len < STATUS_HISTORY)
 		status->history_len++;

@@ -70,8 +70,7 @@ static void on_depths(void *arg, const struct queue_depths *depths, const struct
 	if (is_dlq) {
 		c->depth_at = wall_now();
 		c->depth_error[0] = 0;
-		mirror_depth(w->watch.mirror, id,
-		        depths->visible.value + depths->in_flight.value + depths->delayed.value);
+		mirror_depth(w->watch.mirror, id, queue_standing(depths).value);
 	}
 	w->asking++;
 	depths_next(w);

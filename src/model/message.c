@@ -90,6 +90,21 @@ out:
 	return rc;
 }
 
+struct figure queue_standing(const struct queue_depths *depths)
+{
+	const struct figure *parts[] = { &depths->visible, &depths->in_flight, &depths->delayed };
+	struct figure sum = { 0, EXACT };
+
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		if (parts[i]->value < 0)
+			return (struct figure){ -1, STALE };
+		sum.value += parts[i]->value;
+		if (parts[i]->exactness > sum.exactness)
+			sum.exactness = parts[i]->exactness;
+	}
+	return sum;
+}
+
 void message_free(struct message *message)
 {
 	if (!message)

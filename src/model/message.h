@@ -70,5 +70,8 @@ struct queue_depths {
 	struct figure visible, in_flight, delayed;
 	int64_t oldest_age_ms; /* of the oldest visible message; -1 when unknown or none */
 };
+/* All that stands in the queue, whoever holds it just now, as exactly as the least exact part. That is what a
+ * DLQ holds: a look at it may hide its messages for a moment. */
+struct figure queue_standing(const struct queue_depths *depths);
 
 #endif

@@ -114,6 +114,7 @@ def test_looking_receives_nothing(aws_daemon, mariadb, cloud, road):
         usherd.usher("status")
         usherd.usher("failed")
         assert len(usherd.api.get("/v1/dlq/email").json["items"]) == 5
+        assert usherd.api.status()["channels"][0]["dlq_depth"]["value"] == 5
     assert road.count("ReceiveMessage", dlq) == still, "looking has received"
     assert road.count("ReceiveMessage", EMAIL) > 0, "the proxy counts nothing"
 
@@ -234,3 +235,22 @@ def test_an_idle_queue_costs_next_to_nothing_and_is_counted_quickly_once_somebod
 
     cloud.put(EMAIL + "-dlq", "from elsewhere")
     wait_until(lambda: usherd.api.status()["channels"][0]["dlq_depth"]["value"] == 1, "the DLQ's arrival is not seen", 5)
+
+
+def test_a_dlq_that_is_being_looked_through_is_not_empty(aws_daemon, mariadb, cloud):
+    """The mirror's look hides the copies for a moment: they stand there all the same."""
+    usherd = aws_daemon({"watch": {"depth_interval": "20ms", "mirror_interval": "20ms"}})
+    people = [Member(f"hid{i}", fault="unknown") for i in range(3)]
+    load.store(mariadb, people)
+    dlq = EMAIL + "-dlq"
+    wait_until(lambda: cloud.standing(dlq) == 3, "no copies in the DLQ")
+    wait_until(lambda: usherd.api.status()["channels"][0]["dlq_depth"]["value"] == 3, "the DLQ is not counted")
+    seen_hidden = 0
+    until = time.monotonic() + 20
+    while seen_hidden < 3:
+        assert time.monotonic() < until, "the mirror does not look"
+        hidden = int(cloud.sqs("GetQueueAttributes", queue=dlq, AttributeNames=["All"])["Attributes"]
+                     ["ApproximateNumberOfMessagesNotVisible"])
+        shown = usherd.api.status()["channels"][0]["dlq_depth"]["value"]
+        assert shown == 3, f"{shown} shown of 3"
+        seen_hidden += hidden > 0

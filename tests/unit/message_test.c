@@ -123,6 +123,20 @@ static void test_free_takes_all(void **state)
 	message_free(NULL);
 }
 
+static void test_all_that_stands_is_as_exact_as_its_least_exact_part(void **state)
+{
+	(void)state;
+	struct queue_depths d = {
+		.visible = { 2, EXACT }, .in_flight = { 9, APPROXIMATE }, .delayed = { 1, EXACT }
+	};
+
+	assert_int_equal(queue_standing(&d).value, 12);
+	assert_int_equal(queue_standing(&d).exactness, APPROXIMATE);
+	d.delayed = (struct figure){ -1, STALE };
+	assert_int_equal(queue_standing(&d).value, -1);
+	assert_int_equal(queue_standing(&d).exactness, STALE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +146,7 @@ int main(void)
 		cmocka_unit_test(test_print_and_parse_are_inverse),
 		cmocka_unit_test(test_parse_refuses_what_is_not_an_object_of_strings),
 		cmocka_unit_test(test_free_takes_all),
+		cmocka_unit_test(test_all_that_stands_is_as_exact_as_its_least_exact_part),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
