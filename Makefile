@@ -14,7 +14,7 @@ say         = $(if $(V),,@echo '  $(1)' &&) # what is being made, instead of the
 DEPS_BUILD = gcc make pkg-config libc6-dev libncurses-dev libcurl4-openssl-dev libcjson-dev libmariadb-dev libinih-dev \
              libmicrohttpd-dev libuv1-dev libssl-dev zlib1g-dev libexpat1-dev
 DEPS_TEST  = mariadb-server-core mariadb-client-core libcmocka-dev python3 python3-pytest python3-pymysql \
-             python3-aiosmtpd python3-pyte python3-pexpect python3-botocore tmux curl jq mandoc openssl npm
+             python3-aiosmtpd python3-pyte python3-pexpect python3-botocore tmux curl jq mandoc openssl npm systemd
 DEPS_LINT  = clang-format clang-tidy cppcheck clang libclang-rt-14-dev
 
 # -- Flags ------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ lint-analyzer:
 D = $(DESTDIR)$(PREFIX)
 install: all ## under PREFIX (/usr/local), staged in DESTDIR
 	install -d $(D)/bin $(D)/sbin $(D)/lib/pkgconfig $(D)/include/usher $(DESTDIR)$(DATADIR)/templates $(DESTDIR)$(DATADIR)/iam \
-	  $(DESTDIR)$(SYSCONFDIR)/usher
+	  $(DESTDIR)$(DATADIR)/grafana $(DESTDIR)$(DATADIR)/prometheus $(D)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/usher
 	install -m755 $(BUILD)/usher $(D)/bin/
 	install -m755 $(BUILD)/usherd $(D)/sbin/
 	install -m644 $(BUILD)/libusher.a $(D)/lib/
@@ -211,6 +211,10 @@ install: all ## under PREFIX (/usr/local), staged in DESTDIR
 	install -m644 conf/templates/* $(DESTDIR)$(DATADIR)/templates/
 	install -m644 conf/*.ini $(DESTDIR)$(DATADIR)/
 	install -m644 conf/iam/*.json $(DESTDIR)$(DATADIR)/iam/
+	install -m644 conf/grafana/*.json $(DESTDIR)$(DATADIR)/grafana/
+	install -m644 conf/prometheus/*.yml $(DESTDIR)$(DATADIR)/prometheus/
+	sed 's|/usr/local/|$(PREFIX)/|; s|/etc/usher|$(SYSCONFDIR)/usher|g' conf/systemd/usherd.service > $(D)/lib/systemd/system/usherd.service
+	chmod 644 $(D)/lib/systemd/system/usherd.service
 	@[ -e $(DESTDIR)$(SYSCONFDIR)/usher/usher.ini ] || install -m640 conf/usher.ini $(DESTDIR)$(SYSCONFDIR)/usher/
 	set -e; for m in man/*.[1-8]; do s=$${m##*.}; install -d $(D)/share/man/man$$s; install -m644 $$m $(D)/share/man/man$$s/; done
 

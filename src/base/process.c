@@ -5,25 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STAT_MAX 1024 /* bytes of /proc/self/stat: 52 numbers and a short name */
-#define BOOT_MAX 8192 /* bytes of /proc/stat up to its btime are fewer, but for its line of interrupts */
 
-/* Seconds since 1970 at which this machine came up; below 0: not known. */
-static double boot_s(void)
+static double clock_s(clockid_t clock)
 {
-	char line[BOOT_MAX];
-	double at = -1;
-	FILE *file = fopen("/proc/stat", "re");
+	struct timespec t;
 
-	if (!file)
-		return -1;
-	while (fgets(line, sizeof line, file))
-		if (sscanf(line, "btime %lf", &at) == 1)
-			break;
-	fclose(file);
-	return at;
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 static double count_descriptors(void)
@@ -60,7 +52,6 @@ static void stat_read(struct process_figures *f)
 	fclose(file);
 	text[n] = '\0';
 	const char *rest = strrchr(text, ')'); /* the name before it may hold anything */
-	double boot = boot_s();
 	if (!rest ||
 	        sscanf(rest + 1,
 	                " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lf %lf %*s %*s %*s %*s %lf %*s %lf "
@@ -69,7 +60,8 @@ static void stat_read(struct process_figures *f)
 		return;
 	f->cpu_s = (user + system) / hz;
 	f->threads = threads;
-	f->start_s = boot < 0 ? -1 : boot + start / hz;
+	/* It is counted from when the machine came up. */
+	f->start_s = clock_s(CLOCK_REALTIME) - clock_s(CLOCK_BOOTTIME) + start / hz;
 	f->virtual_memory = mapped;
 	f->memory = resident * (double)sysconf(_SC_PAGESIZE);
 }

@@ -323,6 +323,8 @@ int watcher_start(struct engine *engine, struct watcher **ret, struct usher_erro
 		return error_set(err, USHER_EIO,
 		        "the watcher's thread cannot be started: raise the limit on processes (ulimit -u)");
 	}
+	pthread_setname_np(w->thread, "watcher");
+	heartbeat_begin(&engine->heartbeats, "watcher", w->watch.loop);
 	*ret = w;
 	return 0;
 }
@@ -341,6 +343,7 @@ void watcher_stop(struct watcher *w)
 void watcher_join(struct watcher *w)
 {
 	pthread_join(w->thread, NULL);
+	heartbeat_end(&w->watch.engine->heartbeats, w->watch.loop);
 	mirror_free(w->watch.mirror);
 	redrive_free(w->watch.redrive);
 	loop_free(w->watch.loop);
