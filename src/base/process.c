@@ -2,7 +2,9 @@
 #include "base/process.h"
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -40,30 +42,46 @@ static double limit_of_descriptors(void)
 	return (double)limit.rlim_cur;
 }
 
-static void stat_read(struct process_figures *f)
+/* Fields of /proc/self/stat by their numbers in proc(5). */
+enum { FIRST_NUMBER = 4, UTIME = 14, STIME = 15, THREADS = 20, STARTTIME = 22, VSIZE = 23, RSS = 24, FIELDS };
+
+/* "PID (NAME) STATE NUMBER NUMBER ...": the name may hold anything, so it is the last ')' that ends it. */
+static bool fields_read(double fields[FIELDS])
 {
 	char text[STAT_MAX];
 	FILE *file = fopen("/proc/self/stat", "re");
-	double user, system, threads, start, mapped, resident, hz = (double)sysconf(_SC_CLK_TCK);
 
 	if (!file)
-		return;
+		return false;
 	size_t n = fread(text, 1, sizeof text - 1, file);
 	fclose(file);
 	text[n] = '\0';
-	const char *rest = strrchr(text, ')'); /* the name before it may hold anything */
-	if (!rest ||
-	        sscanf(rest + 1,
-	                " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lf %lf %*s %*s %*s %*s %lf %*s %lf "
-	                "%lf %lf",
-	                &user, &system, &threads, &start, &mapped, &resident) != 6)
+	char *at = strrchr(text, ')');
+	if (!at || strlen(at) < 4)
+		return false;
+	at += 3;
+	for (int i = FIRST_NUMBER; i < FIELDS; i++) {
+		char *end;
+		fields[i] = strtod(at, &end);
+		if (end == at)
+			return false;
+		at = end;
+	}
+	return true;
+}
+
+static void stat_read(struct process_figures *f)
+{
+	double fields[FIELDS], hz = (double)sysconf(_SC_CLK_TCK);
+
+	if (!fields_read(fields))
 		return;
-	f->cpu_s = (user + system) / hz;
-	f->threads = threads;
+	f->cpu_s = (fields[UTIME] + fields[STIME]) / hz;
+	f->threads = fields[THREADS];
 	/* It is counted from when the machine came up. */
-	f->start_s = clock_s(CLOCK_REALTIME) - clock_s(CLOCK_BOOTTIME) + start / hz;
-	f->virtual_memory = mapped;
-	f->memory = resident * (double)sysconf(_SC_PAGESIZE);
+	f->start_s = clock_s(CLOCK_REALTIME) - clock_s(CLOCK_BOOTTIME) + fields[STARTTIME] / hz;
+	f->virtual_memory = fields[VSIZE];
+	f->memory = fields[RSS] * (double)sysconf(_SC_PAGESIZE);
 }
 
 struct process_figures process_read(void)
