@@ -64,7 +64,8 @@ static enum health broker_health(const struct condition *c, cJSON *details)
 	return up_or_down(known(c) && c->status->broker_up);
 }
 
-/* The service behind a channel, as its breaker has it: what the last sends and probes met. */
+/* The service behind a channel, as its breaker has it: what the last sends met. It stays DOWN while it is being
+ * tried: a service that hangs would be UP for as long as each trial lasts. */
 static enum health service_health(
         const struct condition *c, enum channel_id id, const char *location, cJSON *details)
 {
@@ -76,11 +77,12 @@ static enum health service_health(
 		json_add_string(details, "location", location);
 		json_add_string(details, "breaker", breaker_state_name(breaker));
 	}
-	if (breaker != BREAKER_OPEN)
+	if (breaker == BREAKER_CLOSED)
 		return HEALTH_UP;
 	if (details) {
 		char at[WALL_TEXT_SIZE], error[100];
-		snprintf(error, sizeof error, "the service fails; nothing is sent since %s",
+		snprintf(error, sizeof error, "the service failed; %s since %s",
+		        breaker == BREAKER_OPEN ? "nothing is sent" : "it is being tried",
 		        wall_format(since, at));
 		add_error(details, error);
 	}
