@@ -64,8 +64,8 @@ static enum health broker_health(const struct condition *c, cJSON *details)
 	return up_or_down(known(c) && c->status->broker_up);
 }
 
-/* The service behind a channel, as its breaker has it: what the last sends met. It stays DOWN while it is being
- * tried: a service that hangs would be UP for as long as each trial lasts. */
+/* The service behind a channel, as its breaker has it: what the last sends met. It stays DOWN while it is
+ * being tried: a service that hangs would be UP for as long as each trial lasts. */
 static enum health service_health(
         const struct condition *c, enum channel_id id, const char *location, cJSON *details)
 {
