@@ -14,7 +14,7 @@ say         = $(if $(V),,@echo '  $(1)' &&) # what is being made, instead of the
 DEPS_BUILD = gcc make pkg-config libc6-dev libncurses-dev libcurl4-openssl-dev libcjson-dev libmariadb-dev libinih-dev \
              libmicrohttpd-dev libuv1-dev libssl-dev zlib1g-dev libexpat1-dev
 DEPS_TEST  = mariadb-server-core mariadb-client-core libcmocka-dev python3 python3-pytest python3-pymysql \
-             python3-aiosmtpd python3-pyte python3-pexpect python3-botocore tmux curl jq mandoc openssl npm
+             python3-aiosmtpd python3-pyte python3-pexpect python3-botocore tmux curl jq mandoc openssl npm systemd
 DEPS_LINT  = clang-format clang-tidy cppcheck clang libclang-rt-14-dev
 
 # -- Flags ------------------------------------------------------------------------------------
@@ -103,6 +103,18 @@ $(AWS_SERVER)/installed: $(wildcard tests/aws/*.json tests/aws/*.mjs)
 	$(call say,npm $(AWS_SERVER)) npm --prefix $(AWS_SERVER) --loglevel=error ci --ignore-scripts --no-audit --no-fund > $(AWS_SERVER)/npm.log 2>&1 || \
 	  { cat $(AWS_SERVER)/npm.log; exit 1; }
 	@touch $@
+# promtool alone, out of Debian's package: installing that would start a Prometheus on this machine.
+TOOLS = build/tools
+deps-promtool: $(TOOLS)/promtool
+$(TOOLS)/promtool:
+	@mkdir -p $(TOOLS)/prometheus
+	@if command -v promtool >/dev/null; then ln -sf "$$(command -v promtool)" $@; exit 0; fi; \
+	 command -v apt-get >/dev/null || { echo "The tests need promtool: install it (it comes with Prometheus)"; exit 1; }; \
+	 cd $(TOOLS)/prometheus && sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	 { apt-get -q download prometheus || { $$sudo apt-get -q update && apt-get -q download prometheus; }; } > apt.log 2>&1 || \
+	   { cat apt.log; exit 1; }; \
+	 echo '  deb  $@' && dpkg --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 -C .. ./usr/bin/promtool && \
+	 rm prometheus_*.deb && touch ../promtool
 deps-lint:
 	$(call need,$(DEPS_BUILD) $(DEPS_TEST) $(DEPS_LINT))
 
@@ -137,13 +149,13 @@ demo: deps $(if $(filter aws,$(BROKER)),deps-aws) ## show the whole of it at wor
 	@$(MAKE) -j$(JOBS) all
 	@$(PYTHON) tests/demo/demo.py --build $(BUILD) --broker $(BROKER)
 check: deps ## every test: unit, contract, system, console
-	@$(MAKE) -j$(JOBS) all unit-bins contract-bins aws-bins deps-aws WERROR=-Werror
+	@$(MAKE) -j$(JOBS) all unit-bins contract-bins aws-bins deps-aws deps-promtool WERROR=-Werror
 	@$(run) $(call bin,$(UNIT) $(CONTRACT)) tests/system tests/console
 unit: unit-bins ## tests of single parts, without outside services
 	@$(run) $(call bin,$(UNIT))
 contract: contract-bins deps-aws ## tests of broker and store on a private mariadbd
 	@$(run) $(call bin,$(CONTRACT))
-system: all aws-bins deps-aws ## tests of the running daemon against stand-ins for mail and coupon service; T=... picks
+system: all aws-bins deps-aws deps-promtool ## tests of the running daemon against stand-ins for mail and coupon service; T=... picks
 	@$(run) tests/system $(if $(T),-k '$(T)')
 console: all ## tests of console and command line; T=... picks
 	@$(run) tests/console $(if $(T),-k '$(T)')
@@ -197,7 +209,7 @@ lint-analyzer:
 D = $(DESTDIR)$(PREFIX)
 install: all ## under PREFIX (/usr/local), staged in DESTDIR
 	install -d $(D)/bin $(D)/sbin $(D)/lib/pkgconfig $(D)/include/usher $(DESTDIR)$(DATADIR)/templates $(DESTDIR)$(DATADIR)/iam \
-	  $(DESTDIR)$(SYSCONFDIR)/usher
+	  $(DESTDIR)$(DATADIR)/grafana $(DESTDIR)$(DATADIR)/prometheus $(D)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/usher
 	install -m755 $(BUILD)/usher $(D)/bin/
 	install -m755 $(BUILD)/usherd $(D)/sbin/
 	install -m644 $(BUILD)/libusher.a $(D)/lib/
@@ -211,6 +223,10 @@ install: all ## under PREFIX (/usr/local), staged in DESTDIR
 	install -m644 conf/templates/* $(DESTDIR)$(DATADIR)/templates/
 	install -m644 conf/*.ini $(DESTDIR)$(DATADIR)/
 	install -m644 conf/iam/*.json $(DESTDIR)$(DATADIR)/iam/
+	install -m644 conf/grafana/*.json $(DESTDIR)$(DATADIR)/grafana/
+	install -m644 conf/prometheus/*.yml $(DESTDIR)$(DATADIR)/prometheus/
+	sed 's|/usr/local/|$(PREFIX)/|; s|/etc/usher|$(SYSCONFDIR)/usher|g' conf/systemd/usherd.service > $(D)/lib/systemd/system/usherd.service
+	chmod 644 $(D)/lib/systemd/system/usherd.service
 	@[ -e $(DESTDIR)$(SYSCONFDIR)/usher/usher.ini ] || install -m640 conf/usher.ini $(DESTDIR)$(SYSCONFDIR)/usher/
 	set -e; for m in man/*.[1-8]; do s=$${m##*.}; install -d $(D)/share/man/man$$s; install -m644 $$m $(D)/share/man/man$$s/; done
 
@@ -218,5 +234,5 @@ clean: ## remove everything built
 	rm -rf build
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
-.PHONY: all deps deps-aws deps-lint demo check unit contract system console asan tsan fuzz bench lint install clean help force \
+.PHONY: all deps deps-aws deps-promtool deps-lint demo check unit contract system console asan tsan fuzz bench lint install clean help force \
         unit-bins contract-bins aws-bins bench-bins fuzz-bins lint-includes lint-format lint-tidy lint-cppcheck lint-analyzer

@@ -5,6 +5,7 @@
  * only the main thread, in sigwaitinfo, meets them. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/notify.h"
 #include "config/config.h"
 #include "provision/provision.h"
 #include "store/migrate.h"
@@ -15,12 +16,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <usher/usher.h>
 
 #ifndef USHER_SYSCONFDIR
 #define USHER_SYSCONFDIR "/etc"
 #endif
+#define WATCHDOG_TICKS 4 /* messages in the time that the service manager allows for one */
 #define DEFAULT_CONFIG USHER_SYSCONFDIR "/usher/usher.ini"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DIFFERS = 3 };
@@ -63,16 +66,50 @@ static void signals_block(sigset_t *ret_signals)
 	sigprocmask(SIG_BLOCK, ret_signals, NULL);
 }
 
+static void tell_manager(const char *state)
+{
+	struct usher_error err;
+
+	if (notify_send(state, &err))
+		log_warn("usherd", "%s", err.message);
+}
+
+/* The manager hears of a daemon that works, not of one whose main thread does: a thread that is stuck ends
+ * the messages, and the manager then ends usherd. */
+static void watchdog_feed(struct usher_worker *worker, int64_t watchdog_ms)
+{
+	const char *stuck = usher_worker_stuck(worker, (int)(watchdog_ms / 2));
+
+	if (stuck)
+		log_error("usherd", "the thread \"%s\" is stuck: the service manager will start usherd anew",
+		        stuck);
+	else
+		tell_manager("WATCHDOG=1");
+}
+
+/* The next signal; -1 when it is time for the watchdog. */
+static int signal_next(const sigset_t *signals, int64_t watchdog_ms)
+{
+	int64_t tick_ms = watchdog_ms / WATCHDOG_TICKS + 1;
+	struct timespec tick = { .tv_sec = tick_ms / 1000, .tv_nsec = tick_ms % 1000 * 1000000 };
+
+	return sigtimedwait(signals, NULL, watchdog_ms ? &tick : NULL);
+}
+
 /* Returns when asked to stop. From then on a second SIGTERM or SIGINT ends the process at once: the
  * ledger makes that safe, and an operator who insists has a reason. */
-static void signals_wait(const sigset_t *signals)
+static void signals_wait(const sigset_t *signals, struct usher_worker *worker)
 {
+	int64_t watchdog_ms = notify_watchdog_ms();
 	int number;
 
-	while ((number = sigwaitinfo(signals, NULL)) != SIGTERM && number != SIGINT)
+	while ((number = signal_next(signals, watchdog_ms)) != SIGTERM && number != SIGINT) {
+		if (watchdog_ms)
+			watchdog_feed(worker, watchdog_ms);
 		if (number == SIGHUP)
 			log_warn("usherd",
 			        "SIGHUP changes nothing: the configuration is read at start; restart usherd");
+	}
 	log_info("usherd", "received %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
 	sigprocmask(SIG_UNBLOCK, signals, NULL);
 	signal(SIGHUP, SIG_IGN);
@@ -106,7 +143,9 @@ static int run(const struct options *options)
 		usher_worker_free(worker);
 		return EXIT_FAILED;
 	}
-	signals_wait(&signals);
+	tell_manager("READY=1\nSTATUS=Delivers");
+	signals_wait(&signals, worker);
+	tell_manager("STOPPING=1\nSTATUS=Finishes what is being sent");
 	usher_worker_stop(worker);
 	usher_worker_free(worker);
 	return EXIT_DONE;

@@ -59,6 +59,18 @@ PUBLIC int usher_worker_start(struct usher_worker *worker, struct usher_error *e
 	return 0;
 }
 
+/* A turn of a loop may wait for the database in its own name and in the embedded broker's, and for each of
+ * them twice: a statement that lost its connection is repeated on a new one. */
+#define DATABASE_WAITS 4
+
+PUBLIC const char *usher_worker_stuck(struct usher_worker *worker, int within_ms)
+{
+	const struct config *c = worker->config;
+	int64_t longest_ms = DATABASE_WAITS * (c->database.connect_timeout_ms + c->database.read_timeout_ms);
+
+	return heartbeats_check(&worker->engine->heartbeats, within_ms > longest_ms ? within_ms : longest_ms);
+}
+
 /* The admin API last, so that operators can watch the drain. */
 PUBLIC void usher_worker_stop(struct usher_worker *worker)
 {

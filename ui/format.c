@@ -210,6 +210,10 @@ void format_spark(struct buf *out, const cJSON *numbers, int width)
 		if (i++ < from)
 			continue;
 		double x = number_at(item);
+		if (cJSON_IsNull(item)) { /* not measured: nothing is drawn, which is not a zero */
+			buf_putc(out, ' ');
+			continue;
+		}
 		int level = most > 0 ? (int)ceil(x * 8 / most) : 0;
 		if (level == 0) /* a zero is a reading too: not an empty place */
 			buf_puts(out, text_get_mode() == TEXT_UNICODE ? "·" : ".");
@@ -224,18 +228,24 @@ enum trend trend_of(const cJSON *numbers)
 	if (part < 2)
 		return TREND_NONE;
 	double before = 0, last = 0;
-	int i = 0;
+	int i = 0, befores = 0, lasts = 0; /* of them, measured */
 	const cJSON *item;
 	cJSON_ArrayForEach(item, numbers)
 	{
-		if (i >= count - part)
+		bool measured = !cJSON_IsNull(item);
+		if (i >= count - part) {
 			last += number_at(item);
-		else if (i >= count - 2 * part)
+			lasts += measured;
+		} else if (i >= count - 2 * part) {
 			before += number_at(item);
+			befores += measured;
+		}
 		i++;
 	}
-	before /= part;
-	last /= part;
+	if (befores == 0 || lasts == 0)
+		return TREND_NONE;
+	before /= befores;
+	last /= lasts;
 	if (last > before * 1.1 + 0.5)
 		return TREND_UP;
 	return last < before * 0.9 - 0.5 ? TREND_DOWN : TREND_LEVEL;

@@ -41,10 +41,10 @@ wall_time time_get(const cJSON *object, const char *key); /* zero where null or 
 /* Whole seconds between; never negative. 0 for no time. */
 int64_t seconds_between(wall_time from, wall_time to);
 
-/* The newest `width` numbers of an array as blocks from 0 to the greatest of them. */
+/* The newest `width` numbers of an array as blocks from 0 to the greatest of them; a null leaves a gap. */
 void format_spark(struct buf *out, const cJSON *numbers, int width);
 enum trend { TREND_NONE, TREND_DOWN, TREND_LEVEL, TREND_UP };
-/* Does it get worse? Compares the last quarter with the one before it. */
+/* Does it get worse? Compares the last quarter with the one before it; nulls do not count. */
 enum trend trend_of(const cJSON *numbers);
 
 /* JSON text re-spaced for reading, two columns a level; digits and strings untouched. */

@@ -30,6 +30,11 @@ int usher_worker_new(const char *config_path, struct usher_worker **ret_worker, 
  * the worker then waits for them. Call once. */
 int usher_worker_start(struct usher_worker *worker, struct usher_error *err);
 
+/* Asks every thread of a started worker for a sign of life. NULL, or the name of one that has owed it for
+ * longer than `within_ms`, and than the database may keep it waiting; call this several times within that
+ * time. For watchdogs. */
+const char *usher_worker_stuck(struct usher_worker *worker, int within_ms);
+
 /* Stops: nothing more is received, what is being sent is finished within `drain_timeout`, the rest
  * is handed back to the queue. Returns when all threads have ended. Idempotent. */
 void usher_worker_stop(struct usher_worker *worker);

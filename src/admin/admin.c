@@ -152,6 +152,7 @@ int admin_start(struct engine *engine, struct admin **ret_admin, struct usher_er
 		admin_free(admin);
 		return rc;
 	}
+	heartbeat_begin(&engine->heartbeats, "admin", admin->loop);
 	*ret_admin = admin;
 	return 0;
 }
@@ -160,5 +161,6 @@ void admin_stop(struct admin *admin)
 {
 	loop_post(admin->loop, on_stop, admin);
 	pthread_join(admin->thread, NULL);
+	heartbeat_end(&admin->ctx.engine->heartbeats, admin->loop);
 	admin_free(admin);
 }

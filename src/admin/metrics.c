@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <usher/usher.h>
 
@@ -22,15 +23,17 @@ struct metric {
 	const char *name, *help;
 	enum scope scope;
 	const char *labels; /* besides channel; NULL: none */
-	/* a counter: where it stands in struct counters or struct channel_counters */
+	/* a counter or histogram: where it stands in struct counters or struct channel_counters */
 	size_t offset;
-	/* a gauge */
+	bool histogram;
+	/* a number that is made */
 	double (*read)(const struct metrics_source *m, int channel);
+	bool grows; /* it is a counter all the same */
 };
 
-/* -- Gauges ----------------------------------------------------------------------------------------- */
+/* -- Numbers that are made ------------------------------------------------------------------------- */
 
-/* A gauge is an expression of m (the source), c (the channel's counters), s (its status, NULL when there is
+/* Each is an expression of m (the source), c (the channel's counters), s (its status, NULL when there is
  * none that can be believed). */
 #define GAUGE(id, expression)                                                                                \
 	static double id(const struct metrics_source *m, int channel)                                        \
@@ -79,6 +82,17 @@ static bool uses_aws(const struct metrics_source *m)
 	return m->config->broker.driver && strcmp(m->config->broker.driver, "aws") == 0;
 }
 
+/* The wall clock's, 0 for none. */
+static double timestamp(int64_t ms)
+{
+	return ms > 0 ? (double)ms / 1000 : UNKNOWN;
+}
+
+static double known(double value)
+{
+	return value < 0 ? UNKNOWN : value;
+}
+
 static const struct figure no_figure = { .value = -1, .exactness = STALE };
 
 GAUGE(read_one, 1)
@@ -86,6 +100,11 @@ GAUGE(read_started, seconds(m->started_at.ms))
 GAUGE(read_age, m->status ? seconds(m->now.ms - m->status->at.ms) : UNKNOWN)
 GAUGE(read_database, status_known(m) && m->status->database_up)
 GAUGE(read_broker, status_known(m) && m->status->broker_up)
+GAUGE(read_database_since, m->status ? timestamp(m->status->database_since.ms) : UNKNOWN)
+GAUGE(read_broker_since, m->status ? timestamp(m->status->broker_since.ms) : UNKNOWN)
+GAUGE(read_disk_free, status_known(m) ? known((double)m->status->disk_free) : UNKNOWN)
+GAUGE(read_disk_total, status_known(m) ? known((double)m->status->disk_total) : UNKNOWN)
+GAUGE(read_publish_retry, timestamp(atomic_load(&m->counters->relay.retry_at_ms)))
 GAUGE(read_failing, atomic_load(&m->counters->relay.failing))
 GAUGE(read_waiting, m->status ? rows(m, m->status->outbox_waiting) : UNKNOWN)
 GAUGE(read_waiting_age, ledger_known(m) ? seconds(m->status->outbox_oldest_ms) : UNKNOWN)
@@ -94,7 +113,11 @@ GAUGE(read_sending, atomic_load(&c->sending))
 GAUGE(read_holding, atomic_load(&c->holding))
 GAUGE(read_connections, atomic_load(&c->connections))
 GAUGE(read_breaker, atomic_load(&c->breaker))
-GAUGE(read_last, atomic_load(&c->last_delivered_ms) ? seconds(atomic_load(&c->last_delivered_ms)) : UNKNOWN)
+GAUGE(read_breaker_since, timestamp(atomic_load(&c->breaker_since_ms)))
+GAUGE(read_breaker_trial, timestamp(atomic_load(&c->breaker_trial_at_ms)))
+GAUGE(read_last, timestamp(atomic_load(&c->last_delivered_ms)))
+GAUGE(read_next_due, s &&ledger_known(m) ? seconds(s->next_due_ms) : UNKNOWN)
+GAUGE(read_depth_at, s ? timestamp(s->depth_at.ms) : UNKNOWN)
 GAUGE(read_visible, depth(m, channel, s ? s->depth.visible : no_figure))
 GAUGE(read_in_flight, depth(m, channel, s ? s->depth.in_flight : no_figure))
 GAUGE(read_delayed, depth(m, channel, s ? s->depth.delayed : no_figure))
@@ -110,6 +133,14 @@ GAUGE(read_cancelled, s ? rows(m, s->cancelled) : UNKNOWN)
 
 GAUGE(read_requests_per_delivery, uses_aws(m) ? cost_requests_per_delivery(m->counters) : UNKNOWN)
 GAUGE(read_cost, uses_aws(m) ? cost_usd_per_million(m->counters) : UNKNOWN)
+
+GAUGE(read_cpu, known(m->process.cpu_s))
+GAUGE(read_process_start, known(m->process.start_s))
+GAUGE(read_memory, known(m->process.memory))
+GAUGE(read_virtual_memory, known(m->process.virtual_memory))
+GAUGE(read_descriptors, known(m->process.descriptors))
+GAUGE(read_descriptors_max, known(m->process.descriptors_max))
+GAUGE(read_threads, known(m->process.threads))
 
 /* -- The table -------------------------------------------------------------------------------------- */
 
@@ -129,6 +160,11 @@ GAUGE(read_cost, uses_aws(m) ? cost_usd_per_million(m->counters) : UNKNOWN)
 #define CHANNEL_VALUE(n, l, fn, h)                                                                           \
 	{                                                                                                    \
 		.name = n, .help = h, .scope = EACH_CHANNEL, .labels = l, .read = fn                         \
+	}
+#define CHANNEL_HISTOGRAM(n, member, h)                                                                      \
+	{                                                                                                    \
+		.name = n, .help = h, .scope = EACH_CHANNEL, .histogram = true,                              \
+		.offset = offsetof(struct channel_counters, member)                                          \
 	}
 
 #define AWS_REQUESTS(action, text)                                                                           \
@@ -151,6 +187,14 @@ static const struct metric metrics[] = {
 	VALUE("usher_status_age_seconds", read_age, "Age of the figures that the watcher takes."),
 	VALUE("usher_database_up", read_database, "1 when the database answers."),
 	VALUE("usher_broker_up", read_broker, "1 when the broker answers."),
+	VALUE("usher_database_since_timestamp_seconds", read_database_since,
+	        "Since when the database is as it is, up or down."),
+	VALUE("usher_broker_since_timestamp_seconds", read_broker_since,
+	        "Since when the broker is as it is, up or down."),
+	VALUE("usher_disk_free_bytes", read_disk_free, "Free space where state_dir is."),
+	VALUE("usher_disk_size_bytes", read_disk_total, "Size of the file system where state_dir is."),
+	VALUE("usher_relay_retry_timestamp_seconds", read_publish_retry,
+	        "When publishing is tried again; only while it fails."),
 	VALUE("usher_relay_failing", read_failing, "1 while events cannot be published."),
 	VALUE("usher_outbox_events", read_waiting, "Events that wait to be published."),
 	VALUE("usher_outbox_oldest_age_seconds", read_waiting_age,
@@ -197,6 +241,20 @@ static const struct metric metrics[] = {
 	CHANNEL_VALUE(
 	        "usher_connections", NULL, read_connections, "Open connections to the outside service."),
 	CHANNEL_VALUE("usher_breaker_state", NULL, read_breaker, "0 closed, 1 open, 2 half-open."),
+	CHANNEL_VALUE("usher_breaker_since_timestamp_seconds", NULL, read_breaker_since,
+	        "Since when the breaker is in its state."),
+	CHANNEL_VALUE("usher_breaker_trial_timestamp_seconds", NULL, read_breaker_trial,
+	        "When an open breaker lets trials through."),
+	CHANNEL_VALUE("usher_next_retry_seconds", NULL, read_next_due,
+	        "Time until the next delivery that waits for an attempt is due."),
+	CHANNEL_VALUE("usher_depths_taken_timestamp_seconds", NULL, read_depth_at,
+	        "When the queue's figures were taken."),
+	CHANNEL_HISTOGRAM("usher_attempt_duration_seconds", attempt,
+	        "Time of the outside service for one attempt, whatever it answered."),
+	CHANNEL_HISTOGRAM("usher_delivery_duration_seconds", delivery,
+	        "From a message's arrival in the queue to its end, delivered or dead."),
+	CHANNEL_HISTOGRAM("usher_event_age_at_delivery_seconds", age,
+	        "From the sign-up to its delivery; from the message's arrival where the event has no time."),
 	CHANNEL_VALUE(
 	        "usher_last_delivered_timestamp_seconds", NULL, read_last, "When a delivery last succeeded."),
 	CHANNEL_VALUE("usher_queue_messages", "state=\"visible\"", read_visible, queue_help),
@@ -210,6 +268,17 @@ static const struct metric metrics[] = {
 	CHANNEL_VALUE("usher_ledger_deliveries", "state=\"dead\"", read_dead, ledger_help),
 	CHANNEL_VALUE("usher_ledger_deliveries", "state=\"queued\"", read_queued, ledger_help),
 	CHANNEL_VALUE("usher_ledger_deliveries", "state=\"cancelled\"", read_cancelled, ledger_help),
+	{ .name = "process_cpu_seconds_total",
+	        .help = "User and system time of the process.",
+	        .read = read_cpu,
+	        .grows = true },
+	VALUE("process_start_time_seconds", read_process_start,
+	        "Start of the process, in seconds since 1970."),
+	VALUE("process_resident_memory_bytes", read_memory, "Memory of the process that is resident."),
+	VALUE("process_virtual_memory_bytes", read_virtual_memory, "Memory that the process has mapped."),
+	VALUE("process_open_fds", read_descriptors, "Open descriptors."),
+	VALUE("process_max_fds", read_descriptors_max, "Descriptors that the process may open."),
+	VALUE("process_threads", read_threads, "Threads of the process."),
 };
 
 const char *metrics_name(size_t i)
@@ -219,29 +288,79 @@ const char *metrics_name(size_t i)
 
 /* -- Printing --------------------------------------------------------------------------------------- */
 
-static void print_labels(const struct metric *metric, int channel, struct buf *out)
+static void print_labels(const struct metric *metric, int channel, const char *le, struct buf *out)
 {
-	if (metric->scope == EACH_CHANNEL)
-		buf_printf(out, "{channel=\"%s\"%s%s}", channel_name((enum channel_id)channel),
-		        metric->labels ? "," : "", metric->labels ? metric->labels : "");
-	else if (metric->labels)
-		buf_printf(out, "{%s}", metric->labels);
+	const char *before = "{", *close = "";
+	if (metric->scope == EACH_CHANNEL) {
+		buf_printf(out, "{channel=\"%s\"", channel_name((enum channel_id)channel));
+		before = ",", close = "}";
+	}
+	if (metric->labels) {
+		buf_printf(out, "%s%s", before, metric->labels);
+		before = ",", close = "}";
+	}
+	if (le) {
+		buf_printf(out, "%sle=\"%s\"", before, le);
+		close = "}";
+	}
+	buf_puts(out, close);
 }
 
-static void print_sample(
+static void print_start(
+        const struct metric *metric, const char *suffix, int channel, const char *le, struct buf *out)
+{
+	buf_printf(out, "%s%s", metric->name, suffix);
+	print_labels(metric, channel, le, out);
+}
+
+/* The count is that of the buckets as they were read, so that the parts fit each other. */
+static void print_histogram(
+        const struct metric *metric, const struct histogram *h, int channel, struct buf *out)
+{
+	uint64_t count = 0;
+	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++) {
+		char le[24] = "+Inf";
+		if (i < HISTOGRAM_BOUNDS)
+			snprintf(le, sizeof le, "%.15g", (double)histogram_bounds_ms[i] / 1000);
+		count += atomic_load_explicit(&h->bucket[i], memory_order_relaxed);
+		print_start(metric, "_bucket", channel, le, out);
+		buf_printf(out, " %" PRIu64 "\n", count);
+	}
+	print_start(metric, "_sum", channel, NULL, out);
+	buf_printf(out, " %.15g\n", (double)atomic_load_explicit(&h->sum_ms, memory_order_relaxed) / 1000);
+	print_start(metric, "_count", channel, NULL, out);
+	buf_printf(out, " %" PRIu64 "\n", count);
+}
+
+static void print_made(
         const struct metric *metric, const struct metrics_source *m, int channel, struct buf *out)
 {
-	double value = metric->read ? metric->read(m, channel) : 0;
+	double value = metric->read(m, channel);
 	if (isnan(value))
 		return;
-	buf_puts(out, metric->name);
-	print_labels(metric, channel, out);
-	if (metric->read) {
-		buf_printf(out, " %.15g\n", value);
-		return;
-	}
+	print_start(metric, "", channel, NULL, out);
+	buf_printf(out, " %.15g\n", value);
+}
+
+static void print_samples(
+        const struct metric *metric, const struct metrics_source *m, int channel, struct buf *out)
+{
 	char *base = metric->scope == ONCE ? (char *)m->counters : (char *)&m->counters->channel[channel];
-	buf_printf(out, " %" PRIu64 "\n", counter_get((counter *)(base + metric->offset)));
+	if (metric->read) {
+		print_made(metric, m, channel, out);
+	} else if (metric->histogram) {
+		print_histogram(metric, (const struct histogram *)(base + metric->offset), channel, out);
+	} else {
+		print_start(metric, "", channel, NULL, out);
+		buf_printf(out, " %" PRIu64 "\n", counter_get((counter *)(base + metric->offset)));
+	}
+}
+
+static const char *type_of(const struct metric *metric)
+{
+	if (metric->histogram)
+		return "histogram";
+	return metric->read && !metric->grows ? "gauge" : "counter";
 }
 
 void metrics_print(const struct metrics_source *source, struct buf *out)
@@ -250,9 +369,9 @@ void metrics_print(const struct metrics_source *source, struct buf *out)
 		const struct metric *metric = &metrics[i];
 		if (i == 0 || strcmp(metric->name, metrics[i - 1].name) != 0)
 			buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help,
-			        metric->name, metric->read ? "gauge" : "counter");
+			        metric->name, type_of(metric));
 		for (int channel = 0; channel < (metric->scope == ONCE ? 1 : CHANNEL_COUNT); channel++)
-			print_sample(metric, source, channel, out);
+			print_samples(metric, source, channel, out);
 	}
 }
 
@@ -265,7 +384,8 @@ int metrics_get(struct call *call, struct usher_error *err)
 		.counters = &engine->counters,
 		.status = status,
 		.started_at = call->ctx->started_at,
-		.now = wall_now() };
+		.now = wall_now(),
+		.process = process_read() };
 	call->text = BUF(METRICS_MAX);
 	call->type = METRICS_TYPE;
 	metrics_print(&source, &call->text);

@@ -4,6 +4,7 @@
 #define ADMIN_METRICS_H
 
 #include "base/buf.h"
+#include "base/process.h"
 #include "config/config.h"
 #include "engine/status.h"
 
@@ -15,6 +16,7 @@ struct metrics_source {
 	struct counters *counters;
 	const struct status *status; /* NULL: none yet */
 	wall_time started_at, now;
+	struct process_figures process;
 };
 
 /* What is not known, or too old to be true, is left out: a gap tells more than a wrong number. */

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "engine/history.h"
 #include "model/failure.h"
 #include "store/failed.h"
 
@@ -265,6 +266,16 @@ static int read_target(const char *value, struct query *q, struct usher_error *e
 	return 0;
 }
 
+static int read_minutes(const char *value, struct query *q, struct usher_error *err)
+{
+	int64_t n;
+	if (whole_number(value, HISTORY_MINUTES, &n) < 0)
+		return error_set(err, USHER_EINVAL, "minutes: a whole number from 0 to %d is allowed",
+		        HISTORY_MINUTES);
+	q->minutes = (int)n;
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	unsigned flag;
@@ -280,6 +291,7 @@ static const struct {
 	{ "sort", QUERY_SORT, read_sort },
 	{ "waiting", QUERY_WAITING, read_waiting },
 	{ "target", QUERY_TARGET, read_target },
+	{ "minutes", QUERY_MINUTES, read_minutes },
 };
 
 static int unknown_parameter(const char *name, unsigned allowed, struct usher_error *err)

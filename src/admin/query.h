@@ -41,7 +41,8 @@ enum {
 	QUERY_SINCE = 1 << 6,
 	QUERY_SORT = 1 << 7,
 	QUERY_WAITING = 1 << 8,
-	QUERY_TARGET = 1 << 9
+	QUERY_TARGET = 1 << 9,
+	QUERY_MINUTES = 1 << 10
 };
 #define QUERY_PAGE (QUERY_LIMIT | QUERY_CURSOR)
 #define QUERY_FAILED (QUERY_STATUS | QUERY_CHANNEL | QUERY_CLASS | QUERY_TEXT | QUERY_SINCE)
@@ -58,6 +59,7 @@ struct query { /* strings borrowed from the target */
 	wall_time since;            /* 0: any */
 	bool oldest_first, waiting_only;
 	const char *target; /* NULL: any */
+	int minutes;        /* of history; 0: none */
 };
 
 /* USHER_EINVAL: an unknown, repeated or wrong parameter, by its name, with what is allowed. An empty

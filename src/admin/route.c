@@ -29,7 +29,7 @@ static const char *const signup_members[] = { "email", "name", "user_id", "local
 
 /* A literal segment stands before a {placeholder} at the same place: the first match is taken. */
 const struct route routes[] = {
-	LOOK("/v1/status", 0, status_get),
+	LOOK("/v1/status", QUERY_MINUTES, status_get),
 	LOOK("/v1/failed", QUERY_FAILED | QUERY_SORT | QUERY_PAGE, failed_list_get),
 	LOOK("/v1/failed/groups", QUERY_FAILED | QUERY_LIMIT, failed_groups_get),
 	LOOK("/v1/failed/{id}", 0, failed_one_get),

@@ -16,7 +16,8 @@ struct picture {
 	struct counters *counters;
 	const struct status *status; /* NULL: none yet */
 	wall_time now;
-	bool stale; /* ledger and outbox figures */
+	bool stale;  /* ledger and outbox figures */
+	int minutes; /* of history, as asked for; 0: none */
 };
 
 static struct figure exactly(int64_t value)
@@ -55,11 +56,17 @@ static void add_totals(cJSON *json, struct channel_counters *c)
 	add_counter(totals, "lost", &c->lost);
 }
 
-static void add_series(cJSON *json, const char *key, const uint32_t *points, int n)
+/* null stands for what was not measured. */
+static void add_series(cJSON *json, const struct history_point *points, int n, enum channel_id id)
 {
-	cJSON *list = json_add_array(json, key);
-	for (int i = 0; i < n; i++)
-		cJSON_AddItemToArray(list, cJSON_CreateNumber(points[i]));
+	for (int series = 0; series < SERIES_COUNT; series++) {
+		cJSON *list = json_add_array(json, series_name((enum series)series));
+		for (int i = 0; i < n; i++) {
+			uint32_t value = points[i].value[id][series];
+			cJSON_AddItemToArray(
+			        list, value == HISTORY_GAP ? cJSON_CreateNull() : cJSON_CreateNumber(value));
+		}
+	}
 }
 
 static void add_depths(
@@ -78,16 +85,22 @@ static void add_depths(
 	view_add_seconds(json, "next_due_s", s->next_due_ms);
 }
 
-static void add_history(cJSON *json, const struct picture *p, const struct channel_status *s)
+/* `minutes`: how many of them, the newest. */
+static void add_history(
+        cJSON *json, const struct picture *p, const struct channel_status *s, enum channel_id id)
 {
-	int points = p->status ? p->status->history_len : 0;
+	const struct history *h = p->status ? &p->status->history : NULL;
 	cJSON *rates = json_add_object(json, "rates");
 	view_add_rate(rates, "in_per_s", s->in_per_s);
 	view_add_rate(rates, "out_per_s", s->out_per_s);
 	view_add_rate(rates, "fail_per_s", s->fail_per_s);
 	cJSON *history = json_add_object(json, "history");
-	add_series(history, "out", s->out_history, points);
-	add_series(history, "depth", s->depth_history, points);
+	add_series(history, h ? h->recent : NULL, h ? h->recent_len : 0, id);
+	if (p->minutes) {
+		int n = h && h->minutes_len < p->minutes ? h->minutes_len : p->minutes;
+		add_series(json_add_object(history, "minutes"), h ? h->minutes + h->minutes_len - n : NULL,
+		        h ? n : 0, id);
+	}
 	cJSON_AddNumberToObject(json, "history_step_s", (double)p->config->watch.depth_interval_ms / 1000);
 	view_add_time(json, "depth_at", s->depth_at);
 	json_add_string(json, "depth_error", s->depth_error);
@@ -122,7 +135,7 @@ static cJSON *channel_json(const struct picture *p, enum channel_id id)
 	json_add_int(json, "connections", atomic_load(&c->connections));
 	add_breaker(json, c);
 	add_totals(json, c);
-	add_history(json, p, s);
+	add_history(json, p, s, id);
 	return json;
 }
 
@@ -201,9 +214,11 @@ int status_get(struct call *call, struct usher_error *err)
 	struct engine *engine = call->ctx->engine;
 	struct status *status = status_board_get(engine->board);
 	atomic_store(&engine->counters.looked_at_ms, wall_now().ms);
-	struct picture p = {
-		.config = engine->config, .counters = &engine->counters, .status = status, .now = wall_now()
-	};
+	struct picture p = { .config = engine->config,
+		.counters = &engine->counters,
+		.status = status,
+		.now = wall_now(),
+		.minutes = call->query.minutes };
 	p.stale = !status || !status->database_up || view_is_stale(p.config, status->at, p.now);
 	cJSON *json = call_answer(call);
 	add_daemon(json, call, p.now);

@@ -52,6 +52,16 @@ static void derive_socket(struct load *load, const char *name, const char *file)
 	buf_free(&path);
 }
 
+static void derive_state_dir(struct load *load)
+{
+	struct config *config = load->config;
+
+	if (config->daemon.state_dir)
+		return;
+	config->daemon.state_dir = mem_string(config->daemon.run_dir);
+	set_origin(load, row("daemon", "state_dir"), "from run_dir");
+}
+
 static void derive_retry(struct load *load, const char *section)
 {
 	for (size_t i = 0; i < config_key_count; i++) {
@@ -235,6 +245,7 @@ void load_check(struct load *load)
 {
 	derive_socket(load, "socket", "usher.sock");
 	derive_socket(load, "readonly_socket", "usher-ro.sock");
+	derive_state_dir(load);
 	derive_retry(load, "channel.email");
 	derive_retry(load, "channel.coupon");
 	derive_tls(load);

@@ -32,9 +32,9 @@ struct config_channel {
 struct config {
 	struct {
 		char *profile, *run_dir, *socket, *readonly_socket, *socket_group, *readonly_group,
-		        *http_listen;
-		int64_t drain_timeout_ms;
-	} daemon; /* socket: default RUN_DIR/usher.sock, RUN_DIR/usher-ro.sock */
+		        *http_listen, *state_dir;
+		int64_t drain_timeout_ms, disk_threshold;
+	} daemon; /* socket: default RUN_DIR/usher.sock, RUN_DIR/usher-ro.sock; state_dir: RUN_DIR */
 	struct {
 		enum log_level level;
 		enum log_format format;

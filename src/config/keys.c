@@ -38,6 +38,7 @@ const size_t config_key_count = ARRAY_LEN(config_keys);
 	        : (kind) == KIND_INT || (kind) == KIND_WORD ? 'i'                                            \
 	        : (kind) == KIND_REAL                       ? 'r'                                            \
 	        : (kind) == KIND_DURATION                   ? 'd'                                            \
+	        : (kind) == KIND_SIZE                       ? 'd'                                            \
 	                                                    : 't')
 #define KEY(section_, name_, kind_, field, value_, allowed_, flags_, help_)                                  \
 	_Static_assert(FIELD_TYPE(field) == KIND_TYPE(kind_), section_ "." name_);

@@ -27,6 +27,7 @@ enum config_kind {
 	KIND_INT,      /* int */
 	KIND_REAL,     /* double */
 	KIND_DURATION, /* int64_t, in ms */
+	KIND_SIZE,     /* int64_t, in bytes */
 };
 
 enum { SECRET = 1, RELOAD = 2, NEEDED = 4, UNUSED = 8 }; /* flags; see keys.def */

@@ -61,11 +61,31 @@ static bool number_read(const char *text, bool fraction, double *ret)
 	return true;
 }
 
-/* Any of the kinds that have a range. A duration counts in ms, exact in a double. */
+/* "4096", "64K", "10M", "1G": bytes, by powers of 1024. */
+static bool size_read(const char *text, double *ret)
+{
+	static const char units[] = "KMG";
+	size_t len = strlen(text);
+	const char *unit = len ? strchr(units, text[len - 1]) : NULL;
+	char digits[DIGITS_MAX + 1];
+
+	if (len - (unit != NULL) > DIGITS_MAX)
+		return false;
+	utf8_copy(digits, sizeof digits, text, len - (unit != NULL));
+	if (!number_read(digits, false, ret))
+		return false;
+	for (const char *u = units; unit && u <= unit; u++)
+		*ret *= 1024;
+	return true;
+}
+
+/* Any of the kinds that have a range. A duration counts in ms, a size in bytes, exact in a double. */
 static bool quantity_read(enum config_kind kind, const char *text, double *ret)
 {
 	int64_t ms;
 
+	if (kind == KIND_SIZE)
+		return size_read(text, ret);
 	if (kind != KIND_DURATION)
 		return number_read(text, kind == KIND_REAL, ret);
 	if (duration_parse(text, &ms))
@@ -286,6 +306,7 @@ int value_store(
 	case KIND_INT:
 	case KIND_REAL:
 	case KIND_DURATION:
+	case KIND_SIZE:
 		return store_number(config, key, text, err);
 	default:
 		return store_text(config, key, text, err);
@@ -321,6 +342,19 @@ static void real_format(struct buf *out, double value)
 	buf_puts(out, text);
 }
 
+/* The largest unit that divides exactly. */
+static void size_format(struct buf *out, int64_t bytes)
+{
+	static const char units[] = "KMG";
+	size_t unit = 0;
+
+	while (bytes && bytes % 1024 == 0 && unit < sizeof units - 1) {
+		bytes /= 1024;
+		unit++;
+	}
+	buf_printf(out, "%lld%.*s", (long long)bytes, unit > 0, unit ? &units[unit - 1] : "");
+}
+
 void value_format(struct buf *out, const struct config *config, const struct config_key *key)
 {
 	char text[DURATION_TEXT_SIZE];
@@ -340,6 +374,9 @@ void value_format(struct buf *out, const struct config *config, const struct con
 		break;
 	case KIND_DURATION:
 		buf_puts(out, duration_format(*(int64_t *)field(config, key), text));
+		break;
+	case KIND_SIZE:
+		size_format(out, *(int64_t *)field(config, key));
 		break;
 	default:
 		if (!*value_text(config, key))
@@ -407,6 +444,9 @@ void value_allowed(struct buf *out, const struct config_key *key)
 		break;
 	case KIND_DURATION:
 		buf_printf(out, "a duration with its unit, %s", key->allowed);
+		break;
+	case KIND_SIZE:
+		buf_printf(out, "bytes, or K, M or G of them, %s", key->allowed);
 		break;
 	}
 }

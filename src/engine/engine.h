@@ -4,6 +4,7 @@
 #define ENGINE_ENGINE_H
 
 #include "config/config.h"
+#include "engine/heartbeat.h"
 #include "engine/status.h"
 #include "store/db.h"
 
@@ -23,8 +24,9 @@ struct engine {
 	struct pipeline *pipeline[CHANNEL_COUNT]; /* NULL when disabled */
 	struct relay *relay;
 	struct watcher *watcher;
-	pthread_mutex_t kick_lock; /* over the last two, for who is no part of the engine: they come and go
-	                              meanwhile */
+	struct heartbeats heartbeats; /* of all threads, the admin API's too */
+	pthread_mutex_t kick_lock;    /* over the last two, for who is no part of the engine: they come and go
+	                                 meanwhile */
 };
 
 /* A db for the calling thread, with the configuration's settings and the engine's statement counter. */

@@ -1,8 +1,6 @@
 /* Rates and histories for the status snapshot. Pure. */
 #include "engine/figures.h"
 
-#include <string.h>
-
 struct figures_sample figures_read(struct counters *counters, mono_time now)
 {
 	struct figures_sample s = { .at = now, .published = counter_get(&counters->relay.published) };
@@ -30,17 +28,30 @@ static const struct figures_sample *base_of(const struct figures *f, mono_time n
 	return back(f, f->count - 1);
 }
 
-static void push(uint32_t history[STATUS_HISTORY], int len, uint64_t value)
+/* -1: not known just now. */
+static int64_t standing(const struct queue_depths *d)
 {
-	if (len == STATUS_HISTORY)
-		memmove(history, history + 1, (STATUS_HISTORY - 1) * sizeof *history);
-	history[len == STATUS_HISTORY ? len - 1 : len] = value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+	struct figure sum = queue_standing(d);
+
+	return sum.exactness == STALE ? -1 : sum.value;
 }
 
-static uint64_t standing(const struct queue_depths *d)
+static void point_make(const struct figures_sample *last, const struct figures_sample *now,
+        const struct status *status, struct history_point *ret)
 {
-	int64_t n = queue_standing(d).value;
-	return n > 0 ? (uint64_t)n : 0;
+	for (int id = 0; id < CHANNEL_COUNT; id++) {
+		const struct channel_status *c = &status->channel[id];
+		int64_t values[] = {
+			[SERIES_IN] = (int64_t)(now->channel[id].received - last->channel[id].received),
+			[SERIES_OUT] = (int64_t)(now->channel[id].delivered - last->channel[id].delivered),
+			[SERIES_FAIL] = (int64_t)(now->channel[id].failed - last->channel[id].failed),
+			[SERIES_DEPTH] = standing(&c->depth),
+			[SERIES_DLQ] = standing(&c->dlq_depth),
+			[SERIES_RETRYING] = status->database_up ? c->retrying : -1,
+		};
+		for (int i = 0; i < SERIES_COUNT; i++)
+			ret->value[id][i] = history_value(values[i]);
+	}
 }
 
 void figures_add(struct figures *f, const struct figures_sample *now, struct status *status)
@@ -49,19 +60,17 @@ void figures_add(struct figures *f, const struct figures_sample *now, struct sta
 	const struct figures_sample *last = f->count ? back(f, 0) : now;
 	double seconds = (double)(now->at.ns - base->at.ns) / 1e9;
 	double per_s = seconds > 0 ? 1 / seconds : 0;
+	struct history_point point;
 
 	status->published_per_s = (double)(now->published - base->published) * per_s;
 	for (int id = 0; id < CHANNEL_COUNT; id++) {
 		struct channel_status *c = &status->channel[id];
-		uint64_t delivered = now->channel[id].delivered;
 		c->in_per_s = (double)(now->channel[id].received - base->channel[id].received) * per_s;
-		c->out_per_s = (double)(delivered - base->channel[id].delivered) * per_s;
+		c->out_per_s = (double)(now->channel[id].delivered - base->channel[id].delivered) * per_s;
 		c->fail_per_s = (double)(now->channel[id].failed - base->channel[id].failed) * per_s;
-		push(c->out_history, status->history_len, delivered - last->channel[id].delivered);
-		push(c->depth_history, status->history_len, standing(&c->depth));
 	}
-	if (status->history_len < STATUS_HISTORY)
-		status->history_len++;
+	point_make(last, now, status, &point);
+	history_add(&status->history, status->at, &point);
 	f->ring[f->next] = *now;
 	f->next = (f->next + 1) % FIGURES_SAMPLES;
 	if (f->count < FIGURES_SAMPLES)

@@ -22,8 +22,8 @@ struct figures {
 
 struct figures_sample figures_read(struct counters *counters, mono_time now);
 /* Takes the sample in and fills the rates of `status`: over FIGURES_WINDOW_MS, or since the oldest sample
- * kept when there is no older one. The histories go on by one point (deliveries since the sample before; the
- * depths that `status` holds). */
+ * kept when there is no older one. Its history goes on by one point: what the counters did since the sample
+ * before, and the depths that `status` holds. */
 void figures_add(struct figures *figures, const struct figures_sample *sample, struct status *status);
 
 #endif

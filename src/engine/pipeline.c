@@ -340,6 +340,8 @@ int pipeline_start(
 		        channel_name(channel));
 		goto fail;
 	}
+	pthread_setname_np(p->thread, channel_name(channel));
+	heartbeat_begin(&engine->heartbeats, p->area, p->loop);
 	*ret = p;
 	return 0;
 fail:
@@ -365,5 +367,6 @@ void pipeline_stop(struct pipeline *p)
 void pipeline_join(struct pipeline *p)
 {
 	pthread_join(p->thread, NULL);
+	heartbeat_end(&p->engine->heartbeats, p->loop);
 	pipeline_free(p);
 }

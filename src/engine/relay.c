@@ -257,6 +257,8 @@ int relay_start(struct engine *engine, struct relay **ret, struct usher_error *e
 	r->broker = engine_broker(engine, r->loop);
 	r->db = engine_db(engine);
 	if (pthread_create(&r->thread, NULL, relay_main, r) == 0) {
+		pthread_setname_np(r->thread, "relay");
+		heartbeat_begin(&engine->heartbeats, "relay", r->loop);
 		*ret = r;
 		return 0;
 	}
@@ -300,6 +302,7 @@ void relay_stop(struct relay *r)
 void relay_join(struct relay *r)
 {
 	pthread_join(r->thread, NULL);
+	heartbeat_end(&r->engine->heartbeats, r->loop);
 	loop_timer_free(r->timer);
 	loop_free(r->loop);
 	free(r);

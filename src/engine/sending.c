@@ -73,6 +73,8 @@ static void on_reply(void *arg, const struct reply *reply)
 	job->reply = *reply;
 	job->attempted = true;
 	job->class = classify_reply(reply);
+	if (reply->protocol != REPLY_LOCAL)
+		histogram_observe(&p->counters->attempt, reply->latency_ms);
 	if (job->class != FAILURE_NONE && !reply->effect_possible)
 		job->reply.effect[0] = '\0'; /* nothing was brought about that could be looked for */
 	breaker_feed(p, job->class);

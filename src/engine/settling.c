@@ -54,6 +54,27 @@ static struct ledger_settle entry_of(const struct job *job)
 	};
 }
 
+/* The sign-up's own time where the event has one; else when its message came into the queue. */
+static wall_time born_at(const struct job *job)
+{
+	wall_time at = { 0 };
+
+	if (job->event && job->event->signed_up_at && wall_parse(job->event->signed_up_at, &at) == 0)
+		return at;
+	return job->message->sent_at;
+}
+
+static void observe_end(const struct job *job)
+{
+	struct channel_counters *c = job->pipeline->counters;
+	wall_time now = wall_now(), born = born_at(job);
+
+	if (job->message->sent_at.ms)
+		histogram_observe(&c->delivery, now.ms - job->message->sent_at.ms);
+	if (job->outcome == DELIVERY_DELIVERED && born.ms)
+		histogram_observe(&c->age, now.ms - born.ms);
+}
+
 /* The ledger has it: now the broker. */
 static void settled(struct job *job, const struct ledger_settle *entry)
 {
@@ -71,10 +92,12 @@ static void settled(struct job *job, const struct ledger_settle *entry)
 	case DELIVERY_DELIVERED:
 		counter_add(&p->counters->delivered, 1);
 		atomic_store(&p->counters->last_delivered_ms, wall_now().ms);
+		observe_end(job);
 		job_move(job, JOB_TO_DELETE);
 		break;
 	case DELIVERY_DEAD:
 		counter_add(&p->counters->dead, 1);
+		observe_end(job);
 		job_move(job, JOB_TO_DLQ);
 		break;
 	default:

@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "broker/aws_counters.h"
+#include "engine/histogram.h"
+#include "engine/history.h"
 #include "model/delivery.h"
 #include "model/message.h"
 #include "policy/breaker.h"
@@ -38,6 +40,9 @@ struct channel_counters {
 	atomic_int breaker;          /* enum breaker_state */
 	atomic_llong breaker_since_ms, breaker_trial_at_ms; /* wall clock; 0 = none */
 	atomic_llong last_delivered_ms;                     /* wall clock */
+	struct histogram attempt;                           /* the outside service's time for one attempt */
+	struct histogram delivery; /* from a message's coming into the queue to its end, delivered or dead */
+	struct histogram age;      /* from the sign-up to its delivery */
 };
 struct relay_counters {
 	counter published, refused;
@@ -56,8 +61,6 @@ struct counters {
 	counter mirror_adopted, mirror_deleted, expired, pruned;
 };
 
-#define STATUS_HISTORY 60 /* points a series, one a depth interval, oldest first */
-
 struct channel_status {
 	bool enabled;
 	const char *queue, *dlq; /* owned by the configuration */
@@ -65,12 +68,9 @@ struct channel_status {
 	int64_t claimed, retrying, dead, queued, cancelled; /* ledger rows */
 	int64_t next_due_ms;                                /* until the next retry; -1 none */
 	double in_per_s, out_per_s, fail_per_s;             /* over the last 10 s */
-	uint32_t out_history[STATUS_HISTORY];               /* deliveries in each interval */
-	uint32_t depth_history[STATUS_HISTORY]; /* visible, in flight and delayed, at the end of each interval
-	                                         */
-	wall_time depth_at;                     /* when the figures were taken; STALE once they are old */
-	char depth_error[200];                  /* why they could not be taken, "" when they could */
-	wall_time mirrored_at;                  /* when the watcher last went through the DLQ; 0: not yet */
+	wall_time depth_at;    /* when the figures were taken; STALE once they are old */
+	char depth_error[200]; /* why they could not be taken, "" when they could */
+	wall_time mirrored_at; /* when the watcher last went through the DLQ; 0: not yet */
 };
 
 struct status {
@@ -83,9 +83,11 @@ struct status {
 	struct channel_status channel[CHANNEL_COUNT];
 	int64_t outbox_waiting, outbox_oldest_ms;
 	double published_per_s;
-	int history_len;
 	struct fleet_member fleet[FLEET_MAX]; /* as the database knows them, this daemon among them */
 	size_t fleet_len;
+	int64_t disk_total, disk_free; /* bytes, where state_dir is; -1: not known */
+	bool disk_exists;
+	struct history history;
 };
 
 /* The board holds the newest snapshot; its lock covers one pointer. */

@@ -1,6 +1,7 @@
 /* The watcher: one thread with a loop, a db and a broker of its own. Every watch.depth_interval it reads the
  * depths and the ledger's counts and puts a new status on the board; it runs the DLQ mirror, sends redrives
- * and deletes what is old. What cannot be read keeps its last figures, marked stale. */
+ * and deletes what is old. What cannot be read keeps its last figures, marked stale. The history is kept in
+ * state_dir each minute and at the end. */
 #include "engine/watch.h"
 
 #include "base/error.h"
@@ -14,6 +15,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 struct watcher {
 	struct watch watch;
@@ -22,6 +24,8 @@ struct watcher {
 	atomic_bool kicked;
 	struct status status; /* the next snapshot, under construction; its refs are not used */
 	struct figures figures;
+	int64_t saved_minute; /* the history's newest when it was last written */
+	struct complaint unsaved;
 	/* the round under way: queues are asked one after the other, dlq after queue */
 	bool in_round;
 	int asking;
@@ -140,6 +144,54 @@ static void count(struct watcher *w)
 		peer_answered(&w->watch.database);
 }
 
+/* -- What is kept in state_dir --------------------------------------------------------------- */
+
+static void disk_look(struct watcher *w)
+{
+	struct status *s = &w->status;
+	const char *path = w->watch.engine->config->daemon.state_dir;
+	struct statvfs fs;
+
+	s->disk_exists = path && statvfs(path, &fs) == 0;
+	s->disk_total = s->disk_exists ? (int64_t)(fs.f_blocks * fs.f_frsize) : -1;
+	s->disk_free = s->disk_exists ? (int64_t)(fs.f_bavail * fs.f_frsize) : -1;
+}
+
+static void history_keep(struct watcher *w)
+{
+	const char *directory = w->watch.engine->config->daemon.state_dir;
+	struct usher_error err = { 0 };
+
+	if (!directory || w->status.history.at.ms == 0)
+		return;
+	w->saved_minute = w->status.history.minute;
+	if (history_save(directory, &w->status.history, &err) < 0)
+		complaint_say(&w->unsaved, "the history will not outlive this daemon", &err);
+	else
+		complaint_end(&w->unsaved);
+}
+
+static void history_begin(struct watcher *w)
+{
+	const struct config *config = w->watch.engine->config;
+	struct history *found = mem_alloc(sizeof *found);
+	struct usher_error err = { 0 };
+	int rc = config->daemon.state_dir ? history_load(config->daemon.state_dir, found, &err)
+	                                  : USHER_ENOTFOUND;
+
+	w->status.history.step_ms = config->watch.depth_interval_ms;
+	if (rc == 0 && !history_resume(found, config->watch.depth_interval_ms, wall_now()))
+		rc = error_set(&err, USHER_EPROTOCOL,
+		        "what is kept in %s cannot be true: was the clock set back?",
+		        config->daemon.state_dir);
+	if (rc == 0)
+		w->status.history = *found;
+	else if (rc != USHER_ENOTFOUND)
+		log_warn("watcher", "the history starts anew: %s", err.message);
+	w->saved_minute = w->status.history.minute;
+	free(found);
+}
+
 /* -- The snapshot ---------------------------------------------------------------------------- */
 
 static void publish(struct watcher *w)
@@ -160,10 +212,13 @@ static void publish(struct watcher *w)
 		if (broker->down && s->channel[id].enabled)
 			stale(&s->channel[id], broker->error);
 	}
+	disk_look(w);
 	figures_add(&w->figures, &sample, s);
 	const struct fleet_member *members;
 	s->fleet_len = fleet_members(w->watch.fleet, &members);
 	memcpy(s->fleet, members, s->fleet_len * sizeof *members);
+	if (s->history.minute != w->saved_minute)
+		history_keep(w);
 
 	struct status *copy = mem_alloc(sizeof *copy);
 	memcpy(copy, s, sizeof *copy);
@@ -276,11 +331,13 @@ static void *run(void *arg)
 	watch->broker = engine_broker(watch->engine, watch->loop);
 	watch->retention = retention_new(watch);
 	watch->fleet = fleet_new(watch);
+	history_begin(w);
 	w->timer = loop_timer_new(watch->loop, round_begin, w);
 	loop_timer_start(w->timer, 0);
 	loop_run(watch->loop);
 
 	fleet_end(watch->fleet);
+	history_keep(w);
 	loop_timer_free(w->timer);
 	fleet_free(watch->fleet);
 	retention_free(watch->retention);
@@ -293,7 +350,7 @@ static void status_prepare(struct watcher *w)
 {
 	const struct config *config = w->watch.engine->config;
 	w->status.started_at = wall_now();
-	w->status.outbox_oldest_ms = -1;
+	w->status.outbox_oldest_ms = w->status.disk_total = w->status.disk_free = -1;
 	for (int id = 0; id < CHANNEL_COUNT; id++) {
 		struct channel_status *c = &w->status.channel[id];
 		c->enabled = config->channel[id].enabled;
@@ -324,6 +381,8 @@ int watcher_start(struct engine *engine, struct watcher **ret, struct usher_erro
 		return error_set(err, USHER_EIO,
 		        "the watcher's thread cannot be started: raise the limit on processes (ulimit -u)");
 	}
+	pthread_setname_np(w->thread, "watcher");
+	heartbeat_begin(&engine->heartbeats, "watcher", w->watch.loop);
 	*ret = w;
 	return 0;
 }
@@ -342,6 +401,7 @@ void watcher_stop(struct watcher *w)
 void watcher_join(struct watcher *w)
 {
 	pthread_join(w->thread, NULL);
+	heartbeat_end(&w->watch.engine->heartbeats, w->watch.loop);
 	mirror_free(w->watch.mirror);
 	redrive_free(w->watch.redrive);
 	loop_free(w->watch.loop);

@@ -28,6 +28,13 @@ def every_key_is_answered(t):
     return worst
 
 
+def test_what_was_not_measured_is_a_gap_in_the_sparkline(fake, console):
+    out = [4] * 5 + [None] * 3 + [0] * 2 + [4] * 2
+    fake.status = {"channel": {"email": {"history": {"out": out, "depth": out}}}}
+    t = console()
+    t.wait_for("█████   ··██")
+
+
 def test_keys_while_the_daemon_never_answers(fake, console):
     t = console()
     t.wait_for("OUTBOX")

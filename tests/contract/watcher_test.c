@@ -100,6 +100,11 @@ static int teardown(void **state)
 		holds_;                                                                                      \
 	})
 
+static uint32_t newest(const struct status *s, enum series series)
+{
+	return s->history.recent[s->history.recent_len - 1].value[CHANNEL_EMAIL][series];
+}
+
 static void put(const char *queue, const char *body, const struct message_attributes *attributes)
 {
 	struct queue_put one = { body, strlen(body), attributes, 0 };
@@ -187,9 +192,9 @@ static void the_board_shows_depths_and_counts(void **state)
 	assert_true(STATUS(s->channel[CHANNEL_COUPON].depth.visible.value == 0));
 	assert_true(STATUS(s->outbox_waiting == 1 && s->outbox_oldest_ms >= 0));
 	counter_add(&engine->counters.channel[CHANNEL_EMAIL].delivered, 50);
-	WAIT_FOR(STATUS(s->channel[CHANNEL_EMAIL].out_per_s > 0 && s->history_len > 3));
+	WAIT_FOR(STATUS(s->channel[CHANNEL_EMAIL].out_per_s > 0 && s->history.recent_len > 3));
 	put_event("mail", "e-4");
-	WAIT_FOR(STATUS(s->channel[CHANNEL_EMAIL].depth_history[s->history_len - 1] == 3));
+	WAIT_FOR(STATUS(newest(s, SERIES_DEPTH) == 3));
 }
 
 static void a_channel_that_is_off_is_not_asked_for(void **state)
@@ -198,7 +203,7 @@ static void a_channel_that_is_off_is_not_asked_for(void **state)
 	config.channel[CHANNEL_COUPON].enabled = false;
 	fixture_exec(db, "DELETE FROM broker_queue");
 	start();
-	WAIT_FOR(STATUS(s->history_len > 2));
+	WAIT_FOR(STATUS(s->history.recent_len > 2));
 	assert_true(STATUS(s->broker_up && !s->channel[CHANNEL_COUPON].enabled));
 	assert_int_equal(count("broker_queue WHERE name LIKE 'coupon%'"), 0);
 	assert_int_equal(count("broker_queue WHERE name LIKE 'mail%'"), 2);

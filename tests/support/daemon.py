@@ -73,6 +73,10 @@ class Daemon:
             ini.write(out)
         os.chmod(self.config, 0o600)
 
+    def section(self, name):
+        """The keys of a section as they are in the file."""
+        return dict(self._sections.get(name, {}))
+
     def command(self, *arguments, check=0):
         """`usherd ARGUMENTS --config FILE`, run to its end."""
         done = subprocess.run([str(self.build / "usherd"), *arguments, "--config", str(self.config)], env=self.environment,

@@ -92,6 +92,13 @@ class MariaDB:
         """As a power cut to the server: SIGKILL."""
         process.end(self._process, first=signal.SIGKILL)
 
+    def freeze(self):
+        """As a server that hangs: it takes connections, and answers nothing until thaw()."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self):
         process.end(self._process)
 

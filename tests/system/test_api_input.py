@@ -27,7 +27,7 @@ WRONG = {
     "utf-8 in q": ("GET", "/v1/failed?q=%ff", None, {}, 400, ["UTF-8"]),
     "long q": ("GET", "/v1/failed?q=" + "a" * 321, None, {}, 400, ["q", "320"]),
     "unknown parameter": ("GET", "/v1/failed?stauts=dead", None, {}, 400, ["stauts", "status, channel"]),
-    "parameter of another": ("GET", "/v1/status?limit=1", None, {}, 400, ["limit", "none"]),
+    "parameter of another": ("GET", "/v1/failed/1?limit=1", None, {}, 400, ["limit", "none"]),
     "twice": ("GET", "/v1/failed?limit=1&limit=2", None, {}, 400, ["limit", "twice"]),
     "limit 0": ("GET", "/v1/failed?limit=0", None, {}, 400, ["limit", "1 to 500"]),
     "limit 501": ("GET", "/v1/failed?limit=501", None, {}, 400, ["limit", "1 to 500"]),

@@ -43,10 +43,18 @@ def installed(build, tmp_path_factory):
 def test_everything_is_there(installed):
     for path in ("bin/usher", "sbin/usherd", "lib/libusher.a", "lib/libusher.so.0", "lib/libusher.so",
                  "lib/pkgconfig/usher.pc", "include/usher/usher.h", "include/usher/error.h", "share/man/man1/usher.1",
-                 "share/man/man3/libusher.3", "share/man/man5/usher.ini.5", "share/man/man8/usherd.8"):
+                 "share/man/man3/libusher.3", "share/man/man5/usher.ini.5", "share/man/man8/usherd.8",
+                 "share/usher/grafana/usher.json", "share/usher/prometheus/usher.rules.yml"):
         assert (installed.prefix / path).exists(), path
     assert list((installed.prefix / "share/usher/templates").iterdir())
     assert pathlib.Path(f"{installed.root}/etc/usher/usher.ini").exists()
+
+
+def test_the_unit_starts_what_was_installed(installed):
+    unit = (installed.prefix / "lib/systemd/system/usherd.service").read_text()
+    program = re.search(r"^ExecStart=(\S+) run --config (\S+)$", unit, re.M)
+    assert pathlib.Path(f"{installed.root}{program.group(1)}").exists()
+    assert pathlib.Path(f"{installed.root}{program.group(2)}").exists()
 
 
 def test_only_the_public_names_are_exported(installed):

@@ -203,6 +203,8 @@ static void defaults_hold_without_a_word(void **state)
 	assert_string_equal(c->daemon.socket, "/run/usher/usher.sock");
 	assert_string_equal(c->daemon.readonly_socket, "/run/usher/usher-ro.sock");
 	assert_int_equal(c->daemon.drain_timeout_ms, 20000);
+	assert_string_equal(c->daemon.state_dir, "/run/usher");
+	assert_int_equal(c->daemon.disk_threshold, 10 << 20);
 	assert_int_equal(c->log.level, LOG_INFO_LEVEL);
 	assert_int_equal(c->log.format, LOG_TEXT);
 	assert_true(c->log.mask);
@@ -545,6 +547,7 @@ static void limits_are_inclusive(void **state)
 	        "[database]\nport = 65535\nkeep_delivered = 14d\n[retry]\nbase = 1ms\njitter = "
 	        "1\nmax_attempts = 1\n"
 	        "[channel.email]\nvisibility_timeout = 1s\n[relay]\nbatch = 1\n[daemon]\ndrain_timeout = 0s\n"
+	        "disk_threshold = 1024G\n"
 	        "[breaker]\nfailures = 0\nwindow = 24h\n");
 
 	assert_int_equal(c->database.port, 65535);
@@ -552,6 +555,7 @@ static void limits_are_inclusive(void **state)
 	assert_int_equal(c->retry.base_ms, 1);
 	assert_true(c->retry.jitter == 1);
 	assert_int_equal(c->daemon.drain_timeout_ms, 0);
+	assert_int_equal(c->daemon.disk_threshold, 1LL << 40);
 	assert_int_equal(c->breaker.failures, 0);
 }
 
@@ -579,6 +583,12 @@ static void bad_values_are_refused_with_what_is_allowed(void **state)
 		{ "database", "connect_timeout = 9999999999999999999d", "100ms..5m" },
 		{ "database", "connect_timeout = -1s", "100ms..5m" },
 		{ "database", "keep_delivered = 13d", "14d..3650d" },
+		{ "daemon", "disk_threshold = 10MB", "use bytes, or K, M or G of them, 0..1024G" },
+		{ "daemon", "disk_threshold = 1025G", "0..1024G" },
+		{ "daemon", "disk_threshold = M", "0..1024G" },
+		{ "daemon", "disk_threshold = 1.5G", "0..1024G" },
+		{ "daemon", "disk_threshold = -1", "0..1024G" },
+		{ "daemon", "disk_threshold = 9999999999999999999K", "0..1024G" },
 		{ "database", "name =", "it may not be empty; leave the key out for the default \"usher\"" },
 		{ "retry", "factor = 0.5", "use a number 1..100" },
 		{ "retry", "factor = five", "use a number 1..100" },

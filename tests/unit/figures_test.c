@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#define START_MS (1795382591042 / 60000 * 60000) /* a full minute */
+
 static struct counters counters;
 static struct figures figures;
 static struct status status;
@@ -19,12 +21,15 @@ static int setup(void **state)
 	memset(&counters, 0, sizeof counters);
 	memset(&figures, 0, sizeof figures);
 	memset(&status, 0, sizeof status);
+	status.history.step_ms = 1000;
+	status.database_up = true;
 	return 0;
 }
 
 static void tick(int64_t at_ms)
 {
 	struct figures_sample s = figures_read(&counters, (mono_time){ at_ms * 1000000 });
+	status.at = (wall_time){ START_MS + at_ms };
 	figures_add(&figures, &s, &status);
 }
 
@@ -33,14 +38,24 @@ static struct channel_status *email(void)
 	return &status.channel[CHANNEL_EMAIL];
 }
 
+static uint32_t recent(int i, enum series series)
+{
+	return status.history.recent[i].value[CHANNEL_EMAIL][series];
+}
+
+static uint32_t minute(int i, enum series series)
+{
+	return status.history.minutes[i].value[CHANNEL_EMAIL][series];
+}
+
 static void the_first_sample_gives_no_rate(void **state)
 {
 	(void)state;
 	counter_add(&counters.channel[CHANNEL_EMAIL].delivered, 1000);
 	tick(5000);
 	assert_true(email()->out_per_s == 0);
-	assert_int_equal(email()->out_history[0], 0);
-	assert_int_equal(status.history_len, 1);
+	assert_int_equal(recent(0, SERIES_OUT), 0);
+	assert_int_equal(status.history.recent_len, 1);
 }
 
 static void a_rate_is_over_the_time_that_passed(void **state)
@@ -95,18 +110,91 @@ static void more_samples_than_are_kept(void **state)
 static void histories_keep_the_newest_points_in_order(void **state)
 {
 	(void)state;
-	for (uint32_t i = 0; i < STATUS_HISTORY + 5; i++) {
+	for (uint32_t i = 0; i < HISTORY_RECENT + 5; i++) {
 		counter_add(&counters.channel[CHANNEL_EMAIL].delivered, i);
 		email()->depth.visible.value = i;
 		email()->depth.in_flight.value = 1;
 		email()->depth.delayed.value = 2;
+		email()->dlq_depth.visible.value = 7;
+		email()->retrying = 9;
 		tick(i * 1000);
 	}
-	assert_int_equal(status.history_len, STATUS_HISTORY);
-	for (uint32_t i = 0; i < STATUS_HISTORY; i++) {
-		assert_int_equal(email()->out_history[i], i + 5);
-		assert_int_equal(email()->depth_history[i], i + 5 + 3);
+	assert_int_equal(status.history.recent_len, HISTORY_RECENT);
+	for (int i = 0; i < HISTORY_RECENT; i++) {
+		assert_int_equal(recent(i, SERIES_OUT), i + 5);
+		assert_int_equal(recent(i, SERIES_DEPTH), i + 5 + 3);
+		assert_int_equal(recent(i, SERIES_DLQ), 7);
+		assert_int_equal(recent(i, SERIES_RETRYING), 9);
 	}
+}
+
+static void what_is_not_known_is_a_gap(void **state)
+{
+	(void)state;
+	email()->depth.visible.value = 4;
+	email()->retrying = 4;
+	tick(0);
+	email()->depth.visible.exactness = STALE;
+	status.database_up = false;
+	tick(1000);
+	assert_int_equal(recent(0, SERIES_DEPTH), 4);
+	assert_int_equal(recent(1, SERIES_DEPTH), HISTORY_GAP);
+	assert_int_equal(recent(1, SERIES_RETRYING), HISTORY_GAP);
+	assert_int_equal(recent(1, SERIES_OUT), 0);
+}
+
+static void time_away_is_a_gap_of_its_length(void **state)
+{
+	(void)state;
+	tick(0);
+	tick(1000);
+	tick(3900); /* late, as on a busy machine: none */
+	assert_int_equal(status.history.recent_len, 3);
+	tick(13900);
+	assert_int_equal(status.history.recent_len, 3 + 9 + 1);
+	for (int i = 3; i < 12; i++)
+		assert_int_equal(recent(i, SERIES_OUT), HISTORY_GAP);
+	assert_int_equal(recent(12, SERIES_OUT), 0);
+	tick(13900 + 86400000); /* more than is kept */
+	assert_int_equal(status.history.recent_len, HISTORY_RECENT);
+	assert_int_equal(recent(HISTORY_RECENT - 2, SERIES_OUT), HISTORY_GAP);
+	assert_int_equal(status.history.minutes_len, HISTORY_MINUTES);
+	assert_int_equal(minute(0, SERIES_OUT), HISTORY_GAP);
+}
+
+static void minutes_add_flows_and_keep_the_highest_level(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 240; i++) {
+		counter_add(&counters.channel[CHANNEL_EMAIL].delivered, 2);
+		email()->depth.visible.value = i == 30 ? 500 : i;
+		if (i < 120 || i >= 180)
+			tick(i * 1000);
+	}
+	assert_int_equal(status.history.minutes_len, 4);
+	assert_int_equal(minute(0, SERIES_OUT), 59 * 2); /* the first sample has nothing before it */
+	assert_int_equal(minute(0, SERIES_DEPTH), 500);
+	assert_int_equal(minute(1, SERIES_OUT), 120);
+	assert_int_equal(minute(1, SERIES_DEPTH), 119);
+	assert_int_equal(minute(2, SERIES_DEPTH), HISTORY_GAP);
+	assert_int_equal(minute(3, SERIES_DEPTH), 239);
+}
+
+static void a_clock_set_back_goes_on(void **state)
+{
+	(void)state;
+	tick(3600000);
+	tick(0);
+	tick(1000);
+	assert_int_equal(status.history.recent_len, 3);
+	assert_int_equal(status.history.minutes_len, 2);
+}
+
+static void numbers_too_large_are_no_gaps(void **state)
+{
+	(void)state;
+	assert_int_equal(history_value(-1), HISTORY_GAP);
+	assert_int_equal(history_value(INT64_MAX), HISTORY_GAP - 1);
 }
 
 static void the_board_hands_out_the_newest(void **state)
@@ -142,6 +230,11 @@ int main(void)
 		cmocka_unit_test_setup(an_interval_longer_than_the_window_still_gives_a_rate, setup),
 		cmocka_unit_test_setup(more_samples_than_are_kept, setup),
 		cmocka_unit_test_setup(histories_keep_the_newest_points_in_order, setup),
+		cmocka_unit_test_setup(what_is_not_known_is_a_gap, setup),
+		cmocka_unit_test_setup(time_away_is_a_gap_of_its_length, setup),
+		cmocka_unit_test_setup(minutes_add_flows_and_keep_the_highest_level, setup),
+		cmocka_unit_test_setup(a_clock_set_back_goes_on, setup),
+		cmocka_unit_test_setup(numbers_too_large_are_no_gaps, setup),
 		cmocka_unit_test_setup(the_board_hands_out_the_newest, setup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

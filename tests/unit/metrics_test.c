@@ -125,7 +125,20 @@ static bool name_valid(const char *line, size_t len)
 	for (size_t i = 0; i < len; i++)
 		if (!islower((unsigned char)line[i]) && line[i] != '_')
 			return false;
-	return len > 6 && strncmp(line, "usher_", 6) == 0;
+	return len > 8 && (strncmp(line, "usher_", 6) == 0 || strncmp(line, "process_", 8) == 0);
+}
+
+/* The sample belongs to the metric: its name, or that of a histogram's part. */
+static bool belongs(const char *line, size_t len, const char *metric)
+{
+	static const char *const parts[] = { "", "_bucket", "_sum", "_count" };
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		char name[100];
+		snprintf(name, sizeof name, "%s%s", metric, parts[i]);
+		if (strlen(name) == len && memcmp(name, line, len) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* HELP and TYPE once, before the samples of the name; each sample a name, labels, a number. */
@@ -149,6 +162,38 @@ static void requests_are_told_a_delivery(void **state)
 	lacks(print(&status), "\nusher_aws_requests_per_delivery ");
 }
 
+/* Cumulative, each bound in its own bucket, a clock that was set back at zero. */
+static void a_histogram_counts_up_to_each_bound(void **state)
+{
+	(void)state;
+	struct histogram *h = &counters.channel[CHANNEL_EMAIL].attempt;
+	histogram_observe(h, 5);
+	histogram_observe(h, 6);
+	histogram_observe(h, 250);
+	histogram_observe(h, -7);
+	histogram_observe(h, 86400001);
+	const char *text = print(&status);
+	has(text, "\n# TYPE usher_attempt_duration_seconds histogram\n"
+	          "usher_attempt_duration_seconds_bucket{channel=\"email\",le=\"0.005\"} 2\n"
+	          "usher_attempt_duration_seconds_bucket{channel=\"email\",le=\"0.01\"} 3\n");
+	has(text, "\nusher_attempt_duration_seconds_bucket{channel=\"email\",le=\"0.1\"} 3\n"
+	          "usher_attempt_duration_seconds_bucket{channel=\"email\",le=\"0.25\"} 4\n");
+	has(text, "{channel=\"email\",le=\"86400\"} 4\n"
+	          "usher_attempt_duration_seconds_bucket{channel=\"email\",le=\"+Inf\"} 5\n"
+	          "usher_attempt_duration_seconds_sum{channel=\"email\"} 86400.262\n"
+	          "usher_attempt_duration_seconds_count{channel=\"email\"} 5\n"
+	          "usher_attempt_duration_seconds_bucket{channel=\"coupon\",le=\"0.005\"} 0\n");
+}
+
+static void the_process_tells_of_itself(void **state)
+{
+	(void)state;
+	struct process_figures f = process_read();
+	assert_true(f.cpu_s >= 0 && f.memory > 100000 && f.virtual_memory >= f.memory && f.threads >= 1);
+	assert_true(f.descriptors >= 3 && f.descriptors <= f.descriptors_max);
+	assert_true(f.start_s > 1e9 && f.start_s <= (double)wall_now().ms / 1000 + 1);
+}
+
 static void the_format_is_that_of_prometheus(void **state)
 {
 	(void)state;
@@ -169,13 +214,13 @@ static void the_format_is_that_of_prometheus(void **state)
 			assert_memory_equal(line, "# TYPE ", 7);
 			assert_memory_equal(line + 7, current, len);
 			bool total = len > 6 && strcmp(current + len - 6, "_total") == 0;
-			assert_string_equal(line + 7 + len, total ? " counter" : " gauge");
+			if (strcmp(line + 7 + len, " histogram") != 0)
+				assert_string_equal(line + 7 + len, total ? " counter" : " gauge");
 			continue;
 		}
 		size_t len = strcspn(line, "{ ");
 		assert_true(name_valid(line, len));
-		assert_int_equal(strlen(current), len);
-		assert_memory_equal(line, current, len);
+		assert_true(belongs(line, len, current));
 		char *number = strrchr(line, ' ') + 1, *behind;
 		strtod(number, &behind);
 		assert_true(*number && !*behind);
@@ -205,6 +250,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ledger_figures_go_with_the_database, begin, end),
 		cmocka_unit_test_setup_teardown(requests_are_told_a_delivery, begin, end),
 		cmocka_unit_test_setup_teardown(the_format_is_that_of_prometheus, begin, end),
+		cmocka_unit_test_setup_teardown(a_histogram_counts_up_to_each_bound, begin, end),
+		cmocka_unit_test(the_process_tells_of_itself),
 		cmocka_unit_test(the_manual_has_every_metric),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,12 +114,13 @@ static void draws_histories(void **state)
 	(void)state;
 	cJSON *j =
 	        json_of("{\"h\":[0,1,4,8],\"zero\":[0,0],\"odd\":[1,null,\"x\",-3],\"up\":[0,0,0,0,1,1,9,9],"
-	                "\"down\":[9,9,9,9,9,9,1,1],\"level\":[5,5,5,5,5,5,5,5]}");
+	                "\"down\":[9,9,9,9,9,9,1,1],\"level\":[5,5,5,5,5,5,5,5],"
+	                "\"back\":[5,5,null,5,5,5,null,5],\"away\":[5,5,5,5,5,5,null,null]}");
 	text_set_mode(TEXT_UNICODE);
 	EXPECT(format_spark(&b, json_get(j, "h"), 10), "·▁▄█");
 	EXPECT(format_spark(&b, json_get(j, "h"), 2), "▄█");
 	EXPECT(format_spark(&b, json_get(j, "zero"), 10), "··");
-	EXPECT(format_spark(&b, json_get(j, "odd"), 10), "█···");
+	EXPECT(format_spark(&b, json_get(j, "odd"), 10), "█ ··"); /* null: a gap */
 	EXPECT(format_spark(&b, NULL, 10), "");
 	text_set_mode(TEXT_PLAIN);
 	EXPECT(format_spark(&b, json_get(j, "h"), 10), "._-#");
@@ -127,6 +128,8 @@ static void draws_histories(void **state)
 	assert_int_equal(trend_of(json_get(j, "up")), TREND_UP);
 	assert_int_equal(trend_of(json_get(j, "down")), TREND_DOWN);
 	assert_int_equal(trend_of(json_get(j, "level")), TREND_LEVEL);
+	assert_int_equal(trend_of(json_get(j, "back")), TREND_LEVEL);
+	assert_int_equal(trend_of(json_get(j, "away")), TREND_NONE);
 	assert_int_equal(trend_of(json_get(j, "h")), TREND_NONE);
 	cJSON_Delete(j);
 }
