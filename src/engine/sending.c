@@ -24,6 +24,7 @@ static void judge(struct job *job, bool known_down)
 		.attempts = job->attempts,
 		.throttled = job->throttled,
 		.known_down = known_down,
+		.idempotent = p->channel->ops->idempotent,
 		.retry_after_ms = job->reply.retry_after_ms,
 	};
 	struct retry_verdict verdict = retry_judge(&p->retry, &attempt, chance(p));

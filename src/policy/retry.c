@@ -22,13 +22,13 @@ static int64_t delay_after(
 	return asked > delay ? asked : delay;
 }
 
-/* Not so what may have had its effect: every further try may be a further copy. */
+/* Not so what may have had its effect, where every further try may be a further copy. */
 static bool burns_nothing(const struct retry_attempt *a)
 {
 	const struct failure_info *info = failure_info(a->class);
 
 	return !info->burns_attempt ||
-	       (a->known_down && info->feeds_breaker && a->class != FAILURE_AMBIGUOUS);
+	       (a->known_down && info->feeds_breaker && (a->idempotent || a->class != FAILURE_AMBIGUOUS));
 }
 
 struct retry_verdict retry_judge(

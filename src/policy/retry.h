@@ -31,6 +31,7 @@ struct retry_attempt {
 	int attempts, throttled; /* as they stood before it */
 	bool known_down; /* the service was known to be down: a failure of its own making says nothing of the
 	                    message, burns no attempt up to THROTTLED_MAX times, and is retried */
+	bool idempotent; /* a further try cannot double the effect */
 	int64_t retry_after_ms; /* what the service asked for, 0 for nothing; a longer request wins over the
 	                           schedule, up to max_delay_ms */
 };

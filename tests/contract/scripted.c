@@ -262,7 +262,9 @@ static void script_receive(struct broker *b, const char *queue, const struct bro
 	bool fails;
 
 	(void)queue;
-	*r = (struct receive){ broker->receives, broker, *options, done, arg };
+	*r = (struct receive){
+		.next = broker->receives, .broker = broker, .options = *options, .done = done, .arg = arg
+	};
 	lock();
 	fails = takes_failure(OP_RECEIVE);
 	unlock();

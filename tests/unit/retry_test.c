@@ -201,6 +201,13 @@ static void test_a_service_known_to_be_down_burns_nothing(void **state)
 			fail_msg("case %zu: kind %d, attempts %d, throttled %d, delay %lld", i, v.kind,
 			        v.attempts, v.throttled, (long long)v.delay_ms);
 	}
+	/* Where a further try doubles nothing, it is one more failure of the service. */
+	const struct retry_attempt harmless = {
+		.class = FAILURE_AMBIGUOUS, .attempts = 2, .known_down = true, .idempotent = true
+	};
+	struct retry_verdict v = retry_judge(&shipped, &harmless, 0);
+	assert_int_equal(v.kind, VERDICT_RETRY);
+	assert_int_equal(v.attempts, 2);
 }
 
 int main(void)
