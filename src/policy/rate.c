@@ -90,21 +90,42 @@ static void limit_grow(struct rate *r, mono_time now)
 		r->limit = 0;
 }
 
-static void limit_drop(struct rate *r, double taken_per_s, mono_time now)
+static void limit_set(struct rate *r, double taken_per_s, double least)
 {
 	r->ceiling = taken_per_s;
-	r->limit = fmax(RATE_LIMIT_MIN, DROP_FACTOR * taken_per_s);
+	r->limit = fmax(least, DROP_FACTOR * taken_per_s);
 	if (r->per_s > 0 && r->limit > r->per_s)
 		r->limit = r->per_s;
+}
+
+static void limit_drop(struct rate *r, double taken_per_s, mono_time now)
+{
+	limit_set(r, taken_per_s, r->limit > 0 ? RATE_LIMIT_MIN : RATE_LIMIT_FIRST);
 	r->tokens = 0;
 	r->dropped_at = r->grown_at = r->at = now;
+	r->settling = true;
+}
+
+/* The answers to what went out before the drop have come: from here on the new speed is judged. */
+static void settle(struct rate *r, mono_time now)
+{
+	if (!r->settling || mono_since_ms(r->dropped_at, now) < DROP_PAUSE_MS)
+		return;
+	r->settling = false;
 	count_anew(r, now);
 }
 
 void rate_accepted(struct rate *r, mono_time now)
 {
+	settle(r, now);
 	count_move(r, now);
 	r->bucket[r->newest % RATE_BUCKETS].taken++;
+	if (!r->settling)
+		return;
+	/* A refusal is often quicker than a "yes": it has taken more than was known at the drop. */
+	double taken_per_s = look(r, now).taken_per_s;
+	if (taken_per_s > r->ceiling)
+		limit_set(r, taken_per_s, r->limit);
 }
 
 void rate_refused(struct rate *r, int64_t retry_after_ms, mono_time now)
@@ -116,7 +137,8 @@ void rate_refused(struct rate *r, int64_t retry_after_ms, mono_time now)
 	if (retry_after_ms > 0 && until.ns > r->paused_until.ns)
 		r->paused_until = until;
 	r->refused_at = now;
-	if (limited && mono_since_ms(r->dropped_at, now) < DROP_PAUSE_MS)
+	settle(r, now);
+	if (r->settling)
 		return; /* an answer to the speed from before */
 	count_move(r, now);
 	r->bucket[r->newest % RATE_BUCKETS].refused++;
@@ -136,8 +158,9 @@ double rate_effective(const struct rate *r)
 	return r->limit > 0 ? r->limit : r->per_s;
 }
 
-enum rate_by rate_limited_by(const struct rate *r, mono_time now)
+enum rate_by rate_limited_by(struct rate *r, mono_time now)
 {
+	limit_grow(r, now);
 	if (r->limit > 0 || rate_paused(r, now))
 		return RATE_BY_SERVICE;
 	return r->per_s > 0 ? RATE_BY_CONFIGURATION : RATE_BY_NONE;

@@ -11,11 +11,11 @@
 enum rate_by { RATE_BY_NONE, RATE_BY_CONFIGURATION, RATE_BY_SERVICE };
 
 #define RATE_BUCKETS 8
-#define RATE_BUCKET_MS 500 /* together 4 s: what the service took and refused is counted over these */
-#define RATE_LIMIT_MIN 0.2 /* a second: however much it refuses */
+#define RATE_BUCKET_MS 500   /* together 4 s: what the service took and refused is counted over these */
+#define RATE_LIMIT_MIN 0.2   /* a second: however much it refuses */
+#define RATE_LIMIT_FIRST 1.0 /* no lower at the first drop: it may not have answered what it took yet */
 #define RATE_PAUSE_MAX_MS 60000
-#define RATE_FORGET_MS 60000 /* without a refusal: the service's limit is forgotten once it limits nothing   \
-	                      */
+#define RATE_FORGET_MS 60000 /* without a refusal: a limit that limits nothing is forgotten */
 
 struct rate {
 	double per_s;  /* as configured; 0 = unlimited */
@@ -25,6 +25,7 @@ struct rate {
 	double limit;   /* 0 = none */
 	double ceiling; /* what it took a second when it last said "too much" */
 	mono_time dropped_at, refused_at, grown_at;
+	bool settling;          /* a drop was just now: answers to what went out before still come */
 	mono_time paused_until; /* it asked for that */
 	struct {
 		int taken, refused;
@@ -46,7 +47,7 @@ void rate_refused(struct rate *r, int64_t retry_after_ms, mono_time now);
 
 bool rate_paused(const struct rate *r, mono_time now); /* the service asked for silence */
 double rate_effective(const struct rate *r);           /* a second; 0 = unlimited */
-enum rate_by rate_limited_by(const struct rate *r, mono_time now);
+enum rate_by rate_limited_by(struct rate *r, mono_time now);
 const char *rate_by_name(enum rate_by by);
 
 #endif

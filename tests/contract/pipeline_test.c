@@ -413,7 +413,7 @@ static void a_service_that_says_too_much_is_sent_less(void **state)
 	start_pipeline();
 	WAIT_FOR(atomic_load(&c->rate_by) == RATE_BY_SERVICE);
 	WAIT_FOR(scripted_sending() == 0);
-	assert_true(atomic_load(&c->rate_limit_milli) >= 200 && atomic_load(&c->rate_limit_milli) < 1000);
+	assert_true(atomic_load(&c->rate_limit_milli) >= 200 && atomic_load(&c->rate_limit_milli) <= 1100);
 	assert_true(atomic_load(&c->rate_since_ms) > 0);
 	note_read(&c->rate_words, text);
 	assert_string_equal(text, "rate_limited: SMTP 452 4.7.1 at final dot: as scripted");

@@ -202,6 +202,24 @@ static void test_a_burst_of_refusals_is_one_drop(void **state)
 	assert_true(rate_wait_ms(&r, mono_add_ms(begin, 2100)) <= 5000);
 }
 
+/* A refusal is quicker than a "yes". */
+static void test_what_was_taken_may_be_known_late(void **state)
+{
+	(void)state;
+	struct rate r;
+	rate_init(&r, 0, begin);
+	for (int i = 0; i < 30; i++)
+		rate_refused(&r, 0, begin);
+	assert_true(rate_effective(&r) == RATE_LIMIT_FIRST);
+	for (int i = 0; i < 20; i++)
+		rate_accepted(&r, mono_add_ms(begin, 10 * i));
+	assert_true(rate_effective(&r) > 9.5 && rate_effective(&r) < 10.5);
+	/* Those that come later still were sent at the new speed. */
+	for (int i = 0; i < 20; i++)
+		rate_accepted(&r, mono_add_ms(begin, 1100));
+	assert_true(rate_effective(&r) < 10.5);
+}
+
 /* Greylisting puts off single messages: no reason to slow all down. */
 static void test_single_refusals_slow_nothing(void **state)
 {
@@ -237,6 +255,11 @@ static void test_it_rises_again_and_is_forgotten(void **state)
 	run_for(&run, 1000000, 200000); /* by then it is over all that is asked for */
 	assert_int_equal(rate_limited_by(&run.r, run.now), RATE_BY_NONE);
 	assert_int_equal(rate_available(&run.r, run.now), INT_MAX);
+	/* With nothing to send it is forgotten too. */
+	run = run_new(0);
+	run_for(&run, 20, 5000);
+	assert_int_equal(rate_limited_by(&run.r, mono_add_ms(run.now, 50000)), RATE_BY_SERVICE);
+	assert_int_equal(rate_limited_by(&run.r, mono_add_ms(run.now, 61000)), RATE_BY_NONE);
 }
 
 static void test_it_never_exceeds_the_configuration(void **state)
@@ -296,6 +319,7 @@ int main(void)
 		cmocka_unit_test(test_extremes),
 		cmocka_unit_test(test_slows_down_to_what_the_service_takes),
 		cmocka_unit_test(test_a_burst_of_refusals_is_one_drop),
+		cmocka_unit_test(test_what_was_taken_may_be_known_late),
 		cmocka_unit_test(test_single_refusals_slow_nothing),
 		cmocka_unit_test(test_it_rises_again_and_is_forgotten),
 		cmocka_unit_test(test_it_never_exceeds_the_configuration),
