@@ -54,6 +54,12 @@ def interrupted(interruptions):
     interruptions.note(began, time.time())
 
 
+def wait_probes(usherd, channel, count):
+    """So many probes have ended."""
+    seen = set()
+    wait_until(lambda: seen.add(usherd.api.channel(channel)["probe"]["at"]) or len(seen) > count, "no probes")
+
+
 def hold_for(seconds, check):
     """The outage goes on for so long; `check` is to hold all the while."""
     ends = time.monotonic() + seconds
@@ -97,7 +103,7 @@ def test_while_it_is_down_nothing_is_received(daemon, smtp, mariadb):
     people = load.members(30, "w")
     load.store(mariadb, people)
     wait_until(lambda: usherd.api.channel("email")["breaker"]["waiting"]["value"] == 30, "the queue does not fill")
-    hold_for(1, lambda: None)
+    wait_probes(usherd, "email", 5)
     channel = usherd.api.channel("email")
     assert channel["totals"]["received"] == 0 and channel["holding"] == 0
     assert load.states(mariadb).keys() <= {("coupon", "delivered"), ("coupon", "claimed")}
