@@ -279,23 +279,92 @@ static void verdict_outbox(struct lines *l, const cJSON *status, wall_time now, 
 	take_line(l, failing ? ROLE_BAD : ROLE_WARN, b);
 }
 
-static void verdict_breaker(struct lines *l, const cJSON *ch, wall_time now, struct buf *b)
+static const char *some(const cJSON *object, const char *key)
+{
+	const char *text = json_string(object, key);
+	return text && *text ? text : NULL;
+}
+
+static bool says(const cJSON *object, const char *key, const char *word)
+{
+	const char *text = json_string(object, key);
+	return text && !strcmp(text, word);
+}
+
+/* A trial or a probe, whichever comes first. */
+static void add_next(struct buf *b, const cJSON *ch, wall_time now)
+{
+	wall_time trial = time_get(json_get(ch, "breaker"), "trial_at"),
+	          probe = time_get(json_get(ch, "probe"), "next_at");
+	bool by_probe = probe.ms && (trial.ms == 0 || probe.ms < trial.ms);
+	add_until(b, by_probe ? "next probe" : "next trial", by_probe ? probe : trial, now);
+}
+
+bool facts_breaker(struct buf *b, const cJSON *ch, wall_time now)
 {
 	const cJSON *breaker = json_get(ch, "breaker");
-	const char *state = json_string(breaker, "state");
-	if (!state || !strcmp(state, "closed"))
-		return;
-	bool open = !strcmp(state, "open");
-	buf_printf(b, "%s: service failing, breaker %s", or_dash(json_string(ch, "name")), state);
+	const char *state = json_string(breaker, "state"), *forced = some(breaker, "forced");
+	bool closed = !state || !strcmp(state, "closed");
+	if (forced)
+		buf_printf(b, "breaker held %s by an operator", forced);
+	else
+		buf_printf(b, "breaker %s", or_dash(state));
+	if (closed && !forced)
+		return false;
 	add_since(b, breaker, "since", now);
+	if (closed)
+		return true;
 	buf_puts(b, ", ");
 	format_figure(b, figure_get(ch, "visible"), FORMAT_NO_AGE, 16);
 	buf_puts(b, " waiting");
-	if (open)
-		add_until(b, "next trial", time_get(breaker, "trial_at"), now);
+	if (forced)
+		return true;
+	if (!strcmp(state, "open"))
+		add_next(b, ch, now);
 	else
 		buf_puts(b, ", being tried now");
-	take_line(l, open ? ROLE_BAD : ROLE_WARN, b);
+	if (some(breaker, "cause"))
+		buf_printf(b, ": %s", some(breaker, "cause"));
+	return true;
+}
+
+bool facts_limit(struct buf *b, const cJSON *ch)
+{
+	const cJSON *limit = json_get(ch, "limit"), *per_s = json_get(limit, "per_s");
+	bool service = says(limit, "by", "service");
+	if (!service && !says(limit, "by", "configuration"))
+		return false;
+	if (cJSON_IsNumber(per_s)) {
+		buf_puts(b, "limited to ");
+		format_rate(b, per_s->valuedouble);
+	} else {
+		buf_puts(b, "held up");
+	}
+	buf_printf(b, " by the %s", service ? "service" : "configuration");
+	if (some(limit, "words"))
+		buf_printf(b, " (%s)", some(limit, "words"));
+	return service;
+}
+
+static void verdict_service(struct lines *l, const cJSON *ch, wall_time now, struct buf *b)
+{
+	const char *name = or_dash(json_string(ch, "name"));
+	const cJSON *breaker = json_get(ch, "breaker"), *probe = json_get(ch, "probe");
+	bool forced = some(breaker, "forced") != NULL;
+	buf_printf(b, "%s: %s", name, forced ? "" : "service failing, ");
+	if (facts_breaker(b, ch, now))
+		take_line(l, says(breaker, "state", "open") && !forced ? ROLE_BAD : ROLE_WARN, b);
+	else if (!json_bool(probe, "ok", true)) {
+		buf_clear(b);
+		buf_printf(
+		        b, "%s: a probe finds the service unwell: %s", name, or_dash(some(probe, "error")));
+		take_line(l, ROLE_WARN, b);
+	}
+	buf_clear(b);
+	buf_printf(b, "%s: ", name);
+	if (facts_limit(b, ch))
+		take_line(l, ROLE_WARN, b);
+	buf_clear(b);
 }
 
 static void verdict_flow(struct lines *l, const cJSON *ch, struct buf *b)
@@ -356,7 +425,7 @@ void facts_verdict(struct lines *l, const cJSON *status, wall_time now)
 	verdict_peers(l, status, now, &b);
 	cJSON_ArrayForEach(ch, channels)
 	{
-		verdict_breaker(l, ch, now, &b);
+		verdict_service(l, ch, now, &b);
 	}
 	verdict_outbox(l, status, now, &b);
 	cJSON_ArrayForEach(ch, channels)

@@ -3,9 +3,11 @@
 #ifndef UI_LINES_H
 #define UI_LINES_H
 
+#include "base/buf.h"
 #include "base/clock.h"
 
 #include "base/json.h"
+#include <stdbool.h>
 #include <stdio.h>
 
 /* What a piece of text means; the console's theme gives it a look, never colour alone. */
@@ -64,6 +66,13 @@ void facts_audit(struct lines *l, const cJSON *items, wall_time now);
 #define VERDICT_LABEL 3
 /* Is anything wrong? Worst first, labelled "!!" or "!"; one line "ok" when nothing is (GET /v1/status). */
 void facts_verdict(struct lines *l, const cJSON *status, wall_time now);
+
+/* A channel's breaker in words: "breaker open since 03:12:05 (40s), 312 waiting, next probe in 12s:
+ * service_down: SMTP 421 ...". True when there is something to say but that it is closed. */
+bool facts_breaker(struct buf *b, const cJSON *channel, wall_time now);
+/* How it is limited and by whom: "limited to 5.0/s by the service (rate_limited: SMTP 451 ...)"; nothing when
+ * it is not. True when it is by the service. */
+bool facts_limit(struct buf *b, const cJSON *channel);
 
 /* Colour-free names of things, shared by tables and screens. */
 enum role role_of_status(const char *status);

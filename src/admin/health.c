@@ -77,6 +77,13 @@ static enum health service_health(
 		json_add_string(details, "location", location);
 		json_add_string(details, "breaker", breaker_state_name(breaker));
 	}
+	if (breaker == BREAKER_CLOSED && atomic_load(&counters->probe) == PROBE_UNWELL) {
+		char words[NOTE_SIZE];
+		note_read(&counters->probe_error, words);
+		if (details)
+			view_add_words(details, "error", words);
+		return HEALTH_DOWN;
+	}
 	if (breaker == BREAKER_CLOSED)
 		return HEALTH_UP;
 	if (details) {

@@ -6,6 +6,7 @@
 #include "admin/cost.h"
 #include "admin/route.h"
 #include "admin/view.h"
+#include "channel/channel.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
@@ -114,6 +115,11 @@ GAUGE(read_holding, atomic_load(&c->holding))
 GAUGE(read_connections, atomic_load(&c->connections))
 GAUGE(read_breaker, atomic_load(&c->breaker))
 GAUGE(read_breaker_since, timestamp(atomic_load(&c->breaker_since_ms)))
+GAUGE(read_probe, atomic_load(&c->probe) == PROBE_UNKNOWN ? UNKNOWN : atomic_load(&c->probe) == PROBE_WELL)
+GAUGE(read_stock, atomic_load(&c->stock) == STOCK_UNKNOWN ? UNKNOWN : atomic_load(&c->stock) == STOCK_IN)
+GAUGE(read_limit,
+        atomic_load(&c->rate_by) == RATE_BY_NONE ? UNKNOWN : (double)atomic_load(&c->rate_limit_milli) / 1000)
+GAUGE(read_limited, atomic_load(&c->rate_by) == RATE_BY_SERVICE)
 GAUGE(read_breaker_trial, timestamp(atomic_load(&c->breaker_trial_at_ms)))
 GAUGE(read_last, timestamp(atomic_load(&c->last_delivered_ms)))
 GAUGE(read_next_due, s &&ledger_known(m) ? seconds(s->next_due_ms) : UNKNOWN)
@@ -245,6 +251,16 @@ static const struct metric metrics[] = {
 	        "Since when the breaker is in its state."),
 	CHANNEL_VALUE("usher_breaker_trial_timestamp_seconds", NULL, read_breaker_trial,
 	        "When an open breaker lets trials through."),
+	CHANNEL_COUNTER("usher_probes_total", probes, "Looks at the outside service that were no send."),
+	CHANNEL_COUNTER("usher_probes_failed_total", probes_failed, "Those that found it unwell."),
+	CHANNEL_VALUE("usher_service_up", NULL, read_probe,
+	        "1 when a probe or a send has last shown the outside service well, 0 when not."),
+	CHANNEL_VALUE("usher_service_in_stock", NULL, read_stock,
+	        "1 when the service has last said that the campaign has coupons left, 0 when not."),
+	CHANNEL_VALUE("usher_rate_limit_per_second", NULL, read_limit,
+	        "The most that is sent in a second, as configured or as the service takes it."),
+	CHANNEL_VALUE("usher_rate_limited_by_service", NULL, read_limited,
+	        "1 while the service's own limit is what holds the channel back."),
 	CHANNEL_VALUE("usher_next_retry_seconds", NULL, read_next_due,
 	        "Time until the next delivery that waits for an attempt is due."),
 	CHANNEL_VALUE("usher_depths_taken_timestamp_seconds", NULL, read_depth_at,

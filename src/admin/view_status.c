@@ -4,6 +4,7 @@
 #include "admin/route.h"
 
 #include "admin/view.h"
+#include "channel/channel.h"
 #include "policy/breaker.h"
 
 #include <math.h>
@@ -30,12 +31,64 @@ static wall_time at_ms(long long ms)
 	return (wall_time){ .ms = ms };
 }
 
-static void add_breaker(cJSON *json, struct channel_counters *c)
+static void add_note(cJSON *json, const char *key, struct note *note)
 {
+	char text[NOTE_SIZE];
+	note_read(note, text);
+	view_add_words(json, key, *text ? text : NULL);
+}
+
+static void add_breaker(cJSON *json, struct channel_counters *c, struct figure waiting, bool stale)
+{
+	enum breaker_state state = (enum breaker_state)atomic_load(&c->breaker);
 	cJSON *breaker = json_add_object(json, "breaker");
-	json_add_string(breaker, "state", breaker_state_name((enum breaker_state)atomic_load(&c->breaker)));
+	json_add_string(breaker, "state", breaker_state_name(state));
 	view_add_time(breaker, "since", at_ms(atomic_load(&c->breaker_since_ms)));
 	view_add_time(breaker, "trial_at", at_ms(atomic_load(&c->breaker_trial_at_ms)));
+	json_add_string(
+	        breaker, "forced", breaker_forced_name((enum breaker_forced)atomic_load(&c->breaker_forced)));
+	if (state == BREAKER_CLOSED)
+		cJSON_AddNullToObject(breaker, "cause");
+	else
+		add_note(breaker, "cause", &c->breaker_cause);
+	view_add_figure(breaker, "waiting", waiting, stale);
+}
+
+/* A word's yes or no; null where it is not known. */
+static void add_known(cJSON *json, const char *key, bool known, bool value)
+{
+	if (known)
+		json_add_bool(json, key, value);
+	else
+		cJSON_AddNullToObject(json, key);
+}
+
+static void add_probe(cJSON *json, struct channel_counters *c)
+{
+	int state = atomic_load(&c->probe), stock = atomic_load(&c->stock);
+	cJSON *probe = json_add_object(json, "probe");
+	add_known(probe, "ok", state != PROBE_UNKNOWN, state == PROBE_WELL);
+	view_add_time(probe, "at", at_ms(atomic_load(&c->probe_at_ms)));
+	view_add_time(probe, "next_at", at_ms(atomic_load(&c->probe_next_ms)));
+	add_note(probe, "error", &c->probe_error);
+	add_known(probe, "in_stock", stock != STOCK_UNKNOWN, stock == STOCK_IN);
+}
+
+static void add_limit(cJSON *json, struct channel_counters *c)
+{
+	enum rate_by by = (enum rate_by)atomic_load(&c->rate_by);
+	long long milli = atomic_load(&c->rate_limit_milli);
+	cJSON *limit = json_add_object(json, "limit");
+	if (milli > 0)
+		view_add_rate(limit, "per_s", (double)milli / 1000);
+	else
+		cJSON_AddNullToObject(limit, "per_s");
+	json_add_string(limit, "by", rate_by_name(by));
+	view_add_time(limit, "since", at_ms(atomic_load(&c->rate_since_ms)));
+	if (by == RATE_BY_SERVICE)
+		add_note(limit, "words", &c->rate_words);
+	else
+		cJSON_AddNullToObject(limit, "words");
 }
 
 static void add_counter(cJSON *json, const char *key, counter *c)
@@ -133,7 +186,9 @@ static cJSON *channel_json(const struct picture *p, enum channel_id id)
 	json_add_int(json, "sending", atomic_load(&c->sending));
 	json_add_int(json, "holding", atomic_load(&c->holding));
 	json_add_int(json, "connections", atomic_load(&c->connections));
-	add_breaker(json, c);
+	add_breaker(json, c, s->depth.visible, view_is_stale(p->config, s->depth_at, p->now));
+	add_probe(json, c);
+	add_limit(json, c);
 	add_totals(json, c);
 	add_history(json, p, s, id);
 	return json;

@@ -16,11 +16,19 @@
 struct channel;
 typedef void channel_done(void *arg, const struct reply *reply); /* borrowed for the call */
 
+/* Is there something to give? As a probe heard it. */
+enum channel_stock { STOCK_UNKNOWN, STOCK_OUT, STOCK_IN };
+/* The service is well when reply holds no fault and a code of 2xx; else it says why not. */
+typedef void channel_probed(void *arg, const struct reply *reply, enum channel_stock stock);
+
 struct channel_ops {
 	const char *name; /* "email", "coupon" */
 	bool idempotent;  /* a second try cannot double the effect */
 	void (*send)(struct channel *c, const struct event *event, channel_done *done,
-	        void *arg);                    /* event borrowed until done */
+	        void *arg); /* event borrowed until done */
+	/* Asks the service whether it is well, without spending a message. One probe at a time; `done` as
+	 * for send. False: there is nothing to ask, and done is not called. */
+	bool (*probe)(struct channel *c, channel_probed *done, void *arg);
 	int (*connections)(struct channel *c); /* open now */
 	void (*close)(struct channel *c);      /* what is under way is dropped without calling back */
 };
@@ -44,6 +52,7 @@ int email_open(const struct email_settings *settings, struct loop *loop, struct 
 
 struct coupon_settings {
 	const char *url, *token, *campaign, *ca_file;
+	const char *health_url; /* NULL or "": no probe. Asked by GET, without the token */
 	int64_t timeout_ms;
 };
 int coupon_open(const struct coupon_settings *settings, struct loop *loop, struct curl_loop *cl,

@@ -7,8 +7,10 @@
  *
  * A grant is answered with 2xx and {"couponId":"..."}; a refusal with another status and
  * {"code":"...","message":"..."} or an RFC 9457 problem ("type", "title", "detail"). The key is the same
- * at each try of an event, so that a second try grants nothing twice. May call net, model and base. Runs on
- * the channel's loop. */
+ * at each try of an event, so that a second try grants nothing twice.
+ *
+ * A probe is GET health_url: 2xx is well, and {"inStock":false} says that there are no coupons left. May call
+ * net, model and base. Runs on the channel's loop. */
 #include "channel/channel.h"
 
 #include "base/error.h"
@@ -24,6 +26,7 @@
 #define KEY_MAX (EVENT_ID_MAX * 3 + 16) /* every byte percent-encoded, ":coupon" and a NUL */
 #define HEADER_MAX 4096
 #define COUPON_ID_MAX 200 /* bytes */
+#define HEALTH_ANSWER_MAX (64 * 1024)
 
 struct coupon;
 
@@ -39,10 +42,12 @@ struct coupon_send {
 struct coupon {
 	struct channel channel; /* first */
 	struct http *http;
-	char *url, *campaign, *ca_file, *authorization;
+	char *url, *health_url, *campaign, *ca_file, *authorization;
 	int64_t timeout_ms;
 	struct coupon_send *sends;
 	int under_way;
+	channel_probed *probed; /* of the probe under way */
+	void *probed_arg;
 };
 
 /* -- The answer ------------------------------------------------------------------------------ */
@@ -261,6 +266,63 @@ static void coupon_send(struct channel *channel, const struct event *event, chan
 	send->call = http_start(coupon->http, &request, on_answered, send);
 }
 
+/* -- Probe ---------------------------------------------------------------------------------------- */
+
+static enum channel_stock stock_in(const struct http_answer *answer)
+{
+	enum channel_stock stock = STOCK_UNKNOWN;
+	const cJSON *said;
+	cJSON *body = NULL;
+
+	if (json_parse(answer->body, answer->body_len, &body, NULL) == 0) {
+		said = json_get(body, "inStock");
+		if (cJSON_IsBool(said))
+			stock = cJSON_IsTrue(said) ? STOCK_IN : STOCK_OUT;
+	}
+	cJSON_Delete(body);
+	return stock;
+}
+
+static void on_probed(void *arg, const struct http_answer *answer)
+{
+	struct coupon *coupon = arg;
+	struct reply reply = {
+		.protocol = REPLY_HTTP, .fault = fault_of(answer->fault), .latency_ms = answer->latency_ms
+	};
+	enum channel_stock stock = STOCK_UNKNOWN;
+
+	if (answer->fault != HTTP_OK) {
+		clean_string(reply.text, sizeof reply.text, answer->detail);
+	} else {
+		reply.code = answer->status;
+		clean(reply.text, sizeof reply.text, answer->body, answer->body_len);
+		stock = answer->status / 100 == 2 ? stock_in(answer) : STOCK_UNKNOWN;
+	}
+	coupon->probed(coupon->probed_arg, &reply, stock);
+}
+
+static bool coupon_probe(struct channel *channel, channel_probed *done, void *arg)
+{
+	struct coupon *coupon = (struct coupon *)channel;
+	static const char *const headers[] = { "Accept: application/json", NULL };
+	const struct http_request request = {
+		.method = "GET",
+		.url = coupon->health_url,
+		.headers = headers,
+		.timeout_ms = coupon->timeout_ms,
+		.connect_timeout_ms = COUPON_CONNECT_TIMEOUT_MS,
+		.ca_file = coupon->ca_file,
+		.answer_max = HEALTH_ANSWER_MAX,
+	};
+
+	if (!coupon->health_url)
+		return false;
+	coupon->probed = done;
+	coupon->probed_arg = arg;
+	http_start(coupon->http, &request, on_probed, coupon);
+	return true;
+}
+
 /* curl does not tell how many stand: those in use are at least open. */
 static int coupon_connections(struct channel *channel)
 {
@@ -280,6 +342,7 @@ static void coupon_close(struct channel *channel)
 		mem_wipe(coupon->authorization, strlen(coupon->authorization));
 	free(coupon->authorization);
 	free(coupon->url);
+	free(coupon->health_url);
 	free(coupon->campaign);
 	free(coupon->ca_file);
 	free(coupon);
@@ -289,6 +352,7 @@ static const struct channel_ops coupon_ops = {
 	.name = "coupon",
 	.idempotent = true,
 	.send = coupon_send,
+	.probe = coupon_probe,
 	.connections = coupon_connections,
 	.close = coupon_close,
 };
@@ -324,6 +388,8 @@ int coupon_open(const struct coupon_settings *settings, struct loop *loop, struc
 	coupon->channel.ops = &coupon_ops;
 	coupon->http = http_new(cl);
 	coupon->url = mem_string(settings->url);
+	coupon->health_url =
+	        settings->health_url && *settings->health_url ? mem_string(settings->health_url) : NULL;
 	coupon->campaign = mem_string(settings->campaign);
 	coupon->ca_file = settings->ca_file && *settings->ca_file ? mem_string(settings->ca_file) : NULL;
 	coupon->timeout_ms = settings->timeout_ms;

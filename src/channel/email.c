@@ -38,6 +38,8 @@ struct email {
 	struct loop_timer *unmade;      /* tells of the sends whose message could not be made */
 	struct buf subject, text, html; /* reused for each mail */
 	struct email_send *sends;
+	channel_probed *probed; /* of the probe under way */
+	void *probed_arg;
 };
 
 /* -- Making the message ------------------------------------------------------------------------ */
@@ -160,6 +162,25 @@ static void email_send(struct channel *channel, const struct event *event, chann
 	smtp_send(email->pool, &mail, on_mailed, send);
 }
 
+/* -- Probe ---------------------------------------------------------------------------------------- */
+
+static void on_probed(void *arg, const struct reply *reply)
+{
+	struct email *email = arg;
+
+	email->probed(email->probed_arg, reply, STOCK_UNKNOWN);
+}
+
+static bool email_probe(struct channel *channel, channel_probed *done, void *arg)
+{
+	struct email *email = (struct email *)channel;
+
+	email->probed = done;
+	email->probed_arg = arg;
+	smtp_probe(email->pool, on_probed, email);
+	return true;
+}
+
 static int email_connections(struct channel *channel)
 {
 	return smtp_pool_stats(((struct email *)channel)->pool).open;
@@ -189,6 +210,7 @@ static const struct channel_ops email_ops = {
 	.name = "email",
 	.idempotent = false,
 	.send = email_send,
+	.probe = email_probe,
 	.connections = email_connections,
 	.close = email_close,
 };

@@ -70,6 +70,7 @@ struct config {
 	} coupon;
 	struct {
 		int failures;
+		double share;
 		int64_t window_ms, cooldown_ms;
 		int probes;
 	} breaker;

@@ -26,6 +26,7 @@ static int open_coupon(const struct config *config, struct loop *loop, struct cu
 {
 	struct coupon_settings settings = {
 		.url = config->coupon.url,
+		.health_url = config->coupon.health_url,
 		.token = config->coupon.token,
 		.campaign = config->coupon.campaign,
 		.ca_file = config->coupon.ca_file,

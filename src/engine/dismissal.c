@@ -152,7 +152,7 @@ static void dismissal_start(struct pipeline *p, enum dismissal_kind kind)
 }
 
 /* Nobody waits for a delete: it may wait for its batch. */
-static bool dismissal_due(const struct pipeline *p, enum dismissal_kind kind, mono_time now)
+static bool dismissal_due(struct pipeline *p, enum dismissal_kind kind, mono_time now)
 {
 	size_t waiting = p->phase[waiting_phase[kind]].n;
 

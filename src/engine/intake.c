@@ -80,35 +80,40 @@ static void on_received(void *arg, struct message **messages, size_t n, const st
 	pipeline_wake(p);
 }
 
-/* How many more messages may be held: the in-flight bound, and no more than breaker and rate will let
- * through soon, since what is held here is kept from other daemons. What is settled and only waits for the
- * broker does not count; when the broker fails, nothing is received. */
-static int room(struct pipeline *p, mono_time now)
+/* How many messages may be held: the in-flight bound, and no more than breaker and rate will let through
+ * soon, since what is held here is kept from other daemons. */
+static int bound_of(struct pipeline *p, mono_time now)
+{
+	double second = rate_effective(&p->rate);
+	int bound = p->config->in_flight, allowed = service_allows(p, now);
+
+	if (allowed < bound - (int)p->phase[JOB_SENDING].n)
+		bound = allowed + (int)p->phase[JOB_SENDING].n;
+	if (second > 0 && second < bound)
+		bound = second < 1 ? 1 : (int)second;
+	return rate_paused(&p->rate, now) ? 0 : bound;
+}
+
+/* What is settled and only waits for the broker does not count; when the broker fails, nothing is received.
+ */
+static int held(const struct pipeline *p)
 {
 	size_t settled = p->phase[JOB_TO_DELETE].n + p->phase[JOB_TO_HIDE].n + p->phase[JOB_AT_BROKER].n;
-	int held = (int)(p->jobs - settled) + p->receives * (int)p->broker->ops->receive_max;
-	int bound = p->config->in_flight;
-	int allowed = sending_room(p, now);
 
-	if (p->breaker.state != BREAKER_CLOSED && allowed < bound)
-		bound = allowed;
-	if (p->config->rate > 0) {
-		int second = p->config->rate < 1 ? 1 : (int)p->config->rate;
-
-		bound = second < bound ? second : bound;
-	}
-	return bound - held;
+	return (int)(p->jobs - settled) + p->receives * (int)p->broker->ops->receive_max;
 }
 
 void intake_receive(struct pipeline *p, mono_time now)
 {
 	int batch = (int)p->broker->ops->receive_max;
+	int bound = bound_of(p, now);
+	int most = p->config->in_flight / 4 < bound / 2 ? p->config->in_flight / 4 : bound / 2;
 	/* Single free places are gathered, so that a receive is not paid for each message. */
-	int worthwhile = p->config->in_flight / 4 < batch ? p->config->in_flight / 4 : batch;
+	int worthwhile = most < batch ? most : batch;
 
 	while (!p->stopping && p->receive_at.ns <= now.ns && p->receives < p->receives_wanted &&
-	        p->database_failures == 0 && pipeline_broker_ready(p, now)) {
-		int free_places = room(p, now);
+	        p->database.breaker.state == BREAKER_CLOSED && pipeline_broker_ready(p, now)) {
+		int free_places = bound - held(p);
 		struct broker_receive_options options = {
 			.max = free_places < batch ? free_places : batch,
 			.wait_ms = RECEIVE_WAIT_MS,

@@ -81,54 +81,68 @@ void job_free(struct job *job)
 
 /* -- When a peer fails ----------------------------------------------------------------------- */
 
-static int64_t peer_pause_ms(int failures)
-{
-	int64_t pause = RETRY_PEER_MS;
+/* One failure opens, one answer after the pause closes: who is asked then is the trial. */
+static const struct breaker_settings peer_settings = {
+	.failures = 1,
+	.cooldown_ms = RETRY_PEER_MS,
+	.cooldown_max_ms = RETRY_PEER_MAX_MS,
+	.probes = 1,
+};
 
-	for (int i = 1; i < failures && pause < RETRY_PEER_MAX_MS; i++)
-		pause *= 2;
-	return pause < RETRY_PEER_MAX_MS ? pause : RETRY_PEER_MAX_MS;
+static bool peer_well(const struct pipeline_peer *peer)
+{
+	return peer->breaker.state == BREAKER_CLOSED;
+}
+
+static void peer_failed(struct pipeline *p, struct pipeline_peer *peer, const struct usher_error *err)
+{
+	if (peer_well(peer))
+		log_warn(p->area, "%s: %s", peer->lost, err->message);
+	breaker_failed(&peer->breaker, &peer_settings, peer->breaker.epoch, mono_now(), wall_now());
+}
+
+static void peer_answered(struct pipeline *p, struct pipeline_peer *peer)
+{
+	if (peer_well(peer))
+		return;
+	breaker_succeeded(&peer->breaker, &peer_settings, peer->breaker.epoch, mono_now(), wall_now());
+	if (peer_well(peer))
+		log_info(p->area, "%s", peer->back);
+}
+
+static bool peer_ready(struct pipeline_peer *peer, mono_time now)
+{
+	return breaker_allows(&peer->breaker, &peer_settings, now, wall_now()) > 0;
 }
 
 void pipeline_database_failed(struct pipeline *p, const struct usher_error *err)
 {
-	if (p->database_failures++ == 0)
-		log_warn(p->area, "the ledger cannot be written, nothing is received until it can: %s",
-		        err->message);
-	p->database_at = mono_add_ms(mono_now(), peer_pause_ms(p->database_failures));
+	peer_failed(p, &p->database, err);
 }
 
 void pipeline_database_answered(struct pipeline *p)
 {
-	if (p->database_failures > 0)
-		log_info(p->area, "the ledger can be written again");
-	p->database_failures = 0;
-	p->database_at = (mono_time){ 0 };
+	peer_answered(p, &p->database);
 }
 
-bool pipeline_database_ready(const struct pipeline *p, mono_time now)
+bool pipeline_database_ready(struct pipeline *p, mono_time now)
 {
-	return p->database_at.ns <= now.ns;
+	return peer_ready(&p->database, now);
 }
 
 void pipeline_broker_failed(struct pipeline *p, const struct usher_error *err)
 {
-	if (p->broker_failures++ == 0)
-		log_warn(p->area, "the broker refuses, trying again: %s", err->message);
-	p->broker_at = mono_add_ms(mono_now(), peer_pause_ms(p->broker_failures));
+	peer_failed(p, &p->broker_peer, err);
 }
 
 void pipeline_broker_answered(struct pipeline *p)
 {
-	if (p->broker_failures > 0)
-		log_info(p->area, "the broker answers again");
-	p->broker_failures = 0;
-	p->broker_at = (mono_time){ 0 };
+	peer_answered(p, &p->broker_peer);
 }
 
-bool pipeline_broker_ready(const struct pipeline *p, mono_time now)
+bool pipeline_broker_ready(struct pipeline *p, mono_time now)
 {
-	return p->broker_at.ns <= now.ns;
+	return peer_ready(&p->broker_peer, now);
 }
 
 /* -- Turns ----------------------------------------------------------------------------------- */
@@ -179,14 +193,11 @@ static mono_time next_deadline(struct pipeline *p, mono_time now)
 		sooner(&deadline, p->delete_by);
 	if (p->receive_at.ns > now.ns)
 		sooner(&deadline, p->receive_at);
-	if (p->database_failures)
-		sooner(&deadline, p->database_at);
-	if (p->broker_failures)
-		sooner(&deadline, p->broker_at);
-	if (p->breaker.state == BREAKER_OPEN)
-		sooner(&deadline, mono_add_ms(now, breaker_wait_ms(&p->breaker, now)));
-	if (rate_wait_ms(&p->rate, now) > 0)
-		sooner(&deadline, mono_add_ms(now, rate_wait_ms(&p->rate, now)));
+	if (p->database.breaker.state == BREAKER_OPEN)
+		sooner(&deadline, p->database.breaker.until);
+	if (p->broker_peer.breaker.state == BREAKER_OPEN)
+		sooner(&deadline, p->broker_peer.breaker.until);
+	sooner(&deadline, service_deadline(p, now));
 	if (p->stopping)
 		sooner(&deadline, past(p->drain_until, now) ? mono_add_ms(p->drain_until, STOP_GRACE_MS)
 		                                            : p->drain_until);
@@ -196,16 +207,11 @@ static mono_time next_deadline(struct pipeline *p, mono_time now)
 static void gauges_update(struct pipeline *p, mono_time now)
 {
 	struct channel_counters *c = p->counters;
-	int64_t trial_at = 0;
 
-	if (p->breaker.state == BREAKER_OPEN)
-		trial_at = wall_now().ms + breaker_wait_ms(&p->breaker, now);
 	atomic_store(&c->sending, (int)p->phase[JOB_SENDING].n);
 	atomic_store(&c->holding, (int)p->jobs);
 	atomic_store(&c->connections, p->channel ? p->channel->ops->connections(p->channel) : 0);
-	atomic_store(&c->breaker, (int)p->breaker.state);
-	atomic_store(&c->breaker_since_ms, p->breaker.since.ms);
-	atomic_store(&c->breaker_trial_at_ms, trial_at);
+	service_gauges(p, now);
 }
 
 /* Nothing is received while the ledger is away, so with nothing held nobody else would find out that it is
@@ -214,7 +220,7 @@ static void database_probe(struct pipeline *p, mono_time now)
 {
 	struct usher_error err = { 0 };
 
-	if (p->database_failures == 0 || !pipeline_database_ready(p, now))
+	if (peer_well(&p->database) || !pipeline_database_ready(p, now))
 		return;
 	if (db_ping(p->db, &err) < 0)
 		pipeline_database_failed(p, &err);
@@ -231,6 +237,7 @@ static void turn(void *arg)
 
 	p->turn_pending = false;
 	database_probe(p, now);
+	service_probe(p, now);
 	if (p->stopping || p->breaker.state == BREAKER_OPEN)
 		hand_back_unstarted(p);
 	settling_flush(p, now);
@@ -319,8 +326,12 @@ int pipeline_start(
 	p->counters = &engine->counters.channel[channel];
 	snprintf(p->area, sizeof p->area, "pipeline %s", channel_name(channel));
 	p->retry = settings_retry(engine->config, channel);
-	p->breaker_settings = settings_breaker(engine->config);
+	p->breaker_settings = settings_breaker(engine->config, channel);
 	p->breaker.since = wall_now();
+	p->database.lost = "the ledger cannot be written, nothing is received until it can";
+	p->database.back = "the ledger can be written again";
+	p->broker_peer.lost = "the broker refuses, trying again";
+	p->broker_peer.back = "the broker answers again";
 	rate_init(&p->rate, p->config->rate, mono_now());
 	p->receives_wanted = 1;
 	if (getrandom(&p->random, sizeof p->random, 0) != (ssize_t)sizeof p->random || p->random == 0)

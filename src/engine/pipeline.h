@@ -49,6 +49,7 @@ struct job {
 	mono_time lease_until; /* both the lease and the visibility end about then */
 
 	wall_time sent_at; /* the attempt */
+	unsigned ticket;   /* of the breaker */
 	bool attempted;    /* reply holds something */
 	struct reply reply;
 	enum failure_class class;
@@ -60,6 +61,12 @@ struct job {
 struct job_list {
 	struct job *head, *tail;
 	size_t n;
+};
+
+/* The database or the broker: a breaker paces the tries while it is away. */
+struct pipeline_peer {
+	struct breaker breaker;
+	const char *lost, *back; /* for the log, once each */
 };
 
 struct pipeline {
@@ -81,6 +88,11 @@ struct pipeline {
 	struct breaker breaker;
 	struct breaker_settings breaker_settings;
 	struct rate rate;
+	struct pipeline_peer database, broker_peer;
+	bool probing;        /* a probe is under way */
+	bool probeless;      /* this channel has none */
+	mono_time probe_at;  /* the next */
+	mono_time proved_at; /* the last delivery: shows that the service is well */
 	uint64_t random;
 
 	struct job_list phase[JOB_PHASES];
@@ -93,9 +105,6 @@ struct pipeline {
 	mono_time receive_at;    /* not before: a trickle is gathered */
 	mono_time delete_by;     /* when the first settled message must be deleted */
 	mono_time settle_by;     /* when the first outcome of the batch must be stored */
-	mono_time database_at;   /* not before; {0} while all is well */
-	mono_time broker_at;
-	int database_failures, broker_failures;
 
 	bool stopping;
 	mono_time drain_until;
@@ -119,10 +128,10 @@ void pipeline_wake(struct pipeline *p); /* a turn before the loop next waits */
 /* The database or the broker failed: wait longer each time, say so once. */
 void pipeline_database_failed(struct pipeline *p, const struct usher_error *err);
 void pipeline_database_answered(struct pipeline *p);
-bool pipeline_database_ready(const struct pipeline *p, mono_time now);
+bool pipeline_database_ready(struct pipeline *p, mono_time now);
 void pipeline_broker_failed(struct pipeline *p, const struct usher_error *err);
 void pipeline_broker_answered(struct pipeline *p);
-bool pipeline_broker_ready(const struct pipeline *p, mono_time now);
+bool pipeline_broker_ready(struct pipeline *p, mono_time now);
 
 /* -- intake.c: receive, decode, claim -------------------------------------------------------- */
 void intake_receive(struct pipeline *p, mono_time now);
@@ -130,8 +139,15 @@ void intake_claim(struct pipeline *p, mono_time now);
 
 /* -- sending.c: the service ------------------------------------------------------------------ */
 void sending_start(struct pipeline *p, mono_time now);
-int sending_room(struct pipeline *p, mono_time now); /* sends that breaker and rate allow now */
 void sending_abandon(struct pipeline *p); /* the drain time is over: note that their fate is unknown */
+
+/* -- service.c: the outside service: breaker, probes, rate ------------------------------------ */
+int service_allows(struct pipeline *p, mono_time now); /* sends that may start, by the breaker */
+/* A send ended: feeds breaker and rate. Returns whether the service was known to be down before. */
+bool service_feed(struct pipeline *p, const struct job *job);
+void service_probe(struct pipeline *p, mono_time now);               /* when it is time */
+mono_time service_deadline(const struct pipeline *p, mono_time now); /* of the next trial, probe or token */
+void service_gauges(struct pipeline *p, mono_time now);
 
 /* -- settling.c: the ledger ------------------------------------------------------------------ */
 void settling_add(struct job *job);

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "policy/classify.h"
 
-#include <limits.h>
 #include <stdio.h>
 
 /* xorshift64: spreads retries, guards nothing. */
@@ -17,36 +16,18 @@ static double chance(struct pipeline *p)
 	return (double)(p->random >> 11) / (double)(1ULL << 53);
 }
 
-/* A refusal of this one message shows a service that works; "too much for now" shows neither. A wrong
- * login fails every message alike: the first one opens the breaker. */
-static void breaker_feed(struct pipeline *p, enum failure_class class)
-{
-	const struct failure_info *info = failure_info(class);
-	enum breaker_state before = p->breaker.state;
-	mono_time now = mono_now();
-
-	if (class == FAILURE_MISCONFIGURED && p->breaker.failures < p->breaker_settings.failures)
-		p->breaker.failures = p->breaker_settings.failures;
-	if (class == FAILURE_RATE_LIMITED)
-		breaker_released(&p->breaker);
-	else if (class != FAILURE_NONE && info->feeds_breaker)
-		breaker_failed(&p->breaker, &p->breaker_settings, now, wall_now());
-	else
-		breaker_succeeded(&p->breaker, &p->breaker_settings, wall_now());
-	if (p->breaker.state == before)
-		return;
-	if (p->breaker.state == BREAKER_OPEN)
-		log_warn(p->area, "breaker open (%s): receives nothing, tries again in %lld s", info->name,
-		        (long long)(breaker_wait_ms(&p->breaker, now) + 999) / 1000);
-	else
-		log_info(p->area, "breaker %s", breaker_state_name(p->breaker.state));
-}
-
-static void judge(struct job *job)
+static void judge(struct job *job, bool known_down)
 {
 	struct pipeline *p = job->pipeline;
-	struct retry_verdict verdict = retry_judge(
-	        &p->retry, job->class, job->attempts, job->throttled, job->reply.retry_after_ms, chance(p));
+	struct retry_attempt attempt = {
+		.class = job->class,
+		.attempts = job->attempts,
+		.throttled = job->throttled,
+		.known_down = known_down,
+		.idempotent = p->channel->ops->idempotent,
+		.retry_after_ms = job->reply.retry_after_ms,
+	};
+	struct retry_verdict verdict = retry_judge(&p->retry, &attempt, chance(p));
 
 	job->attempts = verdict.attempts;
 	job->throttled = verdict.throttled;
@@ -69,6 +50,7 @@ static void on_reply(void *arg, const struct reply *reply)
 {
 	struct job *job = arg;
 	struct pipeline *p = job->pipeline;
+	bool known_down;
 
 	job->reply = *reply;
 	job->attempted = true;
@@ -77,31 +59,31 @@ static void on_reply(void *arg, const struct reply *reply)
 		histogram_observe(&p->counters->attempt, reply->latency_ms);
 	if (job->class != FAILURE_NONE && !reply->effect_possible)
 		job->reply.effect[0] = '\0'; /* nothing was brought about that could be looked for */
-	breaker_feed(p, job->class);
+	known_down = service_feed(p, job);
 	if (job->class != FAILURE_NONE)
 		counter_add(&p->counters->failed, 1);
-	judge(job);
+	judge(job, known_down);
 	settling_add(job);
 }
 
-int sending_room(struct pipeline *p, mono_time now)
+/* How many may start now. */
+static int room(struct pipeline *p, mono_time now)
 {
-	int by_breaker = breaker_allows(&p->breaker, &p->breaker_settings, now, wall_now());
-	int by_rate = rate_available(&p->rate, now);
+	int by_service = service_allows(p, now), by_rate = rate_available(&p->rate, now);
 
-	return by_breaker < by_rate ? by_breaker : by_rate;
+	return by_service < by_rate ? by_service : by_rate;
 }
 
 void sending_start(struct pipeline *p, mono_time now)
 {
-	int allowed = p->phase[JOB_READY].n && !p->stopping ? sending_room(p, now) : 0;
+	int allowed = p->phase[JOB_READY].n && !p->stopping ? room(p, now) : 0;
 
 	while (p->phase[JOB_READY].head && allowed-- > 0) {
 		struct job *job = p->phase[JOB_READY].head;
 
 		job_move(job, JOB_SENDING);
 		job->sent_at = wall_now();
-		breaker_started(&p->breaker);
+		job->ticket = breaker_started(&p->breaker);
 		rate_take(&p->rate, 1);
 		p->channel->ops->send(p->channel, job->event, on_reply, job);
 	}

@@ -16,10 +16,13 @@ struct retry_policy settings_retry(const struct config *config, enum channel_id 
 	};
 }
 
-struct breaker_settings settings_breaker(const struct config *config)
+struct breaker_settings settings_breaker(const struct config *config, enum channel_id channel)
 {
 	return (struct breaker_settings){
 		.failures = config->breaker.failures,
+		.share = config->breaker.share,
+		.window_ms = config->breaker.window_ms,
+		.ramp_to = config->channel[channel].in_flight,
 		.cooldown_ms = config->breaker.cooldown_ms,
 		.probes = config->breaker.probes,
 	};

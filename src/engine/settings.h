@@ -8,7 +8,7 @@
 #include "policy/retry.h"
 
 struct retry_policy settings_retry(const struct config *config, enum channel_id channel);
-struct breaker_settings settings_breaker(const struct config *config);
+struct breaker_settings settings_breaker(const struct config *config, enum channel_id channel);
 /* Connections to the service at most. */
 long settings_connections(const struct config *config, enum channel_id channel);
 int settings_open_channel(const struct config *config, enum channel_id channel, struct loop *loop,

@@ -4,6 +4,7 @@
 #define ENGINE_STATUS_H
 
 #include "base/clock.h"
+#include "base/note.h"
 #include "broker/aws_counters.h"
 #include "engine/histogram.h"
 #include "engine/history.h"
@@ -11,6 +12,7 @@
 #include "model/message.h"
 #include "policy/breaker.h"
 #include "store/fleet.h"
+#include "policy/rate.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -39,11 +41,26 @@ struct channel_counters {
 	atomic_int connections;      /* now: to the service */
 	atomic_int breaker;          /* enum breaker_state */
 	atomic_llong breaker_since_ms, breaker_trial_at_ms; /* wall clock; 0 = none */
-	atomic_llong last_delivered_ms;                     /* wall clock */
+	atomic_int breaker_forced;                          /* enum breaker_forced */
+	struct note breaker_cause; /* why it last opened: class name, a colon, the service's own words */
+	counter probes, probes_failed;
+	atomic_int probe;                        /* enum probe_state */
+	atomic_int stock;                        /* enum channel_stock, as the last probe heard it */
+	atomic_llong probe_at_ms, probe_next_ms; /* wall clock; 0 = none */
+	struct note probe_error;                 /* as breaker_cause; "" while well */
+	atomic_int rate_by;                      /* enum rate_by */
+	atomic_llong rate_limit_milli;           /* sends in a thousand seconds; 0 = unlimited */
+	atomic_llong rate_since_ms;              /* since rate_by is what it is; wall clock */
+	struct note rate_words;                  /* the service's, when it last said "too much" */
+	atomic_llong last_delivered_ms;          /* wall clock */
 	struct histogram attempt;                           /* the outside service's time for one attempt */
 	struct histogram delivery; /* from a message's coming into the queue to its end, delivered or dead */
 	struct histogram age;      /* from the sign-up to its delivery */
 };
+
+/* Is the outside service well, as a probe or a send has last shown it? */
+enum probe_state { PROBE_UNKNOWN, PROBE_WELL, PROBE_UNWELL };
+
 struct relay_counters {
 	counter published, refused;
 	atomic_int failing;

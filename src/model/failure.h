@@ -21,7 +21,8 @@ struct failure_info {
 	const char *help;
 };
 
-/* Tries of one delivery that may be answered "too much for now" without burning an attempt. */
+/* Tries of one delivery that may end without burning an attempt: answered "too much for now", or made while
+ * the service was known to be down. */
 #define THROTTLED_MAX 20
 
 const struct failure_info *failure_info(enum failure_class class);

@@ -23,6 +23,8 @@ struct smtp_pool {
 	struct smtp_target target;
 	int connections_max;
 	struct smtp_conn *conns;
+	struct smtp_conn *probe;      /* no part of conns: it takes no mail */
+	struct smtp_item *probe_item; /* until its connection stands */
 	struct smtp_item *queue, **queue_end;
 	struct smtp_item *refused, **refused_end; /* those that no connection shall see */
 	int queue_len;
@@ -112,6 +114,10 @@ static int count_standing(const struct smtp_pool *pool)
 
 static void free_closed(struct smtp_pool *pool)
 {
+	if (pool->probe && pool->probe->state == CONN_CLOSED) {
+		smtp_conn_free(pool->probe);
+		pool->probe = NULL;
+	}
 	for (struct smtp_conn **at = &pool->conns; *at;) {
 		struct smtp_conn *conn = *at;
 		if (conn->state == CONN_CLOSED) {
@@ -174,6 +180,12 @@ bool smtp_pool_next(struct smtp_pool *pool, struct smtp_conn *conn)
 {
 	struct smtp_item *item;
 
+	if (conn == pool->probe) {
+		item = pool->probe_item;
+		pool->probe_item = NULL;
+		smtp_conn_send(conn, item);
+		return true;
+	}
 	while ((item = queue_pop(pool))) {
 		if (!item->needs_utf8 || conn->takes_utf8) {
 			smtp_conn_send(conn, item);
@@ -209,10 +221,25 @@ static bool another_may_serve(const struct smtp_pool *pool, const struct smtp_co
 	return count_standing(pool) > 0;
 }
 
+static void probe_failed(struct smtp_pool *pool, const struct reply *reply)
+{
+	struct smtp_item *item = pool->probe_item;
+	struct reply own = *reply;
+
+	pool->probe_item = NULL;
+	own.latency_ms = mono_since_ms(item->queued, mono_now());
+	wake(pool);
+	smtp_pool_done(pool, item, &own);
+}
+
 void smtp_pool_failed(struct smtp_pool *pool, struct smtp_conn *conn, const struct reply *reply)
 {
 	uint64_t wanted_by = conn->wanted_by;
 
+	if (conn == pool->probe) {
+		probe_failed(pool, reply);
+		return;
+	}
 	pool->reopen_at = mono_add_ms(mono_now(), REOPEN_PAUSE_MS);
 	wake(pool);
 	if (another_may_serve(pool, conn))
@@ -284,6 +311,9 @@ void smtp_pool_free(struct smtp_pool *pool)
 		smtp_conn_free(pool->conns);
 		pool->conns = next;
 	}
+	if (pool->probe)
+		smtp_conn_free(pool->probe);
+	free_items(pool->probe_item);
 	free_items(pool->queue);
 	free_items(pool->refused);
 	curl_loop_free(pool->cl);
@@ -320,6 +350,21 @@ void smtp_send(struct smtp_pool *pool, struct smtp_mail *mail, smtp_done *done, 
 		pool->queue_len++;
 	}
 	wake(pool);
+}
+
+void smtp_probe(struct smtp_pool *pool, smtp_done *done, void *arg)
+{
+	struct smtp_item *item = mem_alloc(sizeof *item);
+
+	item->is_probe = true;
+	item->queued = mono_now();
+	item->done = done;
+	item->arg = arg;
+	pool->probe_item = item;
+	if (pool->probe) /* the last one's, which still says good-bye */
+		smtp_conn_free(pool->probe);
+	pool->probe = smtp_conn_open(pool, pool->loop, pool->cl, &pool->target, 0);
+	pool->opened_total++;
 }
 
 struct smtp_stats smtp_pool_stats(const struct smtp_pool *pool)

@@ -43,6 +43,11 @@ typedef void smtp_done(void *arg, const struct reply *reply); /* borrowed for th
 /* Queues the mail until a connection is free. Never calls back from inside itself. */
 void smtp_send(struct smtp_pool *pool, struct smtp_mail *mail, smtp_done *done, void *arg);
 
+/* Asks the server whether it is well, on a connection of its own: all that a mail's connection takes, then
+ * NOOP and QUIT. One at a time. Code 2xx is well; a fault or another code says why not. Never calls back from
+ * inside itself. */
+void smtp_probe(struct smtp_pool *pool, smtp_done *done, void *arg);
+
 #define SMTP_LOCAL_MAX 64   /* bytes; RFC 5321, 4.5.3.1.1 */
 #define SMTP_DOMAIN_MAX 255 /* bytes; 4.5.3.1.2 */
 /* NULL, or why this address cannot be put on the wire. *ret_needs_utf8: it can only with SMTPUTF8. Pure. */

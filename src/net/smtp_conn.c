@@ -101,6 +101,12 @@ static void add_command(struct connection *c, enum smtp_stage stage)
 	}
 }
 
+static void write_noop(struct connection *c)
+{
+	c->stage = SMTP_CONNECT;
+	write_bytes(c, "NOOP\r\n", 6, false);
+}
+
 static void write_commands(struct connection *c, enum smtp_stage first, enum smtp_stage last)
 {
 	buf_clear(&c->commands);
@@ -159,6 +165,21 @@ static void finish_and_close(struct connection *c)
 
 	smtp_conn_close(c);
 	smtp_pool_lost(c->pool);
+	finish(c, item);
+}
+
+static void quit(struct connection *c)
+{
+	c->seen.state = CONN_QUITTING;
+	write_bytes(c, "QUIT\r\n", 6, false);
+	loop_timer_start(c->timer, QUIT_PATIENCE_MS);
+}
+
+static void finish_and_quit(struct connection *c)
+{
+	struct smtp_item *item = release_item(c);
+
+	quit(c);
 	finish(c, item);
 }
 
@@ -276,7 +297,10 @@ static void on_transaction_answer(struct connection *c, const struct smtp_answer
 
 static void on_answer(struct connection *c, const struct smtp_answer *answer)
 {
-	if (c->seen.state == CONN_BUSY) {
+	if (c->seen.state == CONN_BUSY && c->item->is_probe) {
+		note_answer(c, answer);
+		finish_and_quit(c);
+	} else if (c->seen.state == CONN_BUSY) {
 		on_transaction_answer(c, answer);
 	} else if (c->seen.state == CONN_RESETTING && answer->code / 100 == 2) {
 		c->seen.state = CONN_IDLE;
@@ -345,9 +369,7 @@ static void on_timer(void *arg)
 		return;
 	}
 	if (c->seen.state == CONN_IDLE) {
-		c->seen.state = CONN_QUITTING;
-		write_bytes(c, "QUIT\r\n", 6, false);
-		loop_timer_start(c->timer, QUIT_PATIENCE_MS);
+		quit(c);
 		return;
 	}
 	/* The loop has shown what had come. Once more all the same: TLS may hold it where no poll sees it. */
@@ -398,7 +420,10 @@ void smtp_conn_send(struct smtp_conn *conn, struct smtp_item *item)
 	c->retriable = c->used_before;
 	c->started = mono_now();
 	c->reply = (struct reply){ .protocol = REPLY_SMTP };
-	write_commands(c, SMTP_MAIL, c->caps.pipelining ? SMTP_DATA : SMTP_MAIL);
+	if (item->is_probe)
+		write_noop(c);
+	else
+		write_commands(c, SMTP_MAIL, c->caps.pipelining ? SMTP_DATA : SMTP_MAIL);
 }
 
 void smtp_conn_free(struct smtp_conn *conn)

@@ -53,6 +53,7 @@ struct smtp_item {
 	size_t content_len;
 	bool needs_utf8, eight_bit;
 	const char *fault; /* why an address cannot be put on the wire; NULL: it can */
+	bool is_probe;     /* no mail: a NOOP */
 	uint64_t number;   /* of arrival */
 	mono_time queued;
 	smtp_done *done;
@@ -80,7 +81,7 @@ struct smtp_target { /* the settings as connections need them */
 
 struct smtp_conn *smtp_conn_open(struct smtp_pool *pool, struct loop *loop, struct curl_loop *cl,
         const struct smtp_target *target, uint64_t wanted_by);
-void smtp_conn_send(struct smtp_conn *conn, struct smtp_item *item); /* an idle one only */
+void smtp_conn_send(struct smtp_conn *conn, struct smtp_item *item); /* an idle one only; mail or probe */
 void smtp_conn_free(struct smtp_conn *conn); /* closes it if need be, a good-bye on the way; frees its mail */
 
 /* -- What a connection tells its pool, never from inside a function called by the pool ------------ */

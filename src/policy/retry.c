@@ -22,28 +22,38 @@ static int64_t delay_after(
 	return asked > delay ? asked : delay;
 }
 
-struct retry_verdict retry_judge(const struct retry_policy *policy, enum failure_class class, int attempts,
-        int throttled, int64_t retry_after_ms, double chance)
+/* Not so what may have had its effect, where every further try may be a further copy. */
+static bool burns_nothing(const struct retry_attempt *a)
 {
-	const struct failure_info *info = failure_info(class);
-	struct retry_verdict verdict = { VERDICT_DEAD, attempts, throttled, 0 };
-	if (class == FAILURE_NONE) {
-		verdict.kind = VERDICT_DELIVERED;
-		verdict.attempts++;
-		return verdict;
-	}
-	bool burns = info->burns_attempt;
-	if (!burns) {
+	const struct failure_info *info = failure_info(a->class);
+
+	return !info->burns_attempt ||
+	       (a->known_down && info->feeds_breaker && (a->idempotent || a->class != FAILURE_AMBIGUOUS));
+}
+
+struct retry_verdict retry_judge(
+        const struct retry_policy *policy, const struct retry_attempt *a, double chance)
+{
+	struct retry_verdict verdict = { VERDICT_DEAD, a->attempts, a->throttled, 0 };
+	bool spared = a->class != FAILURE_NONE && burns_nothing(a);
+	bool retried = failure_info(a->class)->retried || spared;
+
+	if (spared)
 		verdict.throttled++;
-		burns = verdict.throttled > THROTTLED_MAX;
-	}
-	if (burns)
+	if (!spared || verdict.throttled > THROTTLED_MAX)
 		verdict.attempts++;
-	if (!info->retried || verdict.attempts >= policy->max_attempts)
+	if (a->class == FAILURE_NONE) {
+		verdict.kind = VERDICT_DELIVERED;
 		return verdict;
-	/* An answer "too much" that burns nothing still waits longer each time. */
-	int failures = burns ? verdict.attempts : verdict.attempts + verdict.throttled;
+	}
+	if (!retried || verdict.attempts >= policy->max_attempts)
+		return verdict;
+	/* An answer "too much" that burns nothing still waits longer each time; who met a service that was
+	 * down keeps his place in the schedule. */
+	int failures = verdict.attempts;
+	if (a->class == FAILURE_RATE_LIMITED && verdict.attempts == a->attempts)
+		failures += verdict.throttled;
 	verdict.kind = VERDICT_RETRY;
-	verdict.delay_ms = delay_after(policy, failures, retry_after_ms, chance);
+	verdict.delay_ms = delay_after(policy, failures, a->retry_after_ms, chance);
 	return verdict;
 }

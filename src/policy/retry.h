@@ -4,6 +4,7 @@
 
 #include "model/failure.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct retry_policy {
@@ -20,14 +21,21 @@ int64_t retry_delay_ms(const struct retry_policy *policy, int attempt, double ch
 struct retry_verdict {
 	enum { VERDICT_DELIVERED, VERDICT_RETRY, VERDICT_DEAD } kind;
 	int attempts;     /* burned so far, this one included if it burned one */
-	int throttled;    /* answered "too much" so far */
+	int throttled;    /* tries so far that burned no attempt */
 	int64_t delay_ms; /* VERDICT_RETRY */
 };
 
-/* Judges one attempt that ended in `class`. attempts, throttled: as they stood before it.
- * retry_after_ms: what the service asked for, 0 for nothing; a longer request wins over the
- * schedule, up to max_delay_ms. */
-struct retry_verdict retry_judge(const struct retry_policy *policy, enum failure_class class, int attempts,
-        int throttled, int64_t retry_after_ms, double chance);
+/* One attempt that ended. */
+struct retry_attempt {
+	enum failure_class class;
+	int attempts, throttled; /* as they stood before it */
+	bool known_down; /* the service was known to be down: a failure of its own making says nothing of the
+	                    message, burns no attempt up to THROTTLED_MAX times, and is retried */
+	bool idempotent; /* a further try cannot double the effect */
+	int64_t retry_after_ms; /* what the service asked for, 0 for nothing; a longer request wins over the
+	                           schedule, up to max_delay_ms */
+};
+struct retry_verdict retry_judge(
+        const struct retry_policy *policy, const struct retry_attempt *attempt, double chance);
 
 #endif

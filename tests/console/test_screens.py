@@ -29,6 +29,46 @@ def test_overview_answers_what_is_wrong(fake, console):
     assert "▁" in text and "rising" in text
 
 
+def test_overview_says_why_the_breaker_is_open_and_when_it_is_tried(fake, console):
+    fake.status = {"channel": {"email": {
+        "breaker": {"state": "open", "since": stamp(56), "trial_at": stamp(-200), "forced": None,
+                    "cause": "service_down: SMTP 421 4.3.2 at RCPT: Closing for maintenance", "waiting": figure(312)},
+        "probe": {"ok": False, "at": stamp(5), "next_at": stamp(-40), "error": "service_down: SMTP 421"},
+        "visible": figure(312)}}}
+    t = console(size=(200, 40))
+    text = t.wait_for("!! email: service failing, breaker open since", "next probe in")
+    assert re.search(r"breaker open since \d\d:\d\d:\d\d \(5\ds\), 312 waiting, next probe in (40|3\d)s: "
+                     r"service_down: SMTP 421 4.3.2 at RCPT: Closing for maintenance", text)
+
+
+def test_overview_says_who_limits_the_rate(fake, console):
+    fake.status = {"channel": {
+        "email": {"limit": {"per_s": 5.0, "by": "service", "since": stamp(30),
+                            "words": "rate_limited: SMTP 451 4.7.1 at RCPT: Too many mails"}},
+        "coupon": {"limit": {"per_s": 14, "by": "configuration", "since": stamp(4000), "words": None}}}}
+    t = console(size=(160, 40))
+    text = t.wait_for("limited to 14/s by the configuration")
+    assert re.search(r"!  email: limited to 5.0/s by the service \(rate_limited: SMTP 451 4.7.1 at RCPT: Too many mails\)", text)
+    assert "breaker closed, next retry in 17s, limited to 5.0/s by the service" in text
+    assert "coupon: limited" not in text, "the configuration's limit is no trouble"
+
+
+def test_overview_says_that_an_operator_holds_the_breaker(fake, console):
+    fake.status = {"channel": {
+        "email": {"breaker": {"state": "open", "since": stamp(56), "trial_at": None, "forced": "open", "cause": None}},
+        "coupon": {"breaker": {"state": "closed", "since": stamp(56), "trial_at": None, "forced": "closed", "cause": None}}}}
+    t = console(size=(160, 40))
+    t.wait_for("!  email: breaker held open by an operator since", "12 waiting",
+               "!  coupon: breaker held closed by an operator since")
+
+
+def test_overview_says_that_a_probe_fails(fake, console):
+    fake.status = {"channel": {"coupon": {"probe": {
+        "ok": False, "at": stamp(5), "next_at": stamp(-10), "error": "service_down: HTTP 503: back soon"}}}}
+    t = console(size=(160, 40))
+    t.wait_for("!  coupon: a probe finds the service unwell: service_down: HTTP 503: back soon")
+
+
 def test_overview_says_that_nothing_is_wrong(fake, console):
     for one in fake.rows.values():
         one["status"] = "delivered"

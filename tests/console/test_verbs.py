@@ -6,7 +6,7 @@ import re
 import stat
 
 import pytest
-from fake_daemon import row
+from fake_daemon import row, stamp
 
 VERBS = ["status", "failed", "dlq", "retrying", "redrive", "cancel", "restore", "outbox", "signup", "audit"]
 
@@ -18,6 +18,17 @@ def test_status(fake, usher):
     assert "outbox: 2 waiting" in out and "you are mina" in out
     assert usher("status", "--json").json["pid"] == 4711
     assert "read-only" in usher("status", "-R").out
+
+
+def test_status_of_a_service_in_trouble(fake, usher):
+    fake.status = {"channel": {
+        "email": {"breaker": {"state": "open", "since": stamp(40), "trial_at": stamp(-20), "forced": None,
+                              "cause": "service_down: SMTP 421 4.3.2 at RCPT: Closing"}},
+        "coupon": {"limit": {"per_s": 5, "by": "service", "since": stamp(9), "words": "rate_limited: HTTP 429: slow down"}}}}
+    out = re.sub(r"\s+", " ", usher("status").out)
+    assert re.search(r"!! email: service failing, breaker open since \S+ \(4\ds\), 12 waiting, next probe in 1\ds: "
+                     r"service_down: SMTP 421 4.3.2 at RCPT: Closing", out), out
+    assert "coupon: limited to 5.0/s by the service (rate_limited: HTTP 429: slow down)" in out
 
 
 def test_failed_list(fake, usher):

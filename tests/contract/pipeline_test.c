@@ -288,6 +288,160 @@ static void a_wrong_login_opens_the_breaker_at_the_first_reply(void **state)
 	assert_true(scripted_in_dlq() <= 5);
 }
 
+/* As many as open it and were in flight then; nothing after that, however often it is tried. */
+static void an_outage_kills_nothing_however_long(void **state)
+{
+	struct channel_counters *c = &engine->counters.channel[CHANNEL_EMAIL];
+
+	(void)state;
+	config.breaker.failures = 3;
+	config.breaker.cooldown_ms = 20;
+	config.breaker.probes = 2;
+	config.channel[CHANNEL_EMAIL].in_flight = 5;
+	scripted_answer((struct scripted_reply){ .fault = FAULT_CONNECT });
+	put_events(0, 20);
+	start_pipeline();
+	WAIT_FOR(counter_get(&c->failed) >= 20); /* far more trials than it would take to kill some */
+	assert_int_equal(count("SELECT COUNT(*) FROM delivery WHERE state = 'dead'"), 0);
+	assert_true(count("SELECT SUM(attempts) FROM delivery") <= 3 + 5);
+	scripted_answer((struct scripted_reply){ .code = 250 });
+	WAIT_FOR(scripted_in_queue() == 0);
+	assert_int_equal(delivered(), 20);
+	assert_int_equal(atomic_load(&c->breaker), BREAKER_CLOSED);
+}
+
+static void a_probe_closes_the_breaker_and_it_ramps_up(void **state)
+{
+	struct channel_counters *c = &engine->counters.channel[CHANNEL_EMAIL];
+	char text[NOTE_SIZE];
+
+	(void)state;
+	config.breaker.failures = 3;
+	config.breaker.cooldown_ms = 600000;
+	config.breaker.probes = 1;
+	config.watch.probe_interval_ms = 30;
+	scripted_probe((struct scripted_reply){ .code = 421 });
+	scripted_answer((struct scripted_reply){ .fault = FAULT_CONNECT });
+	put_events(0, 40);
+	start_pipeline();
+	WAIT_FOR(atomic_load(&c->breaker) == BREAKER_OPEN);
+	WAIT_FOR(scripted_sending() == 0 && atomic_load(&c->holding) == 0);
+	note_read(&c->breaker_cause, text);
+	assert_string_equal(text, "service_down: SMTP no connection at final dot: as scripted");
+	int failed = scripted_sends();
+	WAIT_FOR(counter_get(&c->probes_failed) >= 5);
+	assert_int_equal(atomic_load(&c->probe), PROBE_UNWELL);
+	note_read(&c->probe_error, text);
+	assert_string_equal(text, "service_down: SMTP 421 at final dot: as scripted");
+	assert_int_equal(scripted_sends(), failed); /* no message was spent */
+	assert_true(atomic_load(&c->probe_next_ms) > 0);
+	scripted_answer((struct scripted_reply){ .code = 250, .delay_ms = 30 });
+	scripted_probe((struct scripted_reply){ .code = 250 });
+	WAIT_FOR(scripted_sends() > failed);
+	assert_true(scripted_sending() <= 2); /* one, and then one more for each that succeeds */
+	WAIT_FOR(scripted_in_queue() == 0);
+	assert_int_equal(delivered(), 40);
+	assert_int_equal(atomic_load(&c->probe), PROBE_WELL);
+	note_read(&c->probe_error, text);
+	assert_string_equal(text, "");
+}
+
+static void probes_alone_open_the_breaker(void **state)
+{
+	struct channel_counters *c = &engine->counters.channel[CHANNEL_EMAIL];
+
+	(void)state;
+	config.breaker.failures = 3;
+	config.breaker.cooldown_ms = 600000;
+	config.watch.probe_interval_ms = 30;
+	scripted_probe((struct scripted_reply){ .fault = FAULT_CONNECT });
+	start_pipeline();
+	WAIT_FOR(atomic_load(&c->breaker) == BREAKER_OPEN);
+	put_events(0, 5);
+	int probes = scripted_probes();
+	WAIT_FOR(scripted_probes() > probes + 3);
+	assert_int_equal(scripted_sends(), 0);
+	scripted_probe((struct scripted_reply){ .code = 250 });
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(5);
+}
+
+static void a_probe_whose_login_is_refused_opens_at_once(void **state)
+{
+	struct channel_counters *c = &engine->counters.channel[CHANNEL_EMAIL];
+
+	(void)state;
+	config.breaker.failures = 3;
+	config.breaker.cooldown_ms = 600000;
+	config.watch.probe_interval_ms = 600000;
+	scripted_probe((struct scripted_reply){ .fault = FAULT_LOGIN, .code = 535 });
+	start_pipeline();
+	WAIT_FOR(atomic_load(&c->breaker) == BREAKER_OPEN);
+	assert_int_equal(scripted_probes(), 1);
+}
+
+static void deliveries_stand_in_for_probes(void **state)
+{
+	struct channel_counters *c = &engine->counters.channel[CHANNEL_EMAIL];
+
+	(void)state;
+	config.watch.probe_interval_ms = 60000;
+	put_events(0, 10);
+	scripted_probe((struct scripted_reply){ .code = 250 });
+	start_pipeline();
+	WAIT_FOR(scripted_in_queue() == 0 && scripted_probes() == 1);
+	stop_pipeline();
+	config.watch.probe_interval_ms = 200;
+	scripted_answer((struct scripted_reply){ .code = 250, .delay_ms = 20 });
+	config.channel[CHANNEL_EMAIL].in_flight = 1;
+	put_events(10, 60);
+	start_pipeline();
+	WAIT_FOR(scripted_in_queue() == 0); /* over a second of it */
+	assert_true(scripted_probes() <= 3);
+	assert_int_equal(atomic_load(&c->probe), PROBE_WELL);
+}
+
+static void a_service_that_says_too_much_is_sent_less(void **state)
+{
+	struct channel_counters *c = &engine->counters.channel[CHANNEL_EMAIL];
+	char text[NOTE_SIZE];
+
+	(void)state;
+	config.channel[CHANNEL_EMAIL].base_ms = 20;
+	scripted_answer((struct scripted_reply){ .code = 452, .enhanced = "4.7.1" });
+	put_events(0, 30);
+	start_pipeline();
+	WAIT_FOR(atomic_load(&c->rate_by) == RATE_BY_SERVICE);
+	WAIT_FOR(scripted_sending() == 0);
+	assert_true(atomic_load(&c->rate_limit_milli) >= 200 && atomic_load(&c->rate_limit_milli) <= 1100);
+	assert_true(atomic_load(&c->rate_since_ms) > 0);
+	note_read(&c->rate_words, text);
+	assert_string_equal(text, "rate_limited: SMTP 452 4.7.1 at final dot: as scripted");
+	assert_true(scripted_sends() <= 31);
+	assert_int_equal(atomic_load(&c->breaker), BREAKER_CLOSED);
+	assert_int_equal(count("SELECT COALESCE(SUM(attempts), 0) FROM delivery"), 0);
+}
+
+static void retry_after_silences_the_channel(void **state)
+{
+	struct channel_counters *c = &engine->counters.channel[CHANNEL_EMAIL];
+
+	(void)state;
+	config.channel[CHANNEL_EMAIL].max_delay_ms = 10;
+	scripted_answer((struct scripted_reply){ .code = 452, .enhanced = "4.7.1", .retry_after_ms = 1500 });
+	put_events(0, 1);
+	start_pipeline();
+	WAIT_FOR(scripted_sends() == 1);
+	mono_time refused = mono_now();
+	scripted_answer((struct scripted_reply){ .code = 250 });
+	put_events(1, 5);
+	WAIT_FOR(atomic_load(&c->rate_by) == RATE_BY_SERVICE);
+	WAIT_FOR(scripted_sends() > 1);
+	assert_true(mono_since_ms(refused, mono_now()) > 1300);
+	WAIT_FOR(scripted_in_queue() == 0);
+	assert_int_equal(delivered(), 6);
+}
+
 static void a_long_send_keeps_its_lease(void **state)
 {
 	(void)state;
@@ -470,6 +624,13 @@ int main(void)
 		T(failures_are_retried_on_schedule_and_then_die),
 		T(an_open_breaker_hands_back_and_burns_nothing),
 		T(a_wrong_login_opens_the_breaker_at_the_first_reply),
+		T(an_outage_kills_nothing_however_long),
+		T(a_probe_closes_the_breaker_and_it_ramps_up),
+		T(probes_alone_open_the_breaker),
+		T(a_probe_whose_login_is_refused_opens_at_once),
+		T(deliveries_stand_in_for_probes),
+		T(a_service_that_says_too_much_is_sent_less),
+		T(retry_after_silences_the_channel),
 		T(a_long_send_keeps_its_lease),
 		T(a_stop_finishes_what_is_sent_and_hands_back_the_rest),
 		T(a_stop_notes_a_send_without_an_answer_as_ambiguous),

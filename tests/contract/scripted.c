@@ -39,6 +39,9 @@ static struct {
 	struct scripted_reply reply;
 	char *sends[SENDS_MAX];
 	int sent, sending;
+	bool has_probe;
+	struct scripted_reply probe;
+	int probes;
 } script = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void lock(void)
@@ -71,6 +74,8 @@ void scripted_reset(void)
 	memset(script.fail, 0, sizeof script.fail);
 	memset(script.calls, 0, sizeof script.calls);
 	script.reply = (struct scripted_reply){ .code = 250 };
+	script.has_probe = false;
+	script.probes = 0;
 	unlock();
 }
 
@@ -80,7 +85,6 @@ struct scripted_broker {
 	struct broker base;
 	struct loop *loop;
 	struct loop_timer *timer;
-	bool woken;
 	struct receive *receives; /* waiting, several at once */
 };
 
@@ -88,6 +92,7 @@ struct receive {
 	struct receive *next;
 	struct scripted_broker *broker;
 	struct broker_receive_options options;
+	bool woken;
 	broker_receive_done *done;
 	void *arg;
 };
@@ -213,7 +218,7 @@ static bool receive_try(struct receive *r)
 		if (!script.queue[i].gone && script.queue[i].visible_at.ns <= now.ns)
 			messages[n++] = take_one(i, r->options.visibility_ms, now);
 	unlock();
-	if (n == 0 && !r->broker->woken)
+	if (n == 0 && !r->woken)
 		return false;
 	r->done(r->arg, messages, n, &err);
 	free(r);
@@ -257,7 +262,9 @@ static void script_receive(struct broker *b, const char *queue, const struct bro
 	bool fails;
 
 	(void)queue;
-	*r = (struct receive){ broker->receives, broker, *options, done, arg };
+	*r = (struct receive){
+		.next = broker->receives, .broker = broker, .options = *options, .done = done, .arg = arg
+	};
 	lock();
 	fails = takes_failure(OP_RECEIVE);
 	unlock();
@@ -326,7 +333,8 @@ static void script_wake(struct broker *b)
 {
 	struct scripted_broker *broker = (struct scripted_broker *)b;
 
-	broker->woken = true;
+	for (struct receive *r = broker->receives; r; r = r->next)
+		r->woken = true;
 	loop_defer(broker->loop, receive_step, broker);
 }
 
@@ -374,6 +382,9 @@ struct scripted_channel {
 	struct channel base;
 	struct loop *loop;
 	struct sending *sending; /* those whose answer is under way, for close */
+	struct loop_timer *probing;
+	channel_probed *probed;
+	void *probed_arg;
 };
 
 struct sending {
@@ -410,6 +421,19 @@ static void reply_now(void *arg)
 	done(done_arg, &reply);
 }
 
+static struct reply reply_of(const struct scripted_reply *as)
+{
+	struct reply reply = { .protocol = REPLY_SMTP,
+		.stage = SMTP_DOT,
+		.fault = as->fault,
+		.code = as->code,
+		.retry_after_ms = as->retry_after_ms };
+
+	snprintf(reply.enhanced, sizeof reply.enhanced, "%s", as->enhanced ? as->enhanced : "");
+	snprintf(reply.text, sizeof reply.text, "as scripted");
+	return reply;
+}
+
 static void script_channel_send(struct channel *c, const struct event *event, channel_done *done, void *arg)
 {
 	struct scripted_channel *channel = (struct scripted_channel *)c;
@@ -422,13 +446,38 @@ static void script_channel_send(struct channel *c, const struct event *event, ch
 	script.sending++;
 	unlock();
 	*s = (struct sending){ .next = channel->sending, .channel = channel, .done = done, .arg = arg };
-	s->reply = (struct reply){
-		.protocol = REPLY_SMTP, .stage = SMTP_DOT, .fault = as.fault, .code = as.code
-	};
+	s->reply = reply_of(&as);
 	s->timer = loop_timer_new(channel->loop, reply_now, s);
 	channel->sending = s;
 	if (!as.silent)
 		loop_timer_start(s->timer, as.delay_ms);
+}
+
+static void probe_now(void *arg)
+{
+	struct scripted_channel *channel = arg;
+	struct reply reply;
+
+	lock();
+	reply = reply_of(&script.probe);
+	script.probes++;
+	unlock();
+	channel->probed(channel->probed_arg, &reply, STOCK_UNKNOWN);
+}
+
+static bool script_channel_probe(struct channel *c, channel_probed *done, void *arg)
+{
+	struct scripted_channel *channel = (struct scripted_channel *)c;
+	bool has_probe;
+
+	lock();
+	has_probe = script.has_probe;
+	unlock();
+	channel->probed = done;
+	channel->probed_arg = arg;
+	if (has_probe)
+		loop_timer_start(channel->probing, 0);
+	return has_probe;
 }
 
 static int script_channel_connections(struct channel *c)
@@ -443,12 +492,14 @@ static void script_channel_close(struct channel *c)
 
 	while (channel->sending)
 		sending_free(channel->sending);
+	loop_timer_free(channel->probing);
 	free(channel);
 }
 
 static const struct channel_ops script_channel_ops = {
 	.name = "scripted",
 	.send = script_channel_send,
+	.probe = script_channel_probe,
 	.connections = script_channel_connections,
 	.close = script_channel_close,
 };
@@ -464,6 +515,7 @@ int settings_open_channel(const struct config *config, enum channel_id id, struc
 	(void)err;
 	channel->base.ops = &script_channel_ops;
 	channel->loop = loop;
+	channel->probing = loop_timer_new(loop, probe_now, channel);
 	*ret_channel = &channel->base;
 	return 0;
 }
@@ -504,6 +556,16 @@ void scripted_refuse_entry(int nth)
 void scripted_answer(struct scripted_reply reply)
 {
 	LOCKED(script.reply = reply);
+}
+
+void scripted_probe(struct scripted_reply reply)
+{
+	LOCKED(script.probe = reply; script.has_probe = true);
+}
+
+int scripted_probes(void)
+{
+	LOCKED_INT(script.probes);
 }
 
 void scripted_put(const char *body)

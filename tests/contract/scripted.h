@@ -33,8 +33,13 @@ struct scripted_reply {
 	int code;
 	bool silent; /* never answers */
 	int delay_ms;
+	const char *enhanced; /* NULL: none */
+	int retry_after_ms;
 };
 void scripted_answer(struct scripted_reply reply); /* every send from now on */
+/* What a probe finds; until it is scripted there are none. */
+void scripted_probe(struct scripted_reply reply);
+int scripted_probes(void);
 int scripted_sends(void);
 int scripted_sends_of(const char *event_id);
 int scripted_sending(void); /* without an answer yet */

@@ -8,7 +8,9 @@ Faults it can be asked for, in the user id (see service.py):
     down       503                                    denied     403
     cut        hangs up before anything is done       slow       answers late
     lost       grants, then hangs up without an answer
-    silent     grants, never answers"""
+    silent     grants, never answers
+
+Faults for all: .latency_s, every answer's, after what it says is done; .health, the answer of health_url."""
 
 import asyncio
 import json
@@ -76,6 +78,7 @@ class _Connection(asyncio.Protocol):
 
     async def _serve(self, method, path, headers, body):
         answer = await self._service.answer(method, path, headers, body)
+        await asyncio.sleep(self._service.latency_s)
         if answer is None:
             self.transport.abort()
             return
@@ -96,6 +99,7 @@ class CouponService(Service):
         self.grants = []           # every Grant, in order: the effects
         self.requests = Counter()  # Idempotency-Key -> times asked
         self.refusals = []         # every Refusal given
+        self.latency_s, self.health, self.probes = 0, (200, {"status": "UP"}), 0
         self.repeats = 0           # requests answered from the key's first answer
         self._answers = {}
         super().__init__()
@@ -114,7 +118,8 @@ class CouponService(Service):
     async def answer(self, method, path, headers, body):
         """(status, JSON fields, further header lines), or None: hang up."""
         if path == "/health":
-            return 200, {"status": "UP"}, []
+            self.probes += 1
+            return (*self.health, [])
         if method != "POST" or path != "/v1/coupons":
             return 404, {"code": "not_found", "message": "no such path"}, []
         if headers.get("authorization") != f"Bearer {self.token}":

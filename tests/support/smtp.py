@@ -6,7 +6,9 @@ Faults it can be asked for, in the local part of a recipient (see service.py):
     cut       hangs up at RCPT without a word    slow      answers late
     lost      takes the mail, then hangs up without an answer: a copy is out, and usher cannot know
     silent    takes the mail, never answers
-    held      takes the mail, answers once released: see release()"""
+    held      takes the mail, answers once released: see release()
+
+Faults for all: .limit_per_s, a sending limit, announced by 451 4.7.1 at RCPT; .refusal, an answer to every RCPT."""
 
 import asyncio
 import logging
@@ -69,6 +71,10 @@ class _Handler:
             responses.insert(1, "250-PIPELINING")
         return responses
 
+    async def handle_NOOP(self, server, session, envelope, arg):
+        self._service.noops += 1
+        return "250 2.0.0 OK"
+
     async def handle_RCPT(self, server, session, envelope, address, options):
         return await self._service.at_rcpt(server, envelope, address, options)
 
@@ -84,6 +90,9 @@ class MailService(Service):
         that is demanded."""
         self.mails = []             # every Mail taken
         self.refusals = []          # every Refusal given
+        self.noops = 0              # what probes end in
+        self.limit_per_s, self.refusal = 0, None
+        self._second, self._in_second = 0, 0
         self.pipelining = pipelining
         self._tls, self._login = tls, login
         self._context = None
@@ -113,7 +122,17 @@ class MailService(Service):
         self.refusals.append(Refusal(time.time(), recipient, answer))
         return answer
 
+    def over_limit(self):
+        second = int(time.monotonic())
+        self._in_second = self._in_second + 1 if second == self._second else 1
+        self._second = second
+        return 0 < self.limit_per_s < self._in_second
+
     async def at_rcpt(self, server, envelope, address, options):
+        if self.refusal:
+            return self._refuse(address, self.refusal)
+        if self.over_limit():
+            return self._refuse(address, f"451 4.7.1 Not more than {self.limit_per_s} mails a second")
         word, number = self.planned(address)
         if word == "unknown":
             return self._refuse(address, "550 5.1.1 No such user here")

@@ -30,7 +30,10 @@ def test_status_has_every_figure(still, api):
         for figure in ("visible", "in_flight", "delayed", "dlq_depth", "retrying", "dead", "queued", "cancelled"):
             assert set(channel[figure]) == {"value", "exactness"}, figure
         assert channel["retrying"] == {"value": 0, "exactness": "exact"} and channel["next_due_s"] is None
-        assert channel["breaker"] == {"state": "closed", "since": channel["breaker"]["since"], "trial_at": None}
+        assert channel["breaker"] == {"state": "closed", "since": channel["breaker"]["since"], "trial_at": None,
+                                      "forced": None, "cause": None, "waiting": channel["visible"]}
+        assert set(channel["probe"]) == {"ok", "at", "next_at", "error", "in_stock"}
+        assert channel["limit"] == {"per_s": None, "by": "none", "since": None, "words": None}
         assert set(channel["totals"]) == {"received", "delivered", "retried", "dead", "failed", "repeated", "handed_back",
                                           "lost"}
         assert set(channel["rates"]) == {"in_per_s", "out_per_s", "fail_per_s"}

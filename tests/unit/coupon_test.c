@@ -30,6 +30,7 @@ struct state {
 	char head[TEXT_MAX], body[TEXT_MAX]; /* the last request */
 	int answers;
 	struct reply reply;
+	enum channel_stock stock;
 };
 
 /* -- The coupon service ------------------------------------------------------------------------ */
@@ -416,6 +417,111 @@ static void wrong_settings_are_refused(void **state)
 	assert_null(s->channel);
 }
 
+/* -- Probe ------------------------------------------------------------------------------------------ */
+
+static void probed(void *arg, const struct reply *reply, enum channel_stock stock)
+{
+	struct state *s = arg;
+	s->stock = stock;
+	done(s, reply);
+}
+
+static void open_channel(struct state *s)
+{
+	struct usher_error err = { 0 };
+	if (!s->channel && coupon_open(&s->settings, s->loop, s->cl, &s->channel, &err) < 0)
+		fail_msg("%s", err.message);
+	if (!s->channel)
+		abort(); /* the analyser does not know that fail_msg never returns */
+}
+
+static const struct reply *probe(struct state *s)
+{
+	char url[sizeof s->url];
+	int before = s->answers;
+	snprintf(url, sizeof url, "http://127.0.0.1:%d/health", s->server.port);
+	s->settings.health_url = url;
+	open_channel(s);
+	s->stock = STOCK_UNKNOWN;
+	assert_true(s->channel->ops->probe(s->channel, probed, s));
+	assert_int_equal(s->answers, before);
+	loop_run(s->loop);
+	assert_int_equal(s->answers, before + 1);
+	return &s->reply;
+}
+
+static void a_probe_asks_the_health_url(void **state)
+{
+	struct state *s = *state;
+	answer_with(s, "204 No Content", "");
+	const struct reply *reply = probe(s);
+	assert_int_equal(reply->fault, FAULT_NONE);
+	assert_int_equal(reply->code, 204);
+	assert_ptr_equal(strstr(s->head, "GET /health HTTP/1.1\n"), s->head);
+	assert_null(strstr(s->head, "Authorization"));
+	assert_int_equal(s->stock, STOCK_UNKNOWN);
+}
+
+static void a_probe_hears_of_the_stock(void **state)
+{
+	struct state *s = *state;
+	static const struct {
+		const char *status, *body;
+		enum channel_stock stock;
+	} cases[] = {
+		{ "200 OK", "{\"status\":\"UP\",\"inStock\":true}", STOCK_IN },
+		{ "200 OK", "{\"inStock\":false}", STOCK_OUT },
+		{ "200 OK", "{\"inStock\":\"no\"}", STOCK_UNKNOWN },
+		{ "200 OK", "{\"instock\":false}", STOCK_UNKNOWN },
+		{ "200 OK", "well", STOCK_UNKNOWN },
+		{ "200 OK", "[]", STOCK_UNKNOWN },
+		{ "503 Down", "{\"inStock\":true}", STOCK_UNKNOWN },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		answer_with(s, cases[i].status, cases[i].body);
+		probe(s);
+		if (s->stock != cases[i].stock)
+			fail_msg("case %zu: %d", i, (int)s->stock);
+	}
+	assert_int_equal(s->reply.code, 503);
+	assert_string_equal(s->reply.text, "{\"inStock\":true}");
+}
+
+static void a_probe_that_gets_no_answer_says_why(void **state)
+{
+	struct state *s = *state;
+	s->settings.timeout_ms = 200;
+	s->hang = true;
+	assert_fault(probe(s), FAULT_TIMEOUT, false);
+	s->hang = false;
+	s->cut = true;
+	assert_fault(probe(s), FAULT_CONNECT, false);
+	s->cut = false;
+	answer_with(s, "200 OK", "{}");
+	assert_int_equal(probe(s)->code, 200);
+}
+
+static void without_a_health_url_there_is_no_probe(void **state)
+{
+	struct state *s = *state;
+	s->settings.health_url = "";
+	open_channel(s);
+	assert_false(s->channel->ops->probe(s->channel, probed, s));
+	assert_int_equal(s->requests, 0);
+}
+
+static void closing_drops_a_probe_under_way(void **state)
+{
+	struct state *s = *state;
+	s->hang = true;
+	s->settings.health_url = s->url;
+	open_channel(s);
+	assert_true(s->channel->ops->probe(s->channel, probed, s));
+	s->channel->ops->close(s->channel);
+	s->channel = NULL;
+	assert_int_equal(s->answers, 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -437,6 +543,11 @@ int main(void)
 		CASE(closing_drops_what_is_under_way),
 		CASE(many_grants_at_once_are_each_answered),
 		CASE(wrong_settings_are_refused),
+		CASE(a_probe_asks_the_health_url),
+		CASE(a_probe_hears_of_the_stock),
+		CASE(a_probe_that_gets_no_answer_says_why),
+		CASE(without_a_health_url_there_is_no_probe),
+		CASE(closing_drops_a_probe_under_way),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

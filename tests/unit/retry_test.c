@@ -18,18 +18,31 @@ static const struct retry_policy shipped = {
 	.max_attempts = 3, .base_ms = MINUTE, .factor = 5, .max_delay_ms = HOUR, .jitter = 0
 };
 
+static struct retry_verdict judge(const struct retry_policy *policy, enum failure_class class, int attempts,
+        int throttled, int64_t retry_after_ms, double chance)
+{
+	return retry_judge(policy,
+	        &(struct retry_attempt){
+	                .class = class,
+	                .attempts = attempts,
+	                .throttled = throttled,
+	                .retry_after_ms = retry_after_ms,
+	        },
+	        chance);
+}
+
 static void test_default_schedule_is_1m_5m_dead(void **state)
 {
 	(void)state;
-	struct retry_verdict v = retry_judge(&shipped, FAILURE_SERVICE_DOWN, 0, 0, 0, 0.999);
+	struct retry_verdict v = judge(&shipped, FAILURE_SERVICE_DOWN, 0, 0, 0, 0.999);
 	assert_int_equal(v.kind, VERDICT_RETRY);
 	assert_int_equal(v.attempts, 1);
 	assert_int_equal(v.delay_ms, MINUTE);
-	v = retry_judge(&shipped, FAILURE_TIMEOUT, v.attempts, v.throttled, 0, 0.999);
+	v = judge(&shipped, FAILURE_TIMEOUT, v.attempts, v.throttled, 0, 0.999);
 	assert_int_equal(v.kind, VERDICT_RETRY);
 	assert_int_equal(v.attempts, 2);
 	assert_int_equal(v.delay_ms, 5 * MINUTE);
-	v = retry_judge(&shipped, FAILURE_AMBIGUOUS, v.attempts, v.throttled, 0, 0.999);
+	v = judge(&shipped, FAILURE_AMBIGUOUS, v.attempts, v.throttled, 0, 0.999);
 	assert_int_equal(v.kind, VERDICT_DEAD);
 	assert_int_equal(v.attempts, 3);
 	assert_int_equal(v.throttled, 0);
@@ -125,7 +138,7 @@ static void test_judgement(void **state)
 		{ FAILURE_RATE_LIMITED, 2, THROTTLED_MAX, 0, { VERDICT_DEAD, 3, THROTTLED_MAX + 1, 0 } },
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct retry_verdict v = retry_judge(&shipped, cases[i].class, cases[i].attempts,
+		struct retry_verdict v = judge(&shipped, cases[i].class, cases[i].attempts,
 		        cases[i].throttled, cases[i].retry_after_ms, 0);
 		if (v.kind != cases[i].verdict.kind || v.attempts != cases[i].verdict.attempts ||
 		        v.throttled != cases[i].verdict.throttled || v.delay_ms != cases[i].verdict.delay_ms)
@@ -139,8 +152,8 @@ static void test_one_attempt_only(void **state)
 	(void)state;
 	struct retry_policy p = shipped;
 	p.max_attempts = 1;
-	assert_int_equal(retry_judge(&p, FAILURE_TIMEOUT, 0, 0, 0, 0).kind, VERDICT_DEAD);
-	assert_int_equal(retry_judge(&p, FAILURE_RATE_LIMITED, 0, 0, 0, 0).kind, VERDICT_RETRY);
+	assert_int_equal(judge(&p, FAILURE_TIMEOUT, 0, 0, 0, 0).kind, VERDICT_DEAD);
+	assert_int_equal(judge(&p, FAILURE_RATE_LIMITED, 0, 0, 0, 0).kind, VERDICT_RETRY);
 }
 
 static void test_a_throttled_delivery_ends(void **state)
@@ -149,9 +162,52 @@ static void test_a_throttled_delivery_ends(void **state)
 	struct retry_verdict v = { VERDICT_RETRY, 0, 0, 0 };
 	int tries = 0;
 	for (; v.kind == VERDICT_RETRY && tries < 1000; tries++)
-		v = retry_judge(&shipped, FAILURE_RATE_LIMITED, v.attempts, v.throttled, 0, 0);
+		v = judge(&shipped, FAILURE_RATE_LIMITED, v.attempts, v.throttled, 0, 0);
 	assert_int_equal(v.kind, VERDICT_DEAD);
 	assert_int_equal(tries, THROTTLED_MAX + 3);
+}
+
+static void test_a_service_known_to_be_down_burns_nothing(void **state)
+{
+	(void)state;
+	static const struct {
+		enum failure_class class;
+		int attempts, throttled;
+		struct retry_verdict verdict;
+	} cases[] = {
+		{ FAILURE_NONE, 1, 2, { VERDICT_DELIVERED, 2, 2, 0 } },
+		/* The wait does not grow: the message keeps its place in the schedule. */
+		{ FAILURE_SERVICE_DOWN, 0, 0, { VERDICT_RETRY, 0, 1, MINUTE } },
+		{ FAILURE_SERVICE_DOWN, 2, 5, { VERDICT_RETRY, 2, 6, 5 * MINUTE } },
+		{ FAILURE_TIMEOUT, 2, 0, { VERDICT_RETRY, 2, 1, 5 * MINUTE } },
+		{ FAILURE_MISCONFIGURED, 0, 0, { VERDICT_RETRY, 0, 1, MINUTE } },
+		/* What may have gone out is not tried without end. */
+		{ FAILURE_AMBIGUOUS, 2, 0, { VERDICT_DEAD, 3, 0, 0 } },
+		/* The message's own fault. */
+		{ FAILURE_INVALID_ADDRESS, 0, 0, { VERDICT_DEAD, 1, 0, 0 } },
+		/* There is a bound: it may be this message that fells the service. */
+		{ FAILURE_SERVICE_DOWN, 2, THROTTLED_MAX, { VERDICT_DEAD, 3, THROTTLED_MAX + 1, 0 } },
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct retry_attempt attempt = {
+			.class = cases[i].class,
+			.attempts = cases[i].attempts,
+			.throttled = cases[i].throttled,
+			.known_down = true,
+		};
+		struct retry_verdict v = retry_judge(&shipped, &attempt, 0);
+		if (v.kind != cases[i].verdict.kind || v.attempts != cases[i].verdict.attempts ||
+		        v.throttled != cases[i].verdict.throttled || v.delay_ms != cases[i].verdict.delay_ms)
+			fail_msg("case %zu: kind %d, attempts %d, throttled %d, delay %lld", i, v.kind,
+			        v.attempts, v.throttled, (long long)v.delay_ms);
+	}
+	/* Where a further try doubles nothing, it is one more failure of the service. */
+	const struct retry_attempt harmless = {
+		.class = FAILURE_AMBIGUOUS, .attempts = 2, .known_down = true, .idempotent = true
+	};
+	struct retry_verdict v = retry_judge(&shipped, &harmless, 0);
+	assert_int_equal(v.kind, VERDICT_RETRY);
+	assert_int_equal(v.attempts, 2);
 }
 
 int main(void)
@@ -163,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_judgement),
 		cmocka_unit_test(test_one_attempt_only),
 		cmocka_unit_test(test_a_throttled_delivery_ends),
+		cmocka_unit_test(test_a_service_known_to_be_down_burns_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ typedef const char *_Atomic scripted; /* the test changes it while the server ru
  * with '!' closes the connection after the rest of it has been said. */
 struct script {
 	scripted greeting, offers; /* offers: EHLO lines behind the first, "250-PIPELINING\r\n..." */
-	scripted mail, rcpt, data, dot, rset;
+	scripted mail, rcpt, data, dot, rset, noop;
 	scripted mail_later;   /* the answer to MAIL from a connection's second transaction on */
 	scripted good_only_to; /* RCPT: others get `rcpt` */
 	scripted login;        /* the answer to AUTH */
@@ -175,6 +175,8 @@ static bool on_command(struct server *server, struct peer *peer, struct session 
 		session->transactions++;
 		return answer(peer, script->rset, "250 2.0.0 Ok\r\n");
 	}
+	if (strncmp(line, "NOOP", 4) == 0)
+		return answer(peer, script->noop, "250 2.0.0 Ok\r\n");
 	if (strncmp(line, "QUIT", 4) == 0) {
 		script->quits++;
 		peer_say(peer, "221 Bye\r\n");
@@ -863,6 +865,97 @@ static void a_server_without_login_is_a_login_fault(void **state)
 	assert_int_equal(s->script.mails, 0);
 }
 
+/* -- Probe --------------------------------------------------------------------------------------------- */
+
+static struct reply *probe(struct state *s)
+{
+	struct ticket *ticket = malloc(sizeof *ticket);
+	if (!s->pool)
+		s->pool = smtp_pool_new(s->loop, &s->settings);
+	*ticket = (struct ticket){ s, s->number++ };
+	s->waiting++;
+	smtp_probe(s->pool, done, ticket);
+	assert_false(s->answered[s->number - 1]);
+	return run(s);
+}
+
+static void a_probe_goes_all_the_way_but_for_a_mail(void **state)
+{
+	struct state *s = *state;
+	s->settings.user = "usher";
+	s->settings.password = "secret";
+	s->script.offers = "250-AUTH PLAIN\r\n";
+	struct reply *reply = probe(s);
+	assert_int_equal(reply->fault, FAULT_NONE);
+	assert_int_equal(reply->code, 250);
+	assert_true(logged(s, "AUTH PLAIN"));
+	assert_true(logged(s, "NOOP"));
+	assert_false(logged(s, "MAIL"));
+	assert_int_equal(smtp_pool_stats(s->pool).open, 0);
+	reply = probe(s); /* while the first one's connection may still say good-bye */
+	assert_int_equal(reply->code, 250);
+	assert_int_equal(s->server.connections, 2);
+}
+
+static void a_probe_takes_no_mails_connection(void **state)
+{
+	struct state *s = *state;
+	s->script.dot = "250 2.0.0 Ok\r\n";
+	mail_to(s, "minsu@member.example");
+	mail_to(s, "minji@member.example");
+	probe(s);
+	for (int i = 0; i < 2; i++)
+		assert_delivered(&s->replies[i]);
+	assert_int_equal(s->replies[2].code, 250);
+	assert_int_equal(s->server.connections, 2);
+	assert_delivered(mail_one(s)); /* on the warm one */
+	assert_int_equal(s->server.connections, 2);
+}
+
+static void a_probe_that_fails_says_why(void **state)
+{
+	struct state *s = *state;
+	s->settings.timeout_ms = 200;
+	s->script.greeting = "!421 4.3.2 Down for maintenance\r\n";
+	struct reply *reply = probe(s);
+	assert_fault(reply, FAULT_CONNECT, SMTP_CONNECT, false);
+	assert_int_equal(reply->code, 421);
+	assert_string_equal(reply->text, "Down for maintenance");
+	s->script.greeting = NULL;
+	s->script.noop = "421 4.3.2 Going down\r\n";
+	reply = probe(s);
+	assert_int_equal(reply->code, 421);
+	assert_string_equal(reply->text, "Going down");
+	s->script.noop = "!";
+	assert_fault(probe(s), FAULT_CONNECT, SMTP_CONNECT, false);
+	s->script.noop = "";
+	assert_fault(probe(s), FAULT_TIMEOUT, SMTP_CONNECT, false);
+	s->script.noop = "what\r\n";
+	assert_fault(probe(s), FAULT_PROTOCOL, SMTP_CONNECT, false);
+	s->script.noop = NULL;
+	assert_int_equal(probe(s)->code, 250);
+}
+
+static void a_probe_of_a_dead_port_hurts_no_mails(void **state)
+{
+	struct state *s = *state;
+	snprintf(s->url, sizeof s->url, "smtp://127.0.0.1:%d", server_dead_port());
+	assert_fault(probe(s), FAULT_CONNECT, SMTP_CONNECT, false);
+	assert_fault(mail_one(s), FAULT_CONNECT, SMTP_CONNECT, false);
+}
+
+static void a_probe_tells_a_refused_login(void **state)
+{
+	struct state *s = *state;
+	s->settings.user = "usher";
+	s->settings.password = "wrong";
+	s->script.offers = "250-AUTH PLAIN\r\n";
+	s->script.login = "535 5.7.8 Authentication credentials invalid\r\n";
+	struct reply *reply = probe(s);
+	assert_fault(reply, FAULT_LOGIN, SMTP_CONNECT, false);
+	assert_int_equal(reply->code, 535);
+}
+
 /* -- TLS
  * ------------------------------------------------------------------------------------------------------- */
 
@@ -1087,6 +1180,23 @@ static void freeing_while_connections_are_opened_is_silent(void **state)
 	assert_true(mono_since_ms(start, mono_now()) < 1000); /* curl must not wait for a QUIT's answer */
 }
 
+static void freeing_with_a_probe_under_way_is_silent(void **state)
+{
+	struct state *s = *state;
+	static const char *const greetings[] = { "", NULL };
+	s->script.noop = "";
+	s->timer = loop_timer_new(s->loop, stop_loop, s);
+	for (size_t i = 0; i < 2; i++) {
+		s->script.greeting = greetings[i];
+		s->pool = smtp_pool_new(s->loop, &s->settings);
+		smtp_probe(s->pool, free_ticket, s);
+		loop_timer_start(s->timer, 50);
+		loop_run(s->loop);
+		smtp_pool_free(s->pool);
+		s->pool = NULL;
+	}
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -1130,6 +1240,11 @@ int main(void)
 		CASE(a_refused_login_is_told_in_the_servers_words),
 		CASE(a_login_that_cannot_be_checked_now_is_no_wrong_login),
 		CASE(a_server_without_login_is_a_login_fault),
+		CASE(a_probe_goes_all_the_way_but_for_a_mail),
+		CASE(a_probe_takes_no_mails_connection),
+		CASE(a_probe_that_fails_says_why),
+		CASE(a_probe_of_a_dead_port_hurts_no_mails),
+		CASE(a_probe_tells_a_refused_login),
 		CASE(starttls_carries_mails),
 		CASE(implicit_tls_carries_mails),
 		CASE(tls_carries_large_content),
@@ -1141,6 +1256,7 @@ int main(void)
 		CASE(letters_outside_ascii_need_smtputf8),
 		CASE(freeing_with_mails_under_way_is_silent),
 		CASE(freeing_while_connections_are_opened_is_silent),
+		CASE(freeing_with_a_probe_under_way_is_silent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -159,31 +159,26 @@ static void add_ago(struct buf *b, const cJSON *object, const char *key, wall_ti
 	buf_putc(b, ')');
 }
 
-static void draw_breaker(const struct console *c, const cJSON *ch, const struct at *at)
+static void draw_service(const struct console *c, const cJSON *ch, const struct at *at)
 {
-	const cJSON *breaker = json_get(ch, "breaker");
-	const char *state = word(breaker, "state");
-	bool closed = !strcmp(state, "closed");
-	struct buf b = BUF(1024);
+	enum role role = ROLE_NORMAL;
+	struct buf b = BUF(4096), limit = BUF(4096);
+	int64_t due = json_int(ch, "next_due_s", -1);
 	if (!json_bool(ch, "enabled", true))
 		buf_puts(&b, "switched off in the configuration");
-	else
-		buf_printf(&b, "breaker %s", state);
-	if (!closed)
-		add_ago(&b, breaker, "since", c->now);
-	wall_time trial = time_get(breaker, "trial_at");
-	if (!closed && trial.ms) {
-		buf_puts(&b, trial.ms > c->now.ms ? ", next trial in " : ", next trial now");
-		if (trial.ms > c->now.ms)
-			format_span(&b, seconds_between(c->now, trial));
-	}
-	int64_t due = json_int(ch, "next_due_s", -1);
-	if (due >= 0) {
+	else if (facts_breaker(&b, ch, c->now))
+		role = ROLE_BAD;
+	if (due >= 0 && role == ROLE_NORMAL) {
 		buf_puts(&b, ", next retry in ");
 		format_span(&b, due);
 	}
-	paint(at->y, at->x + 3, at->width - 3, closed ? ROLE_NORMAL : ROLE_BAD, TEXT_CLIP, buf_str(&b));
+	if (facts_limit(&limit, ch) && role == ROLE_NORMAL)
+		role = ROLE_WARN;
+	if (limit.len > 0)
+		buf_printf(&b, ", %s", buf_str(&limit));
+	paint(at->y, at->x + 3, at->width - 3, role, TEXT_CLIP, buf_str(&b));
 	buf_free(&b);
+	buf_free(&limit);
 }
 
 /* `room`: there is a line to spare for a gap. */
@@ -197,7 +192,7 @@ static void draw_channel(const struct console *c, const cJSON *ch, struct at *at
 	at->y++;
 	draw_depth(ch, at, spark);
 	at->y++;
-	draw_breaker(c, ch, at);
+	draw_service(c, ch, at);
 	at->y += room ? 2 : 1;
 }
 
