@@ -15,6 +15,9 @@
 #define CONFIG_WHERE_MAX 512          /* bytes of an origin, as "/etc/usher/usher.ini:12" */
 #define CONFIG_ERRORS_MAX 100         /* errors that are told; the rest are counted */
 
+#define LOAD_SUMMARY_MAX                                                                                     \
+	(USHER_ERROR_MESSAGE_MAX - 128) /* bytes of `summary`: room for the words around it */
+
 #define ORIGIN_BUILT_IN "built-in"
 
 struct server_environment;
@@ -38,11 +41,6 @@ struct load {
 void load_begin(struct load *load, bool database_only, FILE *report);
 /* A key may come once from each source; this starts the next source. */
 void load_next_source(struct load *load);
-/* A message that is about a key begins with "[section] key": programs are told which, and what is allowed. */
-void load_error(struct load *load, const char *where, const char *fmt, ...)
-        __attribute__((format(printf, 3, 4)));
-/* A sentence that the operator should read, and no error. */
-void load_note(struct load *load, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Gives a key its value, or the value that stands in the file `name`: in CREDENTIALS_DIRECTORY, if that is in
  * the environment and the name does not begin at the root. Errors are noted. */
 void load_value(struct load *load, const struct config_key *key, const char *text, const char *where);
@@ -50,6 +48,16 @@ void load_value_file(struct load *load, const struct config_key *key, const char
 /* Fills what follows from other values, checks the whole, hands over. USHER_ECONFIG if there was any error.
  */
 int load_finish(struct load *load, struct config **ret_config, struct usher_error *err);
+
+/* -- What is wrong: errors.c ------------------------------------------------------------------- */
+/* A message that is about a key begins with "[section] key": programs are told which, and what is allowed. */
+void load_error(struct load *load, const char *where, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
+/* A sentence that the operator should read, and no error. */
+void load_note(struct load *load, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The whole of it, for who asked: USHER_ECONFIG. */
+int load_tell(struct load *load, struct usher_error *err);
+void config_notes_free(char **notes, size_t count);
 
 /* -- Sources: ini.c, environment.c ------------------------------------------------------------- */
 /* `name` is the file's, for messages. */

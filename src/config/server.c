@@ -24,6 +24,8 @@ static const char *property_misplaced(const struct config_key *key, bool file)
 		return "stands in usher.ini or the environment only: it says how the server is asked";
 	if (key_is(key, "daemon", "profile"))
 		return "stands in usher.ini or the environment only: it says what the server is asked for";
+	if (key_is(key, "daemon", "run_dir"))
+		return "stands in usher.ini or the environment only: it says where the answer is kept";
 	if (file)
 		return "is not taken from a server, which would then read files of this machine: give the "
 		       "value "

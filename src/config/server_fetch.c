@@ -189,6 +189,7 @@ static void answer_read(struct question *q, const struct http_answer *answer)
 		buf_free(&what);
 	} else {
 		q->verdict = SERVER_ANSWERED;
+		q->environment->kept_at = (wall_time){ 0 }; /* for files, whatever a server says */
 	}
 }
 

@@ -120,7 +120,7 @@ int server_kept_read(
 	if (rc == 0 && server_parse(buf_str(&text), text.len, &environment, NULL) < 0)
 		rc = error_set(err, USHER_EPROTOCOL, "%s: is damaged", path);
 	buf_free(&text);
-	if (rc < 0)
+	if (rc < 0 || !environment)
 		return rc;
 	if (!environment->asked || strcmp(environment->asked, asked) != 0 || !environment->kept_at.ms) {
 		rc = error_set(err, USHER_ENOTFOUND, "%s: is the answer for %s, not for %s", path,

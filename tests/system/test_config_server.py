@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import re
+import ssl
 import stat
 import subprocess
 
@@ -12,6 +13,7 @@ import pytest
 
 from support import process
 from support.config_server import V2, ConfigServer
+from support.smtp import make_certificate
 
 NEEDED = "[email]\nfrom = welcome@example.com\n[coupon]\nurl = http://127.0.0.1:9/\n"
 SECRET = "pl4nted-s3cret"
@@ -143,6 +145,22 @@ def test_half_a_login_is_refused_and_nobody_is_asked(folder, server, keys, words
     assert not server.requests
 
 
+def test_a_certificate_must_be_vouched_for(folder, tmp_path):
+    authority, key = make_certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(authority, key)
+    secure = ConfigServer({"usher.yml": {"usher.relay.batch": 3}}, ssl_context=context)
+    url = secure.url.replace("http:", "https:")
+    try:
+        folder.write(url)
+        answer = folder.check()
+        assert shown(answer, "relay.batch")[0] == "10" and "certificate" in answer["notes"][0] and not secure.requests
+        folder.write(url, server_keys=f"ca_file = {authority}")
+        assert shown(folder.check(), "relay.batch")[0] == "3"
+    finally:
+        secure.close()
+
+
 def test_offline_asks_nobody(folder, server):
     server.files = {"usher.yml": {"usher.relay.batch": 4}}
     folder.write(server.url)
@@ -210,6 +228,7 @@ def test_sections_with_dots_and_types_of_json(folder, server):
     ({"usher.coupon.url": "http://${host}/"}, None, "placeholder ${...}, which usher does not resolve"),
     ({"usher.config-server.url": "http://x/"}, None, "stands in usher.ini or the environment only"),
     ({"usher.daemon.profile": "x"}, None, "stands in usher.ini or the environment only"),
+    ({"usher.daemon.run-dir": "/x"}, None, "stands in usher.ini or the environment only"),
     ({"usher.coupon.token-file": "/etc/shadow"}, None, "is not taken from a server"),
     ({"invalid.usher.email.password": "<n/a>"}, None, "could not decrypt it"),
     ({"usher.email.password": "<n/a>"}, None, "could not decrypt it"),
