@@ -119,6 +119,7 @@ static cJSON *channel_json(const struct picture *p, enum channel_id id)
 	json_add_int(json, "sending", atomic_load(&c->sending));
 	json_add_int(json, "holding", atomic_load(&c->holding));
 	json_add_int(json, "connections", atomic_load(&c->connections));
+	view_add_control(json, &s->control);
 	add_breaker(json, c);
 	add_totals(json, c);
 	add_history(json, p, s);
@@ -137,6 +138,25 @@ static void add_peers(cJSON *json, const struct picture *p)
 	json_add_bool(broker, "up", s && s->broker_up);
 	view_add_time(broker, "since", s ? s->broker_since : at_ms(0));
 	json_add_string(broker, "error", s ? s->broker_error : wait);
+}
+
+static void add_fleet(cJSON *json, const struct picture *p, const char *owner)
+{
+	cJSON *list = json_add_array(json, "fleet");
+	for (size_t i = 0; p->status && i < p->status->fleet_len; i++) {
+		const struct fleet_member *m = &p->status->fleet[i];
+		cJSON *one = cJSON_CreateObject();
+		json_add_string(one, "host", m->host);
+		json_add_int(one, "pid", m->pid);
+		json_add_string(one, "version", m->version);
+		view_add_time(one, "started_at", m->started_at);
+		view_add_time(one, "seen_at", m->seen_at);
+		json_add_int(one, "silent_s", m->silent_ms / 1000);
+		json_add_bool(one, "leads", m->leads);
+		json_add_bool(one, "self", strcmp(m->owner, owner) == 0);
+		json_add_bool(one, "lost", m->silent_ms > FLEET_LOST_MS);
+		cJSON_AddItemToArray(list, one);
+	}
 }
 
 static void add_outbox(cJSON *json, const struct picture *p)
@@ -206,6 +226,7 @@ int status_get(struct call *call, struct usher_error *err)
 	cJSON *json = call_answer(call);
 	add_daemon(json, call, p.now);
 	add_peers(json, &p);
+	add_fleet(json, &p, engine->owner);
 	cJSON *channels = json_add_array(json, "channels");
 	for (int id = 0; id < CHANNEL_COUNT; id++)
 		cJSON_AddItemToArray(channels, channel_json(&p, (enum channel_id)id));

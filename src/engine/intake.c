@@ -99,7 +99,7 @@ void intake_receive(struct pipeline *p, mono_time now)
 	/* Single free places are gathered, so that a receive is not paid for each message. */
 	int worthwhile = p->config->in_flight / 4 < batch ? p->config->in_flight / 4 : batch;
 
-	while (!p->stopping && p->receive_at.ns <= now.ns && p->receives < p->receives_wanted &&
+	while (!pipeline_held(p) && p->receive_at.ns <= now.ns && p->receives < p->receives_wanted &&
 	        p->database_failures == 0 && pipeline_broker_ready(p, now)) {
 		int free_places = room(p, now);
 		struct broker_receive_options options = {

@@ -131,14 +131,19 @@ bool pipeline_broker_ready(const struct pipeline *p, mono_time now)
 	return p->broker_at.ns <= now.ns;
 }
 
-/* -- Turns ----------------------------------------------------------------------------------- */
+/* -- Parts of a turn ---------------------------------------------------------------------------- */
 
-/* What was received and not started goes back: when stopping, or while the service is down. */
+bool pipeline_held(const struct pipeline *p)
+{
+	return p->stopping || !p->control_known || p->paused || p->forced == CONTROL_OPEN;
+}
+
+/* What was received and not started goes back: when stopping or paused, or while the service is down. */
 static void hand_back_unstarted(struct pipeline *p)
 {
 	while (p->phase[JOB_READY].head)
 		job_move(p->phase[JOB_READY].head, JOB_RELEASING);
-	while (p->stopping && p->phase[JOB_RECEIVED].head) {
+	while (pipeline_held(p) && p->phase[JOB_RECEIVED].head) {
 		struct job *job = p->phase[JOB_RECEIVED].head;
 
 		job->hide_ms = 0;
@@ -222,6 +227,69 @@ static void database_probe(struct pipeline *p, mono_time now)
 		pipeline_database_answered(p);
 }
 
+/* -- What operators say ------------------------------------------------------------------------ */
+
+/* Forced closed: the breaker is not asked. */
+static void breaker_overrule(struct pipeline *p)
+{
+	if (p->forced == CONTROL_CLOSED && p->breaker.state != BREAKER_CLOSED)
+		p->breaker = (struct breaker){ .since = wall_now() };
+}
+
+/* The one place where a word about the channel takes effect. */
+static void pipeline_apply_control(struct pipeline *p, bool paused, enum control_breaker forced)
+{
+	bool was_held = pipeline_held(p);
+
+	p->control_known = true;
+	p->paused = paused;
+	p->forced = forced;
+	breaker_overrule(p);
+	if (was_held == pipeline_held(p))
+		return;
+	if (was_held)
+		p->receive_at = (mono_time){ 0 };
+	else
+		p->broker->ops->wake(p->broker); /* no receive that waits must bring anything */
+}
+
+static void control_here(void *arg)
+{
+	struct pipeline *p = arg;
+	int word = atomic_load(&p->control_posted);
+
+	if (p->stopping)
+		return;
+	pipeline_apply_control(p, word & CONTROL_PAUSED, (enum control_breaker)(word & ~CONTROL_PAUSED));
+	pipeline_wake(p);
+}
+
+void pipeline_control(struct pipeline *p, const struct control *control)
+{
+	int word = (int)control->breaker | (control->paused ? CONTROL_PAUSED : 0);
+
+	if (atomic_exchange(&p->control_posted, word) != word)
+		loop_post(p->loop, control_here, p);
+}
+
+/* Before the first receive. As without the ledger: nothing is received until it can be read. */
+static void control_learn(struct pipeline *p, mono_time now)
+{
+	struct control controls[CHANNEL_COUNT];
+	struct usher_error err = { 0 };
+
+	if (p->control_known || !pipeline_database_ready(p, now))
+		return;
+	if (control_read(p->db, controls, &err) < 0) {
+		pipeline_database_failed(p, &err);
+		return;
+	}
+	pipeline_database_answered(p);
+	pipeline_apply_control(p, controls[p->channel_id].paused, controls[p->channel_id].breaker);
+}
+
+/* -- Turns ----------------------------------------------------------------------------------- */
+
 /* One turn does all that can be done now, in the order that loses least if the daemon dies in the
  * middle: what is known is stored before anything new is begun. */
 static void turn(void *arg)
@@ -231,7 +299,9 @@ static void turn(void *arg)
 
 	p->turn_pending = false;
 	database_probe(p, now);
-	if (p->stopping || p->breaker.state == BREAKER_OPEN)
+	control_learn(p, now);
+	breaker_overrule(p);
+	if (pipeline_held(p) || p->breaker.state == BREAKER_OPEN)
 		hand_back_unstarted(p);
 	settling_flush(p, now);
 	settling_renew(p, now);
@@ -321,6 +391,7 @@ int pipeline_start(
 	p->retry = settings_retry(engine->config, channel);
 	p->breaker_settings = settings_breaker(engine->config);
 	p->breaker.since = wall_now();
+	atomic_init(&p->control_posted, -1);
 	rate_init(&p->rate, p->config->rate, mono_now());
 	p->receives_wanted = 1;
 	if (getrandom(&p->random, sizeof p->random, 0) != (ssize_t)sizeof p->random || p->random == 0)

@@ -8,6 +8,7 @@
 #include "model/delivery.h"
 #include "model/message.h"
 #include "policy/breaker.h"
+#include "store/control.h"
 #include "store/fleet.h"
 
 #include <stdatomic.h>
@@ -69,7 +70,7 @@ struct channel_status {
 	                                         */
 	wall_time depth_at;                     /* when the figures were taken; STALE once they are old */
 	char depth_error[200];                  /* why they could not be taken, "" when they could */
-	wall_time mirrored_at;                  /* when the watcher last went through the DLQ; 0: not yet */
+	struct control control;                 /* of the whole fleet, as last read */
 };
 
 struct status {
@@ -82,6 +83,7 @@ struct status {
 	int64_t outbox_waiting, outbox_oldest_ms;
 	double published_per_s;
 	int history_len;
+#define FLEET_LOST_MS 10000               /* a daemon that is silent for longer is missed */
 	struct fleet_member fleet[FLEET_MAX]; /* as the database knows them, this daemon among them */
 	size_t fleet_len;
 };
