@@ -115,7 +115,8 @@ int restore_post(struct call *call, struct usher_error *err)
 
 /* -- Channels ---------------------------------------------------------------------------------------- */
 
-/* After an act, done or not known to be: the watcher tells the pipelines, and the answer is what holds now. */
+/* After an act, done or not known to be: the watcher tells the pipelines, and the answer is what holds now.
+ */
 static int channel_acted(struct call *call, int rc, struct usher_error *err)
 {
 	const struct admin_context *ctx = call->ctx;

@@ -83,7 +83,7 @@ struct status {
 	int64_t outbox_waiting, outbox_oldest_ms;
 	double published_per_s;
 	int history_len;
-#define FLEET_LOST_MS 10000               /* a daemon that is silent for longer is missed */
+#define FLEET_LOST_MS 10000                   /* a daemon that is silent for longer is missed */
 	struct fleet_member fleet[FLEET_MAX]; /* as the database knows them, this daemon among them */
 	size_t fleet_len;
 };

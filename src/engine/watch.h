@@ -1,6 +1,6 @@
 /* The watcher's inside: what watcher.c shares with the jobs it runs (fleet.c, control.c, mirror.c,
- * redrive.c, retention.c). All of it lives on the watcher's thread. A job has at most one run under way; watch_job_ended
- * is called when it ends. */
+ * redrive.c, retention.c). All of it lives on the watcher's thread. A job has at most one run under way;
+ * watch_job_ended is called when it ends. */
 #ifndef ENGINE_WATCH_H
 #define ENGINE_WATCH_H
 

@@ -16,7 +16,8 @@ const char *age_text(int64_t seconds, char text[AGE_SIZE])
 	snprintf(text, AGE_SIZE, "just now");
 	for (size_t i = 0; i < ARRAY_LEN(units); i++)
 		if (seconds >= units[i].seconds) {
-			snprintf(text, AGE_SIZE, "%" PRId64 " %s ago", seconds / units[i].seconds, units[i].unit);
+			snprintf(text, AGE_SIZE, "%" PRId64 " %s ago", seconds / units[i].seconds,
+			        units[i].unit);
 			break;
 		}
 	return text;

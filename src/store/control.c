@@ -95,8 +95,8 @@ static const char *state_name(const struct wish *w, int value)
 	return value ? "paused" : "running";
 }
 
-static int audit(struct db *db, const struct wish *w, const char *outcome, const char *detail,
-        struct usher_error *err)
+static int audit(
+        struct db *db, const struct wish *w, const char *outcome, const char *detail, struct usher_error *err)
 {
 	struct audit_entry entry = { .operator= w->act->operator,
 		.role = w->act->role,
@@ -155,12 +155,11 @@ static int check(const struct wish *w, struct usher_error *err)
 		return error_set(err, USHER_ECONFLICT,
 		        w->about_breaker ? "the breaker of %s is not forced" : "%s is not paused", channel);
 	if (w->about_breaker && w->value == CONTROL_AUTO)
-		return error_set(err, USHER_ECONFLICT,
-		        "the breaker of %s is not forced: let go by %.100s %s", channel, w->by, when);
+		return error_set(err, USHER_ECONFLICT, "the breaker of %s is not forced: let go by %.100s %s",
+		        channel, w->by, when);
 	if (w->about_breaker)
-		return error_set(err, USHER_ECONFLICT,
-		        "the breaker of %s is already forced %s: by %.100s %s", channel,
-		        state_name(w, w->value), w->by, when);
+		return error_set(err, USHER_ECONFLICT, "the breaker of %s is already forced %s: by %.100s %s",
+		        channel, state_name(w, w->value), w->by, when);
 	return error_set(err, USHER_ECONFLICT,
 	        w->value ? "%s is already paused: by %.100s %s" : "%s is not paused: resumed by %.100s %s",
 	        channel, w->by, when);
@@ -171,12 +170,14 @@ static int move(struct db *db, const struct wish *w, struct usher_error *err)
 	struct sql sql = sql_new(db);
 
 	if (w->about_breaker)
-		sql_add(&sql, "UPDATE channel_control SET breaker = ?s, breaker_at = UTC_TIMESTAMP(3), "
-		              "breaker_reason = ?s, breaker_by = ",
+		sql_add(&sql,
+		        "UPDATE channel_control SET breaker = ?s, breaker_at = UTC_TIMESTAMP(3), "
+		        "breaker_reason = ?s, breaker_by = ",
 		        state_name(w, w->value), w->act->reason);
 	else
-		sql_add(&sql, "UPDATE channel_control SET paused = ?i, pause_at = UTC_TIMESTAMP(3), "
-		              "pause_reason = ?s, pause_by = ",
+		sql_add(&sql,
+		        "UPDATE channel_control SET paused = ?i, pause_at = UTC_TIMESTAMP(3), "
+		        "pause_reason = ?s, pause_by = ",
 		        (int64_t)w->value, w->act->reason);
 	sql_add_clipped(&sql, w->act->operator, WIDTH_OPERATOR);
 	sql_add(&sql, " WHERE channel = ?s", channel_name(w->channel));
@@ -205,12 +206,12 @@ static int check_reason(const struct wish *w, struct usher_error *err)
 	const char *reason = w->act->reason;
 
 	if (!reason || !*reason)
-		return w->reason_required ? error_set(err, USHER_EINVAL,
-		                                    "a reason is required: say why in a few words")
-		                          : 0;
+		return w->reason_required
+		               ? error_set(err, USHER_EINVAL, "a reason is required: say why in a few words")
+		               : 0;
 	if (!utf8_valid(reason, strlen(reason)) || utf8_length(reason) > WIDTH_WORDS)
-		return error_set(err, USHER_EINVAL,
-		        "the reason must be valid UTF-8 of at most %d characters", WIDTH_WORDS);
+		return error_set(err, USHER_EINVAL, "the reason must be valid UTF-8 of at most %d characters",
+		        WIDTH_WORDS);
 	return 0;
 }
 

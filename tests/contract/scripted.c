@@ -39,6 +39,7 @@ static struct {
 	struct scripted_reply reply;
 	char *sends[SENDS_MAX];
 	int sent, sending;
+	int waiting; /* receives that are not answered */
 } script = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void lock(void)
@@ -66,7 +67,7 @@ void scripted_reset(void)
 		free(script.sends[i]);
 	script.queued = script.dead = script.published_n = script.refuse_nth = script.batch_max =
 	        script.limit = 0;
-	script.sent = script.sending = 0;
+	script.sent = script.sending = script.waiting = 0;
 	memset(script.queue, 0, sizeof script.queue);
 	memset(script.fail, 0, sizeof script.fail);
 	memset(script.calls, 0, sizeof script.calls);
@@ -215,6 +216,9 @@ static bool receive_try(struct receive *r)
 	unlock();
 	if (n == 0 && !r->broker->woken)
 		return false;
+	lock();
+	script.waiting--;
+	unlock();
 	r->done(r->arg, messages, n, &err);
 	free(r);
 	return true;
@@ -235,6 +239,7 @@ static void receive_step(void *arg)
 		r->next = broker->receives;
 		broker->receives = r;
 	}
+	broker->woken = false;
 	if (broker->receives)
 		loop_timer_start(broker->timer, POLL_MS);
 }
@@ -260,6 +265,7 @@ static void script_receive(struct broker *b, const char *queue, const struct bro
 	*r = (struct receive){ broker->receives, broker, *options, done, arg };
 	lock();
 	fails = takes_failure(OP_RECEIVE);
+	script.waiting += !fails;
 	unlock();
 	if (fails) {
 		loop_defer(broker->loop, receive_failed, r);
@@ -511,6 +517,11 @@ void scripted_put(const char *body)
 	lock();
 	script.queue[script.queued++].body = mem_string(body);
 	unlock();
+}
+
+int scripted_waiting(void)
+{
+	LOCKED_INT(script.waiting);
 }
 
 int scripted_calls(enum scripted_op op)
