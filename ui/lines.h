@@ -3,6 +3,7 @@
 #ifndef UI_LINES_H
 #define UI_LINES_H
 
+#include "base/buf.h"
 #include "base/clock.h"
 
 #include "base/json.h"
@@ -64,6 +65,16 @@ void facts_audit(struct lines *l, const cJSON *items, wall_time now);
 #define VERDICT_LABEL 3
 /* Is anything wrong? Worst first, labelled "!!" or "!"; one line "ok" when nothing is (GET /v1/status). */
 void facts_verdict(struct lines *l, const cJSON *status, wall_time now);
+
+/* " since 03:12:00 (5m)", "" for no time. */
+void facts_since(struct buf *out, const cJSON *object, const char *key, wall_time now);
+/* "PAUSED by kim since 03:12:00 (5m): reason", or "" when it is not (a channel of the status). */
+void facts_paused(struct buf *out, const cJSON *channel, wall_time now);
+/* "forced open by kim since ...", or "" when the breaker is left to itself. */
+void facts_forced(struct buf *out, const cJSON *channel, wall_time now);
+/* "3 daemons, leader usher-2; usher-3 silent for 40s"; with `whole` each daemon with version and uptime. True
+ * when all is as it should be. */
+bool facts_fleet(struct buf *out, const cJSON *status, wall_time now, bool whole);
 
 /* Colour-free names of things, shared by tables and screens. */
 enum role role_of_status(const char *status);
