@@ -11,14 +11,15 @@ def posts(fake):
     return [(path, body) for method, path, _query, body in fake.requests if method == "POST"]
 
 
-KIM = {"by": "kim", "reason": "메일 서버 점검", "at": stamp(302)}
+def kim():
+    return {"by": "kim", "reason": "메일 서버 점검", "at": stamp(302)}
 
 
 # -- Seen --------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 40)])
 def test_a_paused_channel_stands_out(fake, console, size):
-    fake.paused["email"] = KIM
+    fake.paused["email"] = kim()
     t = console(size=size)
     t.wait_for(re.compile(r"!! +email: PAUSED by kim since \S+ \(5m 0?\ds\): \"메일 서버 점검\", 12"),
                re.compile(r"^ {3}PAUSED by kim since .*메일 서버 점검", re.M))
@@ -29,7 +30,7 @@ def test_a_paused_channel_stands_out(fake, console, size):
 
 
 def test_a_forced_breaker_is_told(fake, console):
-    fake.forced["coupon"] = {**KIM, "state": "closed"}
+    fake.forced["coupon"] = {**kim(), "state": "closed"}
     t = console()
     t.wait_for(re.compile(r"! +coupon: breaker forced closed by kim since"), "breaker closed, forced closed by kim")
 
@@ -54,7 +55,7 @@ def test_each_daemon_where_there_is_room(fake, console):
 
 
 def test_everything_in_trouble_fits_the_smallest_screen(fake, console):
-    fake.paused = {"email": KIM, "coupon": KIM}
+    fake.paused = {"email": kim(), "coupon": kim()}
     fake.status = {"fleet": [daemon("usher-1"), daemon("usher-2", lost=True, silent_s=99)],
                    "database": {"up": False, "since": stamp(9), "error": "gone"},
                    "channel": {"email": {"dead": figure(3)}, "coupon": {"oldest_age_s": 9999}}}
@@ -105,7 +106,7 @@ def test_the_other_channel_is_chosen_with_the_arrows(fake, console):
 def test_somebody_else_was_faster(fake, console):
     def kim_was_faster(channel, _act):
         fake.race = None
-        fake.paused[channel] = KIM
+        fake.paused[channel] = kim()
 
     t = console()
     t.wait_for("OUTBOX")
