@@ -275,3 +275,20 @@ def test_the_database_gone_for_longer_than_a_lease(fleet, mariadb):
     mariadb.start()
     split(two)
     assert all(one.running for one in two)
+
+
+def test_a_pause_on_sqs(aws_daemon, smtp, coupon, mariadb, cloud):
+    """The long poll that waits at SQS is given up: what comes later stays in the queue."""
+    usherd = aws_daemon(CHANGES)
+    load.store(mariadb, people := load.members(10))
+    wait_settled(mariadb, 30, cloud)
+    usherd.usher("pause", "email", "--reason", "점검")
+    all_pause([usherd], "email")
+    idle([usherd])
+    load.store(mariadb, more := load.members(20, "more"))
+    wait_until(lambda: len(coupon.grants) == 30 and cloud.standing(load.QUEUES["email"]) == 20, "they stand in the queue", 30)
+    stand_still([usherd])
+    assert len(smtp.mails) == 10
+    usherd.usher("resume", "email")
+    wait_settled(mariadb, 60, cloud)
+    assert check_all(mariadb, people + more, smtp, coupon, Interruptions(mariadb), IN_FLIGHT, cloud) == 0
