@@ -53,7 +53,7 @@ _Static_assert(
         (int)SMTP_TLS_NONE == 0 && (int)SMTP_TLS_STARTTLS == 1 && (int)SMTP_TLS_IMPLICIT == 2, "email.tls");
 
 /* Sections that usher.ini will have and this version cannot obey: said so instead of "unknown". */
-static const char *const reserved[] = { "alarm.", "notify.", "config_server" };
+static const char *const reserved[] = { "config_server" };
 
 bool key_is_text(const struct config_key *key)
 {
@@ -65,19 +65,35 @@ bool key_is(const struct config_key *key, const char *section, const char *name)
 	return strcmp(key->section, section) == 0 && strcmp(key->name, name) == 0;
 }
 
-const struct config_key *key_find(const char *section, const char *name)
+bool key_is_pattern(const struct config_key *key)
 {
-	for (size_t i = 0; i < config_key_count; i++)
-		if (key_is(&config_keys[i], section, name))
-			return &config_keys[i];
+	return strchr(key->section, '*') != NULL;
+}
+
+static const struct config_key *find(
+        const struct config_key *keys, size_t count, const char *section, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (key_is(&keys[i], section, name))
+			return &keys[i];
 	return NULL;
 }
 
-const struct config_key *key_find_file(const char *section, const char *name)
+const struct config_key *key_find(const char *section, const char *name)
+{
+	return find(config_keys, config_key_count, section, name);
+}
+
+const struct config_key *key_in(const struct config *config, const char *section, const char *name)
+{
+	return find(config->keys, config->key_count, section, name);
+}
+
+const struct config_key *key_in_file(const struct config *config, const char *section, const char *name)
 {
 	size_t len = strlen(name);
-	for (size_t i = 0; i < config_key_count; i++) {
-		const struct config_key *key = &config_keys[i];
+	for (size_t i = 0; i < config->key_count; i++) {
+		const struct config_key *key = &config->keys[i];
 		size_t own = strlen(key->name);
 		if ((key->flags & SECRET) && strcmp(key->section, section) == 0 && len == own + 5 &&
 		        memcmp(name, key->name, own) == 0 && strcmp(name + own, "_file") == 0)
@@ -100,10 +116,10 @@ const char *key_env_name(const struct config_key *key, char text[CONFIG_ENV_NAME
 	return text;
 }
 
-bool section_known(const char *section)
+bool section_known(const struct config *config, const char *section)
 {
-	for (size_t i = 0; i < config_key_count; i++)
-		if (strcmp(config_keys[i].section, section) == 0)
+	for (size_t i = 0; i < config->key_count; i++)
+		if (!key_is_pattern(&config->keys[i]) && strcmp(config->keys[i].section, section) == 0)
 			return true;
 	return false;
 }
@@ -164,42 +180,52 @@ static bool nearest_offer(struct nearest *n, const char *candidate)
 	return true;
 }
 
-void key_suggest(struct buf *out, const char *section, const char *name)
+/* "alarm.*" as an operator writes it. */
+static const char *section_shown(const struct config_key *key)
+{
+	return !key_is_pattern(key)                      ? key->section
+	       : strncmp(key->section, "alarm.", 6) == 0 ? "alarm.NAME"
+	                                                 : "notify.NAME";
+}
+
+void key_suggest(struct buf *out, const struct config *config, const char *section, const char *name)
 {
 	struct nearest n = { .wanted = name };
 
-	for (size_t i = 0; i < config_key_count; i++)
-		if (strcmp(config_keys[i].section, section) == 0)
-			nearest_offer(&n, config_keys[i].name);
+	for (size_t i = 0; i < config->key_count; i++)
+		if (strcmp(config->keys[i].section, section) == 0)
+			nearest_offer(&n, config->keys[i].name);
 	if (n.found) {
 		buf_printf(out, " (did you mean \"%s\"?)", n.found);
 		return;
 	}
 	for (size_t i = 0; i < config_key_count; i++) {
 		if (strcmp(config_keys[i].name, name) == 0) {
-			buf_printf(out, " (it belongs in [%s])", config_keys[i].section);
+			buf_printf(out, " (it belongs in [%s])", section_shown(&config_keys[i]));
 			return;
 		}
 	}
 }
 
-void section_suggest(struct buf *out, const char *section)
+void section_suggest(struct buf *out, const struct config *config, const char *section)
 {
 	struct nearest n = { .wanted = section };
 
-	for (size_t i = 0; i < config_key_count; i++)
-		nearest_offer(&n, config_keys[i].section);
+	for (size_t i = 0; i < config->key_count; i++)
+		if (!key_is_pattern(&config->keys[i]) && strcmp(config->keys[i].section, section) != 0)
+			nearest_offer(&n, config->keys[i].section);
 	if (n.found)
 		buf_printf(out, " (did you mean [%s]?)", n.found);
 }
 
-void env_suggest(struct buf *out, const char *env_name)
+void env_suggest(struct buf *out, const struct config *config, const char *env_name)
 {
 	char candidate[CONFIG_ENV_NAME_MAX], best[CONFIG_ENV_NAME_MAX];
 	struct nearest n = { .wanted = env_name };
 
-	for (size_t i = 0; i < config_key_count; i++)
-		if (nearest_offer(&n, key_env_name(&config_keys[i], candidate))) {
+	for (size_t i = 0; i < config->key_count; i++)
+		if (!key_is_pattern(&config->keys[i]) &&
+		        nearest_offer(&n, key_env_name(&config->keys[i], candidate))) {
 			memcpy(best, candidate, sizeof best);
 			n.found = best;
 		}
