@@ -1,5 +1,5 @@
 /* The table alarm: raising, clearing, listing, acknowledging. Uses store/db.h; blocks; on its db's thread. */
-#include "store/alarm.h"
+#include "store/alarm_parts.h"
 
 #include "base/error.h"
 #include "base/mem.h"
@@ -17,34 +17,29 @@
 #define OPERATOR_WIDTH 64
 #define REASON_WIDTH 500
 #define TARGET_SIZE 40
-/* A figure is kept to its thousandth: what an int64_t carries safely. */
-#define VALUE_SCALE 1000.0
 #define VALUE_MAX 1e15
-
-#define ROW_COLUMNS                                                                                          \
-	"a.id, a.name, a.channel, a.severity, a.state, a.raised_at, a.cleared_at, "                          \
-	"CAST(ROUND(a.value * 1000) AS SIGNED), a.text, a.acked_by, a.acked_at, a.ack_reason"
 
 static void copy(char *out, size_t size, const char *text)
 {
 	utf8_copy(out, size, text ? text : "", text ? strlen(text) : 0);
 }
 
-static void row_read(const struct rows *rows, struct alarm_row *row)
+void alarm_row_read(const struct rows *rows, unsigned first, struct alarm_row *row)
 {
 	*row = (struct alarm_row){
-		.id = row_int(rows, 0),
-		.severity = strcmp(row_text(rows, 3), "critical") == 0 ? SEVERITY_CRITICAL : SEVERITY_WARNING,
-		.raised = strcmp(row_text(rows, 4), "raised") == 0,
-		.raised_at = row_time(rows, 5),
-		.cleared_at = row_time(rows, 6),
-		.value = (double)row_int(rows, 7) / VALUE_SCALE,
-		.acked_at = row_time(rows, 10),
+		.id = row_int(rows, first),
+		.severity = strcmp(row_text(rows, first + 3), "critical") == 0 ? SEVERITY_CRITICAL
+		                                                               : SEVERITY_WARNING,
+		.raised = strcmp(row_text(rows, first + 4), "raised") == 0,
+		.raised_at = row_time(rows, first + 5),
+		.cleared_at = row_time(rows, first + 6),
+		.value = (double)row_int(rows, first + 7) / ALARM_VALUE_SCALE,
+		.acked_at = row_time(rows, first + 10),
 	};
-	copy(row->name, sizeof row->name, row_text(rows, 1));
-	copy(row->channel, sizeof row->channel, row_text(rows, 2));
-	copy(row->text, sizeof row->text, row_text(rows, 8));
-	copy(row->acked_by, sizeof row->acked_by, row_text(rows, 9));
+	copy(row->name, sizeof row->name, row_text(rows, first + 1));
+	copy(row->channel, sizeof row->channel, row_text(rows, first + 2));
+	copy(row->text, sizeof row->text, row_text(rows, first + 8));
+	copy(row->acked_by, sizeof row->acked_by, row_text(rows, first + 9));
 }
 
 void alarm_rows_free(struct alarm_row *rows, size_t n)
@@ -58,7 +53,7 @@ void alarm_rows_free(struct alarm_row *rows, size_t n)
 
 static int64_t scaled(double value)
 {
-	value *= VALUE_SCALE;
+	value *= ALARM_VALUE_SCALE;
 	return value > VALUE_MAX    ? (int64_t)VALUE_MAX
 	       : value < -VALUE_MAX ? (int64_t)-VALUE_MAX
 	                            : (int64_t)value;
@@ -181,13 +176,13 @@ int alarm_raised(
 	struct rows *rows;
 	size_t n = 0;
 
-	sql_add(&sql, "SELECT " ROW_COLUMNS " FROM alarm a WHERE a.state = 'raised' ORDER BY a.id LIMIT ?i",
+	sql_add(&sql, "SELECT " ALARM_COLUMNS " FROM alarm a WHERE a.state = 'raised' ORDER BY a.id LIMIT ?i",
 	        (int64_t)ALARM_RAISED_MAX);
 	int rc = db_query(db, &sql, &rows, err);
 	if (rc)
 		return rc;
 	while (n < ALARM_RAISED_MAX && rows_next(rows))
-		row_read(rows, &out[n++]);
+		alarm_row_read(rows, 0, &out[n++]);
 	rows_free(rows);
 	*ret_n = n;
 	return 0;
@@ -198,13 +193,13 @@ int alarm_get(struct db *db, int64_t id, struct alarm_row *ret_row, struct usher
 	struct sql sql = sql_new(db);
 	struct rows *rows;
 
-	sql_add(&sql, "SELECT " ROW_COLUMNS " FROM alarm a WHERE a.id = ?i", id);
+	sql_add(&sql, "SELECT " ALARM_COLUMNS " FROM alarm a WHERE a.id = ?i", id);
 	int rc = db_query(db, &sql, &rows, err);
 	if (rc)
 		return rc;
 	if (rows_next(rows)) {
-		row_read(rows, ret_row);
-		ret_row->ack_reason = mem_string(row_text(rows, 11));
+		alarm_row_read(rows, 0, ret_row);
+		ret_row->ack_reason = mem_string(row_text(rows, ALARM_COLUMN_REASON));
 	} else {
 		rc = error_set(err, USHER_ENOTFOUND, "there is no alarm %" PRId64, id);
 	}
@@ -225,7 +220,7 @@ int alarm_list(struct db *db, const char *cursor, int limit, struct alarm_row **
 		return rc;
 	sql = sql_new(db);
 	sql_add(&sql,
-	        "SELECT " ROW_COLUMNS
+	        "SELECT " ALARM_COLUMNS
 	        " FROM alarm a WHERE a.state + 0 > ?i OR (a.state + 0 = ?i AND a.id < ?i) "
 	        "ORDER BY a.state, a.id DESC LIMIT ?i",
 	        state, state, before, (int64_t)limit + 1);
@@ -234,8 +229,8 @@ int alarm_list(struct db *db, const char *cursor, int limit, struct alarm_row **
 		return rc;
 	struct alarm_row *list = mem_array(rows_count(rows) + 1, sizeof *list);
 	while (n < (size_t)limit && rows_next(rows)) {
-		row_read(rows, &list[n]);
-		list[n++].ack_reason = mem_string(row_text(rows, 11));
+		alarm_row_read(rows, 0, &list[n]);
+		list[n++].ack_reason = mem_string(row_text(rows, ALARM_COLUMN_REASON));
 	}
 	ret_next[0] = '\0';
 	if (rows_count(rows) > (size_t)limit)

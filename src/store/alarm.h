@@ -40,6 +40,7 @@ struct notice_row {
 	int attempts;
 	char last_error[NOTICE_ERROR_SIZE];
 	bool sent;
+	struct alarm_row alarm; /* only from notices_unsettled */
 };
 
 /* Raises it, with a notice for each name; *row's id is filled in. `notices`: one a name; their settled_at,

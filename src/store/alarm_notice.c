@@ -1,6 +1,6 @@
 /* The table alarm_notice, what is forgotten with it, and figures for alarms that the database alone knows.
  * Uses store/db.h; blocks; on its db's thread. */
-#include "store/alarm.h"
+#include "store/alarm_parts.h"
 
 #include "base/mem.h"
 #include "base/text.h"
@@ -11,6 +11,10 @@
 	"n.id, n.alarm_id, n.notify, n.what, n.created_at, n.settled_at, "                                   \
 	"GREATEST(TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), n.next_at) DIV 1000, 0), n.attempts, "        \
 	"n.last_error, n.sent"
+#define NOTICE_COLUMN_COUNT 10
+#define JOINED                                                                                               \
+	"SELECT " NOTICE_COLUMNS ", " ALARM_COLUMNS " FROM alarm_notice n JOIN alarm a ON a.id = "           \
+	                                            "n.alarm_id "
 
 const char *notice_what_name(enum notice_what what)
 {
@@ -46,18 +50,18 @@ int notices_unsettled(struct db *db, int64_t given_up_ms, struct notice_row out[
 	size_t n = 0;
 
 	sql_add(&sql,
-	        "(SELECT " NOTICE_COLUMNS
-	        " FROM alarm_notice n WHERE n.settled_at IS NULL ORDER BY n.id LIMIT ?i) "
-	        "UNION ALL (SELECT " NOTICE_COLUMNS
-	        " FROM alarm_notice n WHERE n.settled_at > UTC_TIMESTAMP(3) - "
-	        "INTERVAL ?i MICROSECOND AND n.sent = 0 LIMIT ?i) LIMIT ?i",
+	        "(" JOINED "WHERE n.settled_at IS NULL ORDER BY n.id LIMIT ?i) UNION ALL "
+	        "(" JOINED "WHERE n.settled_at > UTC_TIMESTAMP(3) - INTERVAL ?i MICROSECOND AND n.sent = 0 "
+	        "ORDER BY n.id LIMIT ?i) LIMIT ?i",
 	        (int64_t)NOTICES_UNSETTLED_MAX, given_up_ms * 1000, (int64_t)NOTICES_UNSETTLED_MAX,
 	        (int64_t)NOTICES_UNSETTLED_MAX);
 	int rc = db_query(db, &sql, &rows, err);
 	if (rc)
 		return rc;
-	while (n < NOTICES_UNSETTLED_MAX && rows_next(rows))
-		notice_read(rows, &out[n++]);
+	for (; n < NOTICES_UNSETTLED_MAX && rows_next(rows); n++) {
+		notice_read(rows, &out[n]);
+		alarm_row_read(rows, NOTICE_COLUMN_COUNT, &out[n].alarm);
+	}
 	rows_free(rows);
 	*ret_n = n;
 	return 0;
