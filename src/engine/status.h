@@ -8,6 +8,8 @@
 #include "model/delivery.h"
 #include "model/message.h"
 #include "policy/breaker.h"
+#include "config/config.h"
+#include "store/alarm.h"
 #include "store/fleet.h"
 
 #include <stdatomic.h>
@@ -72,6 +74,21 @@ struct channel_status {
 	wall_time mirrored_at;                  /* when the watcher last went through the DLQ; 0: not yet */
 };
 
+#define ALARMS_SHOWN 8
+
+/* What is raised now, whichever daemon raised it, and what could not be told. */
+struct alarm_board {
+	int raised, critical, unsent, shown, troubles;
+	struct alarm_row list[ALARMS_SHOWN]; /* the worst first; ack_reason is not set */
+	struct notice_trouble {
+		char notify[ALARM_NAME_MAX + 1];
+		const char *kind; /* owned by the configuration; "" of a section that is no more */
+		int count, given_up;
+		wall_time since;
+		char error[200];
+	} trouble[NOTIFY_MAX];
+};
+
 struct status {
 	atomic_int refs;
 	wall_time at, started_at;
@@ -84,6 +101,7 @@ struct status {
 	int history_len;
 	struct fleet_member fleet[FLEET_MAX]; /* as the database knows them, this daemon among them */
 	size_t fleet_len;
+	struct alarm_board alarms;
 };
 
 /* The board holds the newest snapshot; its lock covers one pointer. */

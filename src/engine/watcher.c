@@ -158,6 +158,7 @@ static void publish(struct watcher *w)
 	const struct fleet_member *members;
 	s->fleet_len = fleet_members(w->watch.fleet, &members);
 	memcpy(s->fleet, members, s->fleet_len * sizeof *members);
+	alarms_board(w->watch.alarms, &s->alarms);
 
 	struct status *copy = mem_alloc(sizeof *copy);
 	memcpy(copy, s, sizeof *copy);
@@ -183,6 +184,7 @@ static void round_end(struct watcher *w)
 	w->in_round = false;
 	if (!w->watch.stopping) {
 		count(w);
+		alarms_turn(w->watch.alarms, &w->status);
 		publish(w);
 		redrive_turn(w->watch.redrive);
 		mirror_turn(w->watch.mirror);
@@ -195,7 +197,8 @@ static void round_end(struct watcher *w)
 void watch_job_ended(struct watch *watch)
 {
 	struct watcher *w = (struct watcher *)watch;
-	if (watch->stopping && !w->in_round && !mirror_busy(watch->mirror) && !redrive_busy(watch->redrive))
+	if (watch->stopping && !w->in_round && !mirror_busy(watch->mirror) && !redrive_busy(watch->redrive) &&
+	        !alarms_busy(watch->alarms))
 		loop_stop(watch->loop);
 }
 
@@ -227,12 +230,14 @@ static void *run(void *arg)
 	watch->broker = engine_broker(watch->engine, watch->loop);
 	watch->retention = retention_new(watch);
 	watch->fleet = fleet_new(watch);
+	watch->alarms = alarms_new(watch);
 	w->timer = loop_timer_new(watch->loop, round_begin, w);
 	loop_timer_start(w->timer, 0);
 	loop_run(watch->loop);
 
 	fleet_end(watch->fleet);
 	loop_timer_free(w->timer);
+	alarms_free(watch->alarms);
 	fleet_free(watch->fleet);
 	retention_free(watch->retention);
 	watch->broker->ops->close(watch->broker);

@@ -10,8 +10,8 @@
 #define DIGITS_MAX 15 /* of a number: what a double holds exactly */
 
 static const struct alarm_metric_info metrics[] = {
-#define METRIC(id, name_, unit_, channel_, scope_, words_, help_)                                            \
-	[METRIC_##id] = { name_, words_, help_, UNIT_##unit_, SCOPE_##scope_, channel_ },
+#define METRIC(id, name_, unit_, channel_, windowed_, scope_, words_, help_)                                 \
+	[METRIC_##id] = { name_, words_, help_, UNIT_##unit_, SCOPE_##scope_, channel_, windowed_ },
 #include "model/alarm_metric.def"
 #undef METRIC
 };

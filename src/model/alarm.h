@@ -22,7 +22,7 @@ struct alarm_metric_info {
 	const char *name, *words, *help;
 	enum alarm_unit unit;
 	enum alarm_scope scope;
-	bool of_channel;
+	bool of_channel, windowed;
 };
 
 #define ALARM_NAME_MAX 32 /* bytes of an alarm's or a notice's name */
