@@ -11,6 +11,7 @@
 #include <string.h>
 
 static const char *const act_members[] = { "version", "reason", NULL };
+static const char *const ack_members[] = { "reason", NULL };
 static const char *const signup_members[] = { "email", "name", "user_id", "locale", NULL };
 
 #define LOOK(path, takes, fn)                                                                                \
@@ -41,6 +42,8 @@ const struct route routes[] = {
 	LOOK("/v1/outbox", QUERY_WAITING | QUERY_PAGE, outbox_get),
 	ACT("/v1/signups", "signup", signup_members, signup_post),
 	LOOK("/v1/audit", QUERY_TARGET | QUERY_PAGE, audit_get),
+	LOOK("/v1/alarms", QUERY_PAGE, alarms_get),
+	ACT("/v1/alarms/{id}/ack", "ack", ack_members, alarm_ack_post),
 	PROBE("/actuator/health", health_get),
 	PROBE("/actuator/health/{component}", health_component_get),
 	PROBE("/metrics", metrics_get),

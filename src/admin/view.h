@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "config/config.h"
+#include "engine/status.h"
 #include "model/message.h"
 #include "store/audit.h"
 #include "store/failed.h"
@@ -23,6 +24,8 @@ void view_add_words(cJSON *object, const char *key, const char *text);
 void view_add_email(cJSON *object, const char *key, const char *email);
 void view_add_name(cJSON *object, const char *key, const char *name);
 void view_add_user_id(cJSON *object, const char *key, const char *user_id);
+
+void view_add_alarms(cJSON *status, const struct alarm_board *board); /* NULL: not known yet */
 
 cJSON *view_failed(const struct failed_row *row);
 cJSON *view_audit(const struct audit_row *row);
