@@ -64,6 +64,8 @@ void facts_audit(struct lines *l, const cJSON *items, wall_time now);
 #define VERDICT_LABEL 3
 /* Is anything wrong? Worst first, labelled "!!" or "!"; one line "ok" when nothing is (GET /v1/status). */
 void facts_verdict(struct lines *l, const cJSON *status, wall_time now);
+/* Its part about alarms: what is raised, and what could not be sent. */
+void facts_alarms(struct lines *l, const cJSON *status, wall_time now);
 
 /* Colour-free names of things, shared by tables and screens. */
 enum role role_of_status(const char *status);

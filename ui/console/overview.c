@@ -316,6 +316,7 @@ void overview_open(struct screen *s)
 {
 	*s = (struct screen){ .name = "Overview",
 		.title = "Overview",
+		.digit = '1',
 		.scope = overview_scope,
 		.fetch = overview_fetch,
 		.draw = overview_draw,
