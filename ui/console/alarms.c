@@ -180,7 +180,7 @@ static void alarms_draw(void *state, const struct console *c, struct rect area)
 	        (long long)json_int(alarms, "raised", 0), (long long)json_int(alarms, "critical", 0));
 	if (unsent)
 		used += paintf(area.y, area.x + 1 + used, area.width - 1 - used, ROLE_WARN,
-		        ", %lld notices not sent", (long long)unsent);
+		        ", notices not sent: %lld", (long long)unsent);
 	list_summary(&a->list, &right);
 	int x = area.x + 1 + used + 2;
 	paint(area.y, x, area.x + area.width - x, ROLE_FAINT, TEXT_RIGHT, buf_str(&right));
