@@ -78,9 +78,11 @@ int section_add(struct config *config, const char *section, const char *at, stru
         size_t *ret_n, struct usher_error *err)
 {
 	const struct section_kind *kind = kind_of(section);
+
+	if (!kind)
+		return error_set(err, USHER_EINVAL, "[%s] is no section that can be named", section);
 	const char *name = section + strlen(kind->prefix);
 	int *count = (int *)((char *)config + kind->counter);
-
 	if (!name_fits(name))
 		return error_set(err, USHER_EINVAL,
 		        "[%s]: the name behind the dot is of small letters, digits and _, at most %d",

@@ -221,7 +221,7 @@ static struct alarm_value daemons_lost(const struct alarm_figures *f)
 
 struct alarm_value alarm_figure(const struct alarm_figures *f, const struct alarm *a)
 {
-	const struct channel_status *c = a->channel < 0 ? NULL : &f->status->channel[a->channel];
+	const struct channel_status *c = &f->status->channel[a->channel < 0 ? 0 : a->channel];
 	struct alarm_value waiting;
 
 	switch (a->rule->watches) {

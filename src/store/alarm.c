@@ -269,7 +269,7 @@ static int audit(struct db *db, const struct acking *a, const char *outcome, con
 /* Why nothing matched. */
 static int ack_refusal(struct db *db, int64_t id, struct usher_error *err)
 {
-	struct alarm_row row;
+	struct alarm_row row = { 0 };
 	char at[WALL_TEXT_SIZE];
 	int rc = alarm_get(db, id, &row, err);
 

@@ -12,9 +12,8 @@
 	"GREATEST(TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), n.next_at) DIV 1000, 0), n.attempts, "        \
 	"n.last_error, n.sent"
 #define NOTICE_COLUMN_COUNT 10
-#define JOINED                                                                                               \
-	"SELECT " NOTICE_COLUMNS ", " ALARM_COLUMNS " FROM alarm_notice n JOIN alarm a ON a.id = "           \
-	                                            "n.alarm_id "
+#define BOTH " FROM alarm_notice n JOIN alarm a ON a.id = n.alarm_id "
+#define JOINED "SELECT " NOTICE_COLUMNS ", " ALARM_COLUMNS BOTH
 
 const char *notice_what_name(enum notice_what what)
 {
