@@ -77,7 +77,7 @@ int notices_of(struct db *db, const int64_t *alarm_ids, size_t n, struct notice_
 int notice_note(struct db *db, const struct notice_row *row, struct usher_error *err);
 
 /* -- Figures that only the database knows for all daemons ----------------------------------------- */
-/* Deliveries of the channel that died within the window; at most FAILED_COUNT_CAP. */
+/* Deliveries of the channel that died within the window and are still dead; at most FAILED_COUNT_CAP. */
 int alarm_deaths(
         struct db *db, enum channel_id channel, int64_t window_ms, int64_t *ret, struct usher_error *err);
 /* Until the copy of a dead delivery that expires first is gone; -1: there is none. */

@@ -176,9 +176,10 @@ int alarm_deaths(
 	struct sql sql = sql_new(db);
 
 	sql_add(&sql,
-	        "SELECT COUNT(*) FROM (SELECT 1 FROM failed_notification FORCE INDEX (list_channel) WHERE "
-	        "channel = ?s "
-	        "AND dead_at > UTC_TIMESTAMP(3) - INTERVAL ?i MICROSECOND LIMIT ?i) AS died",
+	        "SELECT COUNT(*) FROM (SELECT 1 FROM failed_notification FORCE INDEX (list_channel_status) "
+	        "WHERE "
+	        "channel = ?s AND status = 'dead' AND dead_at > UTC_TIMESTAMP(3) - INTERVAL ?i MICROSECOND "
+	        "LIMIT ?i) AS died",
 	        channel_name(channel), window_ms * 1000, (int64_t)FAILED_COUNT_CAP);
 	return figure(db, &sql, 0, ret, err);
 }

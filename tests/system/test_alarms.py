@@ -79,6 +79,14 @@ def test_a_death_is_told_and_its_end(daemon, mariadb, hook):
         ("log", "cleared", "sent"), ("log", "raised", "sent"), ("ops", "cleared", "sent"), ("ops", "raised", "sent")]
 
 
+def test_a_death_is_over_once_it_is_settled(daemon, mariadb, hook):
+    usherd = daemon(only(hook, dead={"window": "1h"}))
+    die(mariadb)
+    wait_told(hook, "raised", name="dead", channel="email")
+    usherd.usher("cancel", usherd.api.failed()[0]["id"], "--reason", "a mistyped address")
+    wait_told(hook, "raised", "cleared")
+
+
 def test_messages_in_the_dlq(daemon, mariadb, hook):
     usherd = daemon(only(hook, dlq_full={"metric": "dlq", "above": "1", "clear": "0", "notify": "ops"}))
     die(mariadb, "a")
