@@ -207,7 +207,7 @@ static void settle(struct notices *ns, struct item *item, bool sent, const char 
 	item->row.wait_ms = 0;
 	item->dirty = true;
 	if (!sent)
-		snprintf(item->row.last_error, sizeof item->row.last_error, "%s", why);
+		utf8_copy(item->row.last_error, sizeof item->row.last_error, why, strlen(why));
 	note(ns, item);
 }
 

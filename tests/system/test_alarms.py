@@ -302,6 +302,21 @@ def test_a_receiver_that_says_no_or_nothing_is_tried_again(daemon, mariadb, hook
     wait_until(lambda: usherd.api.status()["alarms"]["unsent"] == 0, "sent in the end")
 
 
+def test_a_notice_is_given_up_after_a_day_and_shown(daemon, mariadb, hook):
+    hook.outage()
+    usherd = daemon(only(hook, dead={"window": "1h"}))
+    die(mariadb)
+    wait_until(lambda: usherd.api.status()["alarms"]["unsent"] == 1, usherd.log)
+    usherd.stop()
+    mariadb.execute("UPDATE alarm_notice SET created_at = created_at - INTERVAL 25 HOUR WHERE sent = 0")
+    usherd.start()
+    wait_until(lambda: [n["given_up"] for n in usherd.api.status()["alarms"]["notices"]] == [1], usherd.log)
+    hook.recover()
+    assert "1 given up" in usherd.usher("status").out
+    usherd.usher("cancel", usherd.api.failed()[0]["id"], "--reason", "enough")
+    wait_told(hook, "cleared")
+
+
 # -- Once ------------------------------------------------------------------------------------------------------
 
 def test_a_restart_neither_repeats_nor_forgets(daemon, mariadb, hook):
