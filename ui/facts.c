@@ -443,6 +443,7 @@ void facts_verdict(struct lines *l, const cJSON *status, wall_time now)
 	const cJSON *channels = json_get(status, "channels"), *ch;
 	int from = l->count;
 	l->label_width = VERDICT_LABEL;
+	facts_alarms(l, status, now);
 	verdict_peers(l, status, now, &b);
 	cJSON_ArrayForEach(ch, channels)
 	{

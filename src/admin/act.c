@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/signup.h"
+#include "store/alarm.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -163,6 +164,24 @@ int breaker_post(struct call *call, struct usher_error *err)
 	if (read_reason(call->body, breaker != CONTROL_AUTO, &act.reason, err) < 0)
 		return USHER_EINVAL;
 	return channel_acted(call, control_force(call->ctx->db, call->channel, breaker, &act, err), err);
+}
+
+/* -- Alarms --------------------------------------------------------------------------------------- */
+
+int alarm_ack_post(struct call *call, struct usher_error *err)
+{
+	struct act act = { .operator= call->operator, .role = role_name(call->role) };
+	if (read_reason(call->body, false, &act.reason, err) < 0)
+		return USHER_EINVAL;
+	int rc = alarm_ack(call->ctx->db, call->id, &act, err);
+	if (rc < 0)
+		return rc;
+	counter_add(&call->ctx->engine->counters.acts, 1);
+	log_info("admin", "ack of alarms/%lld by %s", (long long)call->id, call->operator);
+	rc = view_alarm(call, call->id, err);
+	return rc < 0 ? error_prefix(err, rc,
+	                        "it is acknowledged, but could not be read back: look before you repeat it")
+	              : 0;
 }
 
 /* -- Sign-ups ---------------------------------------------------------------------------------------- */

@@ -46,6 +46,8 @@ const struct route routes[] = {
 	LOOK("/v1/outbox", QUERY_WAITING | QUERY_PAGE, outbox_get),
 	ACT("/v1/signups", "signup", signup_members, signup_post),
 	LOOK("/v1/audit", QUERY_TARGET | QUERY_PAGE, audit_get),
+	LOOK("/v1/alarms", QUERY_PAGE, alarms_get),
+	ACT("/v1/alarms/{id}/ack", "ack", word_members, alarm_ack_post),
 	PROBE("/actuator/health", health_get),
 	PROBE("/actuator/health/{component}", health_component_get),
 	PROBE("/metrics", metrics_get),

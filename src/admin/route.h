@@ -55,7 +55,12 @@ route_fn failed_list_get, failed_groups_get, failed_one_get, dlq_get; /* view_fa
 route_fn retrying_get, outbox_get, audit_get;                         /* view_lists.c */
 route_fn redrive_post, cancel_post, restore_post, signup_post;        /* act.c */
 route_fn pause_post, resume_post, breaker_post;                       /* act.c */
+route_fn alarms_get;                                                  /* view_alarms.c */
+route_fn alarm_ack_post;                                              /* act.c */
 route_fn health_get, health_component_get;                            /* health.c */
 route_fn metrics_get;                                                 /* metrics.c */
+
+/* The alarm as it stands now, as the call's answer: view_alarms.c. */
+int view_alarm(struct call *call, int64_t id, struct usher_error *err);
 
 #endif

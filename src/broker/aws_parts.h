@@ -142,7 +142,6 @@ void fifo_ids(const struct broker_outgoing *m, char group[FIFO_ID_MAX + 1], char
 void fifo_ids_sent(const struct broker_outgoing *m, char group[FIFO_ID_MAX + 1], char once[FIFO_ID_MAX + 1]);
 
 void json_quote(struct buf *out, const char *text, size_t len); /* valid UTF-8 */
-void form_add(struct buf *out, const char *name, const char *text, size_t len);
 
 void write_receive(struct buf *out, const char *url, int max, int64_t visibility_s, int64_t wait_s);
 void write_attributes_wanted(struct buf *out, const char *url, const char *const *names, size_t n);

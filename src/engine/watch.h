@@ -1,5 +1,5 @@
 /* The watcher's inside: what watcher.c shares with the jobs it runs (fleet.c, control.c, mirror.c,
- * redrive.c, retention.c). All of it lives on the watcher's thread. A job has at most one run under way;
+ * redrive.c, retention.c, alarm.c). All of it lives on the watcher's thread. A job has at most one run under way;
  * watch_job_ended is called when it ends. */
 #ifndef ENGINE_WATCH_H
 #define ENGINE_WATCH_H
@@ -43,6 +43,7 @@ struct watch {
 	struct mirror *mirror;
 	struct redrive *redrive;
 	struct retention *retention;
+	struct alarms *alarms;
 	bool stopping;
 };
 
@@ -93,5 +94,13 @@ bool redrive_busy(const struct redrive *redrive);
 struct retention *retention_new(struct watch *w);
 void retention_free(struct retention *retention);
 void retention_turn(struct retention *retention); /* one small batch, when it is time */
+
+/* -- Alarms ------------------------------------------------------------------------------------------ */
+struct alarms *alarms_new(struct watch *w);
+void alarms_free(struct alarms *alarms); /* notices under way are dropped */
+/* Looks at every rule once; `status` is as it is published. */
+void alarms_turn(struct alarms *alarms, const struct status *status);
+bool alarms_busy(const struct alarms *alarms);
+void alarms_board(const struct alarms *alarms, struct alarm_board *board);
 
 #endif

@@ -229,6 +229,7 @@ static void publish(struct watcher *w)
 	}
 	disk_look(w);
 	figures_add(&w->figures, &sample, s);
+	alarms_board(w->watch.alarms, &s->alarms);
 	if (s->history.minute != w->saved_minute)
 		history_keep(w);
 	put(w);
@@ -296,6 +297,7 @@ static void round_end(struct watcher *w)
 	w->in_round = false;
 	if (!w->watch.stopping) {
 		ask_database(w, count_all);
+		alarms_turn(w->watch.alarms, &w->status);
 		publish(w);
 		redrive_turn(w->watch.redrive);
 		mirror_turn(w->watch.mirror);
@@ -308,7 +310,8 @@ static void round_end(struct watcher *w)
 void watch_job_ended(struct watch *watch)
 {
 	struct watcher *w = (struct watcher *)watch;
-	if (watch->stopping && !w->in_round && !mirror_busy(watch->mirror) && !redrive_busy(watch->redrive))
+	if (watch->stopping && !w->in_round && !mirror_busy(watch->mirror) && !redrive_busy(watch->redrive) &&
+	        !alarms_busy(watch->alarms))
 		loop_stop(watch->loop);
 }
 
@@ -363,6 +366,7 @@ static void *run(void *arg)
 	watch->controls = controls_new(watch);
 	w->pulse = loop_timer_new(watch->loop, pulse, w);
 	loop_timer_start(w->pulse, 0);
+	watch->alarms = alarms_new(watch);
 	w->timer = loop_timer_new(watch->loop, round_begin, w);
 	loop_timer_start(w->timer, 0);
 	loop_run(watch->loop);
@@ -372,6 +376,7 @@ static void *run(void *arg)
 	loop_timer_free(w->timer);
 	loop_timer_free(w->pulse);
 	controls_free(watch->controls);
+	alarms_free(watch->alarms);
 	fleet_free(watch->fleet);
 	retention_free(watch->retention);
 	watch->broker->ops->close(watch->broker);

@@ -133,6 +133,7 @@ static void common_key(struct console *c, enum action action)
 	case ACTION_OVERVIEW:
 	case ACTION_DLQ:
 	case ACTION_FAILED:
+	case ACTION_ALARMS:
 		console_show(c, (int)(action - ACTION_OVERVIEW));
 		break;
 	case ACTION_NEXT:
@@ -251,6 +252,7 @@ int console_run(const struct socket_choice *choice, const char *given, bool read
 	overview_open(&c->screens[0]);
 	dlq_open(&c->screens[1], c);
 	failed_open(&c->screens[2], c);
+	alarms_open(&c->screens[3], c);
 	int end = run(c);
 	terminal_close();
 	free_console(c);

@@ -141,6 +141,7 @@ void dlq_open(struct screen *s, struct console *c)
 	list_open(&d->list);
 	*s = (struct screen){ .name = "DLQ",
 		.title = "Dead-letter queues",
+		.digit = '2',
 		.state = d,
 		.scope = dlq_scope,
 		.fetch = dlq_fetch,

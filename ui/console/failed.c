@@ -208,6 +208,7 @@ void failed_open(struct screen *s, struct console *c)
 	list_open(&f->groups);
 	*s = (struct screen){ .name = "Failed",
 		.title = "Failed notifications",
+		.digit = '3',
 		.state = f,
 		.scope = failed_scope,
 		.fetch = failed_fetch,

@@ -14,11 +14,12 @@ enum scope {
 	SCOPE_DLQ = 2,
 	SCOPE_FAILED = 4,
 	SCOPE_GROUPS = 8, /* Failed, counted by cause */
-	SCOPE_DETAIL = 16
+	SCOPE_DETAIL = 16,
+	SCOPE_ALARMS = 32
 };
 /* The words keys.def uses. */
 #define SCOPES_ANY (SCOPES_SCREENS | SCOPE_DETAIL)
-#define SCOPES_SCREENS (SCOPE_OVERVIEW | SCOPES_LISTS)
+#define SCOPES_SCREENS (SCOPE_OVERVIEW | SCOPES_LISTS | SCOPE_ALARMS)
 #define SCOPES_LISTS (SCOPES_TABLES | SCOPE_GROUPS)
 #define SCOPES_TABLES (SCOPE_DLQ | SCOPE_FAILED)
 #define SCOPES_ROWS (SCOPES_TABLES | SCOPE_DETAIL)
@@ -26,6 +27,7 @@ enum scope {
 #define SCOPES_DLQ SCOPE_DLQ
 #define SCOPES_OVERVIEW SCOPE_OVERVIEW
 #define SCOPES_FAILED_ROWS SCOPE_FAILED
+#define SCOPES_ALARMS SCOPE_ALARMS
 
 #define KEY(where, action, k1, k2, k3, acts, shown, label, help) ACTION_##action,
 enum action {

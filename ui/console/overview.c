@@ -334,6 +334,7 @@ void overview_open(struct screen *s)
 {
 	*s = (struct screen){ .name = "Overview",
 		.title = "Overview",
+		.digit = '1',
 		.state = mem_alloc(sizeof(struct overview)),
 		.scope = overview_scope,
 		.fetch = overview_fetch,

@@ -40,6 +40,8 @@ static const struct verb verbs[] = {
 	        BIT(WAITING) | BIT(PUBLISHED) | BIT(LIMIT), verb_outbox },
 	{ "signup", "", "register a sign-up, as the application would", 0, 0,
 	        BIT(EMAIL) | BIT(NAME) | BIT(USER_ID) | BIT(LOCALE), verb_signup },
+	{ "alarms", "[ack ID...]", "what is raised and what was, or acknowledge it", 0, ARGS_ANY,
+	        BIT(LIMIT) | BIT(REASON), verb_alarms },
 	{ "audit", "", "who did what", 0, 0, BIT(TARGET) | BIT(LIMIT), verb_audit },
 };
 

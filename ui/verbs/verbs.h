@@ -85,6 +85,8 @@ int verb_dlq(struct verb_call *call);
 int verb_retrying(struct verb_call *call);
 int verb_outbox(struct verb_call *call);
 int verb_audit(struct verb_call *call);
+int verb_alarms(struct verb_call *call);
+int verb_alarms_list(struct verb_call *call);
 int verb_redrive(struct verb_call *call);
 int verb_cancel(struct verb_call *call);
 int verb_restore(struct verb_call *call);
