@@ -54,7 +54,7 @@ struct job {
 	enum failure_class class;
 	enum delivery_state outcome;
 	int64_t hide_ms;
-	bool dlq_bare; /* too long for the DLQ with usher's attributes: goes without */
+	bool dlq_bare; /* the DLQ does not take it with usher's attributes: goes without */
 };
 
 struct job_list {
