@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "engine/signup.h"
+#include "model/event.h"
 #include "store/ledger.h"
 
 #include <setjmp.h>
@@ -50,6 +51,7 @@ static void default_config(void)
 	};
 	config.email.connections = 1;
 	config.relay.batch = 10;
+	config.relay.gzip_above = 1024;
 	config.relay.interval_ms = 20;
 	config.relay.max_backoff_ms = 100;
 }
@@ -437,6 +439,45 @@ static void an_event_that_is_refused_alone_holds_nobody_up(void **state)
 	assert_int_equal(scripted_published(), 12);
 }
 
+static void store_event(const char *id, int padding)
+{
+	char sql[512];
+
+	snprintf(sql, sizeof sql,
+	        "INSERT INTO signup_outbox (event_id, payload) VALUES ('%s', CONCAT('{\"eventId\":\"%s\","
+	        "\"type\":\"user-signup\",\"userId\":\"u\",\"email\":\"a@b.example\",\"name\":\"n\",\"x\":\"', "
+	        "REPEAT('x', %d), '\"}'))",
+	        id, id, padding);
+	fixture_exec(db, sql);
+}
+
+static void large_events_are_packed_and_no_others(void **state)
+{
+	struct event *event;
+	struct usher_error err;
+
+	(void)state;
+	config.relay.gzip_above = 2000;
+	store_event("small", 1800);
+	store_event("large", 2000);
+	store_event("largest", EVENT_BODY_MAX - 200);
+	store_event("beyond", EVENT_BODY_MAX); /* nobody would unpack it: the broker refuses it by its size */
+	start_relay();
+	WAIT_FOR(scripted_published() == 4);
+	assert_int_equal(scripted_published_body(0)[0], '{');
+	assert_int_equal(scripted_published_body(3)[0], '{');
+	for (int i = 1; i <= 2; i++) {
+		const char *body = scripted_published_body(i);
+
+		assert_true(strlen(body) < 4000);
+		assert_int_equal(event_decode(&(struct event_source){ body, strlen(body), "gzip", "m" },
+		                         &event, NULL, &err),
+		        0);
+		assert_string_equal(event->event_id, i == 1 ? "large" : "largest");
+		event_free(event);
+	}
+}
+
 static void two_relays_publish_each_event_once(void **state)
 {
 	struct engine *other = engine_new(&config);
@@ -478,6 +519,7 @@ int main(void)
 		T(a_trickle_is_gathered),
 		T(a_sign_up_succeeds_while_the_broker_is_down),
 		T(an_event_that_is_refused_alone_holds_nobody_up),
+		T(large_events_are_packed_and_no_others),
 		T(two_relays_publish_each_event_once),
 	};
 
