@@ -13,11 +13,12 @@
 #include "broker/broker.h"
 
 #define AWS_BATCH_MAX 10
-#define AWS_SNS_BODY_MAX BROKER_PUBLISH_MAX /* bytes of a message with its attributes, and of a whole batch */
+#define AWS_SNS_BODY_MAX BROKER_PUBLISH_MAX /* bytes of a message with its attributes, and of a whole batch  \
+	                                     */
 #define AWS_SQS_BODY_MAX BROKER_SEND_MAX    /* the same; 256 KiB until August 2025 */
 #define AWS_ANSWER_MAX (24 * 1024 * 1024)   /* bytes of a receive's answer: ten messages of 1 MiB, quoted */
-#define AWS_WAIT_MAX_S 20                 /* of one ReceiveMessage; a longer wait is several */
-#define AWS_POLL_MIN_MS 500               /* an empty long poll shorter than this was none */
+#define AWS_WAIT_MAX_S 20                   /* of one ReceiveMessage; a longer wait is several */
+#define AWS_POLL_MIN_MS 500                 /* an empty long poll shorter than this was none */
 #define AWS_DELAY_MAX_MS (15 * 60 * 1000)
 #define AWS_VISIBILITY_MAX_MS (12LL * 60 * 60 * 1000)
 #define AWS_CALL_TIMEOUT_MS 10000 /* of each try of a call, beside what a long poll waits */

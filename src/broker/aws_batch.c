@@ -60,8 +60,8 @@ static void refuse_waiting(struct batch *batch, size_t to, const struct usher_er
 
 static void batch_begin(struct op *op);
 
-/* The service's limit on a call is lower than the driver knows: the entries go one by one, so that only what is
- * too large by itself is refused. */
+/* The service's limit on a call is lower than the driver knows: the entries go one by one, so that only what
+ * is too large by itself is refused. */
 static void too_large(struct batch *batch, const struct usher_error *err)
 {
 	if (batch->one_by_one) {

@@ -23,8 +23,9 @@
 #include <stdint.h>
 #include <usher/error.h>
 
-/* Bytes of a body with its attributes; a larger one is refused with USHER_ETOOBIG, alone. They are those of SNS
- * and SQS on every driver, so that what works on one works on the other. A queue may be set to take less. */
+/* Bytes of a body with its attributes; a larger one is refused with USHER_ETOOBIG, alone. They are those of
+ * SNS and SQS on every driver, so that what works on one works on the other. A queue may be set to take less.
+ */
 #define BROKER_PUBLISH_MAX (256 * 1024)
 #define BROKER_SEND_MAX (1024 * 1024)
 

@@ -31,8 +31,8 @@ static const enum job_phase waiting_phase[] = {
 };
 
 /* It is too long, or the queue's own MaximumMessageSize says so, which SQS calls an invalid parameter, or SQS
- * does not carry what it is made of: none of this passes. First usher's marks are left out; what is refused all
- * the same stays in the failed row alone, which has it byte for byte. */
+ * does not carry what it is made of: none of this passes. First usher's marks are left out; what is refused
+ * all the same stays in the failed row alone, which has it byte for byte. */
 static void dlq_refused(struct job *job, const char *why)
 {
 	if (!job->dlq_bare) {
@@ -40,8 +40,9 @@ static void dlq_refused(struct job *job, const char *why)
 		job_move(job, JOB_TO_DLQ);
 		return;
 	}
-	log_warn(job->pipeline->area, "the DLQ does not take %s, which stands in failed_notification alone: %s",
-	        job->event_id, why);
+	log_warn(job->pipeline->area,
+	        "the DLQ does not take %s, which stands in failed_notification alone: %s", job->event_id,
+	        why);
 	job_move(job, JOB_TO_DELETE);
 }
 

@@ -108,6 +108,8 @@ int engine_start(struct engine *engine, struct usher_error *err)
 	if (rc == 0)
 		rc = relay_start(engine, &relay, err);
 	relay_set(engine, relay);
+	if (rc == 0 && engine->config->aws.spot_notice)
+		rc = notice_start(engine, &engine->notice, err);
 	if (rc < 0)
 		engine_stop(engine);
 	return rc;
@@ -120,11 +122,16 @@ void engine_stop(struct engine *engine)
 	struct watcher *watcher = engine->watcher;
 
 	relay_set(engine, NULL);
+	if (engine->notice)
+		notice_stop(engine->notice);
 	if (relay)
 		relay_stop(relay);
 	for (int id = 0; id < CHANNEL_COUNT; id++)
 		if (engine->pipeline[id])
 			pipeline_stop(engine->pipeline[id]);
+	if (engine->notice)
+		notice_join(engine->notice);
+	engine->notice = NULL;
 	if (relay)
 		relay_join(relay);
 	for (int id = 0; id < CHANNEL_COUNT; id++) {

@@ -1,5 +1,6 @@
 /* The engine: joins broker, channels, policy and store, and runs them: a pipeline thread a channel, one
- * relay, one watcher. usher_worker (engine/worker.c) and the admin API see it through this header. */
+ * relay, one watcher, one that listens for the machine's end. usher_worker (engine/worker.c) and the admin
+ * API see it through this header. */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
@@ -13,6 +14,9 @@ struct embedded_hub;
 struct broker;
 struct loop;
 
+/* As usher_notice_fn. */
+typedef void engine_on_notice(void *arg, const char *action, const char *at);
+
 /* What all threads share: immutable settings, counters, the status board. */
 struct engine {
 	const struct config *config;
@@ -23,8 +27,11 @@ struct engine {
 	struct pipeline *pipeline[CHANNEL_COUNT]; /* NULL when disabled */
 	struct relay *relay;
 	struct watcher *watcher;
-	pthread_mutex_t kick_lock; /* over the last two, for who is no part of the engine: they come and go
-	                              meanwhile */
+	struct notice *notice;       /* NULL: not asked for */
+	engine_on_notice *on_notice; /* NULL: nobody; set before the start */
+	void *on_notice_arg;
+	pthread_mutex_t kick_lock; /* over relay and watcher, for who is no part of the engine: they come and
+	                              go meanwhile */
 };
 
 /* A db for the calling thread, with the configuration's settings and the engine's statement counter. */
@@ -58,6 +65,11 @@ int watcher_start(struct engine *engine, struct watcher **ret, struct usher_erro
 void watcher_kick(struct watcher *watcher); /* an act was recorded: send its intents at once. Any thread */
 void watcher_stop(struct watcher *watcher);
 void watcher_join(struct watcher *watcher);
+
+/* -- Notice: engine/notice.c: an EC2 spot interruption ---------------------------------------- */
+int notice_start(struct engine *engine, struct notice **ret, struct usher_error *err);
+void notice_stop(struct notice *notice);
+void notice_join(struct notice *notice);
 
 /* A broker on this loop, as the configuration says: engine/join.c. */
 struct broker *engine_broker(struct engine *engine, struct loop *loop);

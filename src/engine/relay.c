@@ -161,7 +161,8 @@ static void on_published(
 		finish_take(r);
 }
 
-/* Large events travel as gzip+base64, unless nobody would unpack so much: the broker then says what is wrong. */
+/* Large events travel as gzip+base64, unless nobody would unpack so much: the broker then says what is wrong.
+ */
 static bool packs(const struct relay *r, const struct outbox_row *row)
 {
 	return row->payload_len > (size_t)r->engine->config->relay.gzip_above &&
