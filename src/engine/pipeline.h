@@ -108,7 +108,7 @@ struct pipeline {
 #define RETRY_PEER_MS 200   /* first pause after the database or the broker failed */
 #define RETRY_PEER_MAX_MS 5000
 #define RECEIVE_WAIT_MS 20000 /* one long poll */
-#define STOP_GRACE_MS 2000    /* after drain_timeout, for the last settles */
+#define STOP_GRACE_MS 2000    /* for the last settles, when the drain time or all that it is for is over */
 
 /* -- pipeline.c ------------------------------------------------------------------------------ */
 struct job *job_new(struct pipeline *p, struct message *message);

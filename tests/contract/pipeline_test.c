@@ -330,6 +330,25 @@ static void a_stop_notes_a_send_without_an_answer_as_ambiguous(void **state)
 	assert_int_equal(scripted_visible(), 4);
 }
 
+/* What was sent stands in the ledger: a broker that is away is not waited for as long as a send would be. */
+static void a_stop_does_not_wait_for_a_broker_that_is_away(void **state)
+{
+	(void)state;
+	config.daemon.drain_timeout_ms = 60000;
+	scripted_answer((struct scripted_reply){ .code = 250, .delay_ms = 500 });
+	scripted_fail(OP_DELETE, 1000000);
+	scripted_fail(OP_HIDE, 1000000);
+	put_events(0, 4);
+	start_pipeline();
+	WAIT_FOR(scripted_sending() == 4);
+	mono_time began = mono_now();
+	stop_pipeline();
+	assert_int_equal(delivered(), 4);
+	assert_int_equal(scripted_in_queue(), 4); /* they come back, and the ledger answers for them */
+	int64_t took_ms = mono_since_ms(began, mono_now());
+	assert_true(took_ms >= 2000 && took_ms < 10000);
+}
+
 static void a_database_that_dies_during_sends_costs_no_second_send(void **state)
 {
 	(void)state;
@@ -445,7 +464,8 @@ static void store_event(const char *id, int padding)
 
 	snprintf(sql, sizeof sql,
 	        "INSERT INTO signup_outbox (event_id, payload) VALUES ('%s', CONCAT('{\"eventId\":\"%s\","
-	        "\"type\":\"user-signup\",\"userId\":\"u\",\"email\":\"a@b.example\",\"name\":\"n\",\"x\":\"', "
+	        "\"type\":\"user-signup\",\"userId\":\"u\",\"email\":\"a@b.example\",\"name\":\"n\",\"x\":\"'"
+	        ", "
 	        "REPEAT('x', %d), '\"}'))",
 	        id, id, padding);
 	fixture_exec(db, sql);
@@ -514,6 +534,7 @@ int main(void)
 		T(a_long_send_keeps_its_lease),
 		T(a_stop_finishes_what_is_sent_and_hands_back_the_rest),
 		T(a_stop_notes_a_send_without_an_answer_as_ambiguous),
+		T(a_stop_does_not_wait_for_a_broker_that_is_away),
 		T(a_database_that_dies_during_sends_costs_no_second_send),
 		T(another_workers_lease_is_respected),
 		T(a_trickle_is_gathered),
