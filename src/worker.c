@@ -42,7 +42,8 @@ PUBLIC int usher_worker_new(
 	return 0;
 }
 
-PUBLIC void usher_worker_on_notice(struct usher_worker *worker, usher_notice_fn *fn, void *arg)
+PUBLIC void usher_worker_on_notice(
+        struct usher_worker *worker, void (*fn)(void *arg, const char *action, const char *time), void *arg)
 {
 	worker->engine->on_notice = fn;
 	worker->engine->on_notice_arg = arg;

@@ -14,7 +14,7 @@ struct embedded_hub;
 struct broker;
 struct loop;
 
-/* As usher_notice_fn. */
+/* As usher_worker_on_notice has it. */
 typedef void engine_on_notice(void *arg, const char *action, const char *at);
 
 /* What all threads share: immutable settings, counters, the status board. */
