@@ -306,6 +306,7 @@ static void open_clients(struct aws_broker *b, const struct aws_broker_settings 
 		.endpoint = settings->endpoint_url,
 		.ca_bundle = settings->ca_bundle,
 		.retried = &settings->counters->retried,
+		.ending = settings->ending,
 	};
 
 	b->sqs = aws_client_new(&client);

@@ -28,7 +28,7 @@
 #define AWS_BROWSE_GRACE_MS 1000   /* after a look, or a delete out of it, the rest is handed back */
 #define AWS_BROWSE_LOANS_MAX 1000  /* what was looked at and is handed back; more come back by themselves */
 
-struct aws_broker_settings { /* copied; counters, environment are borrowed */
+struct aws_broker_settings { /* copied; counters, environment, ending are borrowed */
 	const char *region;
 	const char *endpoint_url; /* NULL: the services' own. One for both services */
 	const char *profile;      /* NULL: AWS_PROFILE, else the default one */
@@ -38,6 +38,7 @@ struct aws_broker_settings { /* copied; counters, environment are borrowed */
 	size_t queue_count;
 	struct aws_counters *counters;
 	const char *const *environment; /* NULL: the process's own */
+	const atomic_bool *ending;      /* as in net/aws.h */
 };
 
 /* Does no I/O. */

@@ -121,6 +121,7 @@ void engine_stop(struct engine *engine)
 	struct relay *relay = engine->relay;
 	struct watcher *watcher = engine->watcher;
 
+	atomic_store(&engine->stopping, true);
 	relay_set(engine, NULL);
 	if (engine->notice)
 		notice_stop(engine->notice);

@@ -23,6 +23,7 @@ struct engine {
 	struct counters counters;
 	struct status_board *board;
 	struct embedded_hub *hub;
+	atomic_bool stopping;                     /* calls to SNS and SQS are not tried again */
 	char owner[64];                           /* host:pid:random: who holds a claim */
 	struct pipeline *pipeline[CHANNEL_COUNT]; /* NULL when disabled */
 	struct relay *relay;

@@ -4,7 +4,7 @@ import subprocess
 import time
 
 import pytest
-from support import load, process
+from support import fault_proxy as fault, load, process
 from support.daemon import ROOT
 from support.imds import Imds, TOKEN
 from support.load import Member, wait_settled
@@ -126,3 +126,22 @@ def test_a_stop_does_not_wait_for_queues_out_of_reach(aws_daemon, smtp, coupon, 
     usherd.start()
     wait_settled(mariadb, 60, cloud)
     check_all(mariadb, people, smtp, coupon, Interruptions(mariadb), 0, cloud)
+
+
+def test_a_stop_does_not_wait_long_for_queues_that_are_silent(aws_daemon, smtp, coupon, mariadb, cloud, road):
+    """The endpoint takes the requests and never answers: what is under way is waited for once, and not tried again."""
+    usherd = aws_daemon({"daemon": {"drain_timeout": "1s"}})
+    people = load.members(20, "silent")
+    load.store(mariadb, people)
+    wait_until(lambda: load.states(mariadb) == {("email", "delivered"): 20, ("coupon", "delivered"): 20}, "not delivered")
+    silence = road.plan(fault.slow(3600))
+    more = load.members(1, "late")
+    load.store(mariadb, more)    # the relay's publish, the watcher's counts are under way
+    wait_until(lambda: silence.met > 1, "nothing asks")
+    began = time.monotonic()
+    assert usherd.stop(60) == 0
+    assert time.monotonic() - began < 25
+    road.lift()
+    usherd.start()
+    wait_settled(mariadb, 60, cloud)
+    check_all(mariadb, people + more, smtp, coupon, Interruptions(mariadb), 0, cloud)
