@@ -109,7 +109,7 @@ int engine_start(struct engine *engine, struct usher_error *err)
 		rc = relay_start(engine, &relay, err);
 	relay_set(engine, relay);
 	if (rc == 0 && engine->config->aws.spot_notice)
-		rc = notice_start(engine, &engine->notice, err);
+		rc = interruption_start(engine, &engine->interruption, err);
 	if (rc < 0)
 		engine_stop(engine);
 	return rc;
@@ -123,16 +123,16 @@ void engine_stop(struct engine *engine)
 
 	atomic_store(&engine->stopping, true);
 	relay_set(engine, NULL);
-	if (engine->notice)
-		notice_stop(engine->notice);
+	if (engine->interruption)
+		interruption_stop(engine->interruption);
 	if (relay)
 		relay_stop(relay);
 	for (int id = 0; id < CHANNEL_COUNT; id++)
 		if (engine->pipeline[id])
 			pipeline_stop(engine->pipeline[id]);
-	if (engine->notice)
-		notice_join(engine->notice);
-	engine->notice = NULL;
+	if (engine->interruption)
+		interruption_join(engine->interruption);
+	engine->interruption = NULL;
 	if (relay)
 		relay_join(relay);
 	for (int id = 0; id < CHANNEL_COUNT; id++) {

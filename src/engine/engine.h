@@ -28,8 +28,8 @@ struct engine {
 	struct pipeline *pipeline[CHANNEL_COUNT]; /* NULL when disabled */
 	struct relay *relay;
 	struct watcher *watcher;
-	struct notice *notice;       /* NULL: not asked for */
-	engine_on_notice *on_notice; /* NULL: nobody; set before the start */
+	struct interruption *interruption; /* NULL: not asked for */
+	engine_on_notice *on_notice;       /* NULL: nobody; set before the start */
 	void *on_notice_arg;
 	pthread_mutex_t kick_lock; /* over relay and watcher, for who is no part of the engine: they come and
 	                              go meanwhile */
@@ -67,10 +67,10 @@ void watcher_kick(struct watcher *watcher); /* an act was recorded: send its int
 void watcher_stop(struct watcher *watcher);
 void watcher_join(struct watcher *watcher);
 
-/* -- Notice: engine/notice.c: an EC2 spot interruption ---------------------------------------- */
-int notice_start(struct engine *engine, struct notice **ret, struct usher_error *err);
-void notice_stop(struct notice *notice);
-void notice_join(struct notice *notice);
+/* -- Interruption: engine/interruption.c: EC2 takes the instance away --------------------------- */
+int interruption_start(struct engine *engine, struct interruption **ret, struct usher_error *err);
+void interruption_stop(struct interruption *interruption);
+void interruption_join(struct interruption *interruption);
 
 /* A broker on this loop, as the configuration says: engine/join.c. */
 struct broker *engine_broker(struct engine *engine, struct loop *loop);

@@ -29,7 +29,8 @@ def test_a_spot_notice_stops_it_under_load(aws_daemon, smtp, coupon, mariadb, cl
     wait_until(lambda: imds.asked, "nobody asks")
     people = load.members(400, "spot")
     load.store(mariadb, people)
-    wait_until(lambda: len(smtp.mails) > 20 and len(coupon.grants) > 20, "no load")
+    wait_until(lambda: len(smtp.mails) > 20 and len(coupon.grants) > 20,
+               lambda: f"{len(smtp.mails)} mails, {len(coupon.grants)} coupons; " + usherd.log()[-3000:])
     imds.interrupt("terminate", "2026-11-26T08:22:00Z")
     wait_until(lambda: not usherd.running, "it does not stop")
     assert usherd.stop() == 0

@@ -11,7 +11,7 @@
 
 #include <pthread.h>
 
-struct notice {
+struct interruption {
 	struct engine *engine;
 	pthread_t thread;
 	struct loop *loop;
@@ -22,7 +22,7 @@ struct notice {
 
 static void noticed(void *arg, const char *action, const char *at)
 {
-	struct engine *engine = ((struct notice *)arg)->engine;
+	struct engine *engine = ((struct interruption *)arg)->engine;
 
 	log_warn("engine", "EC2 is going to %s this instance at %s", action,
 	        *at ? at : "a time it does not say");
@@ -30,15 +30,15 @@ static void noticed(void *arg, const char *action, const char *at)
 		engine->on_notice(engine->on_notice_arg, action, at);
 }
 
-static void *notice_main(void *arg)
+static void *interruption_main(void *arg)
 {
-	struct notice *n = arg;
+	struct interruption *n = arg;
 
 	loop_run(n->loop);
 	return NULL;
 }
 
-static void notice_free(struct notice *n)
+static void interruption_free(struct interruption *n)
 {
 	aws_spot_free(n->spot);
 	http_free(n->http);
@@ -47,9 +47,9 @@ static void notice_free(struct notice *n)
 	free(n);
 }
 
-int notice_start(struct engine *engine, struct notice **ret, struct usher_error *err)
+int interruption_start(struct engine *engine, struct interruption **ret, struct usher_error *err)
 {
-	struct notice *n = mem_alloc(sizeof *n);
+	struct interruption *n = mem_alloc(sizeof *n);
 
 	n->engine = engine;
 	n->loop = loop_new();
@@ -57,27 +57,27 @@ int notice_start(struct engine *engine, struct notice **ret, struct usher_error 
 	n->http = http_new(n->curl);
 	n->spot = aws_spot_new(n->loop, n->http,
 	        &(struct aws_spot_settings){ .ca_bundle = engine->config->aws.ca_bundle }, noticed, n);
-	if (pthread_create(&n->thread, NULL, notice_main, n) == 0) {
+	if (pthread_create(&n->thread, NULL, interruption_main, n) == 0) {
 		*ret = n;
 		return 0;
 	}
-	notice_free(n);
+	interruption_free(n);
 	return error_set(err, USHER_EIO,
 	        "cannot start the thread that hears of interruptions: the limit on processes is reached");
 }
 
 static void stop_here(void *arg)
 {
-	loop_stop(((struct notice *)arg)->loop);
+	loop_stop(((struct interruption *)arg)->loop);
 }
 
-void notice_stop(struct notice *n)
+void interruption_stop(struct interruption *n)
 {
 	loop_post(n->loop, stop_here, n);
 }
 
-void notice_join(struct notice *n)
+void interruption_join(struct interruption *n)
 {
 	pthread_join(n->thread, NULL);
-	notice_free(n);
+	interruption_free(n);
 }
