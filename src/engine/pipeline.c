@@ -252,14 +252,15 @@ static void turn(void *arg)
 	dismissal_flush(p, now);
 	intake_receive(p, now);
 
-	now = mono_now();
-	gauges_update(p, now);
-	if (p->stopping && finished(p, now)) {
+	mono_time ended = mono_now();
+	gauges_update(p, ended);
+	if (p->stopping && finished(p, ended)) {
 		loop_stop(p->loop);
 		return;
 	}
 	if (!p->turn_pending) {
-		int64_t wait_ms = mono_since_ms(now, next_deadline(p, now));
+		/* What came due during the turn was not seen to: it counts from where the turn began. */
+		int64_t wait_ms = mono_since_ms(ended, next_deadline(p, now));
 
 		loop_timer_start(p->timer, wait_ms > 0 ? wait_ms + 1 : 1);
 	}

@@ -330,6 +330,24 @@ static void a_stop_notes_a_send_without_an_answer_as_ambiguous(void **state)
 	assert_int_equal(scripted_visible(), 4);
 }
 
+/* The ledger takes longer than the rate's next token: nobody else would wake the pipeline for it. */
+static void a_token_that_comes_during_a_long_turn_is_used(void **state)
+{
+	(void)state;
+	config.channel[CHANNEL_EMAIL].rate = 1;
+	put_events(0, 1);
+	start_pipeline();
+	WAIT_FOR(delivered() == 1);
+	mono_time sent = mono_now();
+	fixture_exec(db, "LOCK TABLES delivery WRITE");
+	put_events(1, 1);
+	WAIT_FOR(mono_since_ms(sent, mono_now()) > 1200);
+	assert_int_equal(scripted_sends(), 1);
+	fixture_exec(db, "UNLOCK TABLES");
+	WAIT_FOR(scripted_sends() == 2);
+	assert_true(mono_since_ms(sent, mono_now()) < 5000);
+}
+
 /* What was sent stands in the ledger: a broker that is away is not waited for as long as a send would be. */
 static void a_stop_does_not_wait_for_a_broker_that_is_away(void **state)
 {
@@ -534,6 +552,7 @@ int main(void)
 		T(a_long_send_keeps_its_lease),
 		T(a_stop_finishes_what_is_sent_and_hands_back_the_rest),
 		T(a_stop_notes_a_send_without_an_answer_as_ambiguous),
+		T(a_token_that_comes_during_a_long_turn_is_used),
 		T(a_stop_does_not_wait_for_a_broker_that_is_away),
 		T(a_database_that_dies_during_sends_costs_no_second_send),
 		T(another_workers_lease_is_respected),
