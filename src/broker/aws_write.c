@@ -15,8 +15,8 @@ static void quote_bare(struct buf *out, const char *text, size_t len)
 			continue;
 		buf_add(out, text + from, i - from);
 		from = i + 1;
-		if (c == '\n')
-			buf_puts(out, "\\n");
+		if (c == '\t' || c == '\n' || c == '\r') /* all that a body has: see BODY_MAX */
+			buf_puts(out, c == '\t' ? "\\t" : c == '\n' ? "\\n" : "\\r");
 		else if (c < 0x20)
 			buf_printf(out, "\\u%04x", c);
 		else
@@ -61,7 +61,7 @@ void write_attributes_wanted(struct buf *out, const char *url, const char *const
 
 static void write_message(struct buf *out, const struct broker_outgoing *m, bool fifo)
 {
-	struct buf scratch = BUF(AWS_BODY_MAX * 3);
+	struct buf scratch = VALUE_BUF();
 	const char *before = ",\"MessageAttributes\":{";
 
 	buf_puts(out, "\"MessageBody\":");
@@ -129,7 +129,7 @@ static void publish_field(
 
 static void publish_attributes(struct buf *out, size_t k, const struct message_attributes *attributes)
 {
-	struct buf scratch = BUF(AWS_BODY_MAX * 3);
+	struct buf scratch = VALUE_BUF();
 	size_t n = 0;
 
 	for (size_t i = 0; attributes && i < attributes->count; i++) {

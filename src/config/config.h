@@ -90,6 +90,7 @@ struct config {
 	} broker;
 	struct {
 		char *region, *endpoint_url, *profile, *topic, *kms_key_id, *ca_bundle;
+		bool spot_notice;
 	} aws;
 	struct {
 		int max_attempts;
@@ -115,7 +116,7 @@ struct config {
 		int probes;
 	} breaker;
 	struct {
-		int batch;
+		int batch, gzip_above;
 		int64_t interval_ms, linger_ms, max_backoff_ms;
 	} relay;
 	struct {

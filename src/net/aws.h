@@ -31,6 +31,7 @@ struct aws_client_settings {
 	const char *endpoint;           /* NULL: the service's own in that region */
 	const char *ca_bundle;          /* NULL: the system's */
 	atomic_uint_least64_t *retried; /* counts tries after the first; NULL: nobody does */
+	const atomic_bool *ending; /* true: what fails is not tried again, somebody waits to end; or NULL */
 };
 struct aws_client;
 struct aws_client *aws_client_new(const struct aws_client_settings *settings); /* copies the strings */

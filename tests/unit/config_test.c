@@ -237,6 +237,8 @@ static void defaults_hold_without_a_word(void **state)
 	assert_int_equal(c->relay.batch, 10);
 	assert_int_equal(c->relay.interval_ms, 1000);
 	assert_int_equal(c->relay.max_backoff_ms, 60000);
+	assert_int_equal(c->relay.gzip_above, 32768);
+	assert_false(c->aws.spot_notice);
 	assert_int_equal(c->watch.depth_interval_ms, 1000);
 	assert_int_equal(c->watch.mirror_interval_ms, 30000);
 }
@@ -630,6 +632,7 @@ static void bad_values_are_refused_with_what_is_allowed(void **state)
 		{ "log", "level = INFO", "use debug, info, warn or error" },
 		{ "log", "format = xml", "use text or json" },
 		{ "relay", "batch = 11", "1..10" },
+		{ "relay", "gzip_above = 262145", "0..262144" },
 		{ "broker", "driver = kafka", "use embedded or aws" },
 		{ "email", "tls = maybe", "use none, starttls or implicit" },
 		{ "email", "smtp_url = mail.example:25", "use smtp:// or smtps://..." },
