@@ -105,16 +105,10 @@ void view_add_user_id(cJSON *object, const char *key, const char *user_id)
 
 /* -- Rows ------------------------------------------------------------------------------------------- */
 
-bool view_channel_idempotent(enum channel_id channel)
-{
-	return channel == CHANNEL_COUPON;
-}
-
 cJSON *view_failed(const struct failed_row *row)
 {
 	const struct failure_info *class = failure_info(row->class);
-	bool automatic =
-	        failure_disposition(row->class, view_channel_idempotent(row->channel)) == DISPOSITION_AUTO;
+	bool automatic = failure_disposition(row->class, row->channel) == DISPOSITION_AUTO;
 	cJSON *json = cJSON_CreateObject();
 	view_add_id(json, "id", row->id);
 	json_add_string(json, "event_id", row->event_id);

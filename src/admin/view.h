@@ -33,7 +33,4 @@ cJSON *view_audit(const struct audit_row *row);
 #define STALE_MIN_MS 2000
 bool view_is_stale(const struct config *config, wall_time at, wall_time now);
 
-/* A second try on this channel cannot double the effect: decides who settles an ambiguous death. */
-bool view_channel_idempotent(enum channel_id channel);
-
 #endif
