@@ -62,13 +62,14 @@ static void the_canary_goes_at_once_and_is_awaited(void **state)
 		struct redrive_pace pace = { 0 };
 
 		assert_int_equal(redrive_awaits_canary(&cases[i].plan, &cases[i].outcome), cases[i].awaited);
-		assert_int_equal(redrive_allows(&cases[i].plan, &cases[i].outcome, &pace, begin), cases[i].allowed);
+		assert_int_equal(
+		        redrive_allows(&cases[i].plan, &cases[i].outcome, &pace, begin), cases[i].allowed);
 	}
 }
 
 /* Runs a job for some seconds in steps of 100 ms, every row delivered at once; returns the rows sent. */
-static int64_t run(const struct redrive_plan *plan, struct redrive_outcome *outcome, struct redrive_pace *pace,
-        int64_t from_ms, int64_t to_ms)
+static int64_t run(const struct redrive_plan *plan, struct redrive_outcome *outcome,
+        struct redrive_pace *pace, int64_t from_ms, int64_t to_ms)
 {
 	int64_t sent = 0;
 
@@ -103,8 +104,8 @@ static void the_rest_goes_faster_and_faster_up_to_the_rate(void **state)
 		for (int64_t s = 0; s < 10; s++)
 			assert_in_range(run(&plan, &outcome, &pace, s * 1000, s * 1000 + 1000) + 1,
 			        cases[i].second[s], cases[i].second[s] + 2);
-		assert_in_range(run(&plan, &outcome, &pace, 60000, 61000),
-		        (int64_t)cases[i].rate, 2 * (int64_t)cases[i].rate);
+		assert_in_range(run(&plan, &outcome, &pace, 60000, 61000), (int64_t)cases[i].rate,
+		        2 * (int64_t)cases[i].rate);
 	}
 }
 
@@ -142,7 +143,8 @@ static void it_does_not_run_ahead_of_the_outcomes(void **state)
 		struct redrive_pace pace = { 0 };
 
 		redrive_allows(&plan, &outcome, &pace, begin);
-		assert_int_equal(redrive_allows(&plan, &outcome, &pace, mono_add_ms(begin, 60000)), cases[i].allowed);
+		assert_int_equal(
+		        redrive_allows(&plan, &outcome, &pace, mono_add_ms(begin, 60000)), cases[i].allowed);
 	}
 }
 
