@@ -9,6 +9,7 @@
 #include "model/message.h"
 #include "store/audit.h"
 #include "store/failed.h"
+#include "store/redrive_job.h"
 
 void view_add_id(cJSON *object, const char *key, int64_t id);       /* a decimal string */
 void view_add_time(cJSON *object, const char *key, wall_time time); /* null for none */
@@ -26,6 +27,7 @@ void view_add_user_id(cJSON *object, const char *key, const char *user_id);
 
 cJSON *view_failed(const struct failed_row *row);
 cJSON *view_audit(const struct audit_row *row);
+cJSON *view_redrive_job(const struct redrive_job *job);
 
 /* Figures taken at `at` are too old to be believed: nobody has taken new ones for several intervals, and for
  * longer than a hiccup of the machine lasts. */

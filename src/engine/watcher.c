@@ -206,6 +206,7 @@ static void on_kick(void *arg)
 	struct watcher *w = arg;
 	atomic_store(&w->kicked, false);
 	mirror_want(w->watch.mirror);
+	runner_turn(w->watch.runner);
 	redrive_turn(w->watch.redrive);
 	mirror_turn(w->watch.mirror);
 }
@@ -227,12 +228,16 @@ static void *run(void *arg)
 	watch->broker = engine_broker(watch->engine, watch->loop);
 	watch->retention = retention_new(watch);
 	watch->fleet = fleet_new(watch);
+	watch->auto_redrive = auto_redrive_new(watch);
+	watch->runner = runner_new(watch);
 	w->timer = loop_timer_new(watch->loop, round_begin, w);
 	loop_timer_start(w->timer, 0);
 	loop_run(watch->loop);
 
 	fleet_end(watch->fleet);
 	loop_timer_free(w->timer);
+	runner_free(watch->runner);
+	auto_redrive_free(watch->auto_redrive);
 	fleet_free(watch->fleet);
 	retention_free(watch->retention);
 	watch->broker->ops->close(watch->broker);

@@ -4,6 +4,7 @@
 #include "store/redrive_job_parts.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "store/ledger_parts.h"
 
 #include <string.h>
@@ -248,4 +249,24 @@ int redrive_job_count(struct db *db, struct redrive_job *job, struct usher_error
 	sql_add(&sql, "UPDATE redrive_job SET on_the_way = ?i, failed = ?i WHERE id = ?i", on_the_way, failed,
 	        job->id);
 	return db_exec(db, &sql, NULL, err);
+}
+
+int redrive_job_failure(struct db *db, int64_t id, char *words, size_t size, struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+	struct rows *rows = NULL;
+	int code;
+
+	sql_add(&sql,
+	        "SELECT reason FROM failed_notification FORCE INDEX (of_job) WHERE job_id = ?i AND status = "
+	        "'dead' LIMIT 1",
+	        id);
+	code = db_query(db, &sql, &rows, err);
+	if (code != 0)
+		return code;
+	words[0] = '\0';
+	if (rows_next(rows))
+		utf8_copy(words, size, row_text(rows, 0), strlen(row_text(rows, 0)));
+	rows_free(rows);
+	return 0;
 }
