@@ -5,7 +5,8 @@ from support.coupon import CouponService
 from support.daemon import Daemon
 from support.rows import STILL
 
-TABLES = ("failed_notification", "delivery", "delivery_attempt", "redrive_intent", "audit", "users", "signup_outbox")
+TABLES = ("failed_notification", "delivery", "delivery_attempt", "redrive_intent", "audit", "users", "signup_outbox",
+          "redrive_job", "redrive_job_row")
 
 
 @pytest.fixture(scope="module")
