@@ -65,6 +65,19 @@ def row(number, **changes):
     return made
 
 
+def job(number, **changes):
+    """One redrive job."""
+    made = {
+        "id": str(number), "kind": "operator", "state": "running", "version": 1, "waits": None, "why": None,
+        "created_by": "mina", "reason": "쿠폰 service is back", "listed": False, "channel": "coupon", "class": "service_down",
+        "q": None, "since": None, "until": None, "frozen_at": stamp(300), "rate": 10, "canary": 1, "stop_on_failures": 5,
+        "total": 300, "total_capped": False, "sent": 150, "skipped": 0, "delivered": 120, "failed_again": 1,
+        "on_the_way": 29, "created_at": stamp(300), "started_at": stamp(299), "ended_at": None, "moved_by": None,
+    }
+    made.update(changes)
+    return made
+
+
 DETAIL_ONLY = ("payload", "payload_bytes", "attributes", "attempt_list", "audit")
 
 
@@ -84,6 +97,7 @@ class FakeDaemon:
         self.socket, self.readonly_socket = str(self.folder / "usher.sock"), str(self.folder / "usher-ro.sock")
         self.rows = {str(n): row(n) for n in range(1, rows + 1)}
         self.status, self.raw, self.race, self.delay_s = {}, None, None, 0
+        self.jobs = {}               # redrive jobs by id: job(...)
         self.requests = []           # (method, path, query, body) as they came
         self.audit = []
         self._open = threading.Event()  # clear: nothing is answered
@@ -195,6 +209,18 @@ class FakeDaemon:
         one["audit"].append(entry)
         return {k: v for k, v in one.items() if k not in DETAIL_ONLY}
 
+    def act_on_job(self, number, act, body, read_only):
+        if read_only:
+            raise Problem(403, "Forbidden", "this socket is read-only: use usher.sock to act")
+        if self.race:
+            self.race(number, act)
+        one = self.jobs[number]
+        before, after = {"pause": ("running", "paused"), "resume": ("paused", "running"), "stop": (None, "stopped")}[act]
+        if before and one["state"] != before or body.get("version", one["version"]) != one["version"]:
+            raise Problem(409, "Conflict", f"redrive job {number} is {one['state']} by {one['moved_by']}")
+        one.update(state=after, version=one["version"] + 1, moved_by="mina", why=body.get("reason"))
+        return one
+
     def answer(self, method, path, query, body, read_only):
         """Returns (status, JSON)."""
         parts = path.strip("/").split("/")[1:]
@@ -202,6 +228,10 @@ class FakeDaemon:
             return 201, {"user_id": "u-77", "event_id": "evt-77"}
         if method == "POST" and len(parts) == 3 and parts[0] == "failed":
             return 200, self.act(parts[1], parts[2], body, read_only)
+        if method == "POST" and len(parts) == 3 and parts[0] == "redrives":
+            return 200, self.act_on_job(parts[1], parts[2], body, read_only)
+        if parts == ["redrives"]:
+            return 200, {"items": sorted(self.jobs.values(), key=lambda j: -int(j["id"])), "next": None}
         if parts == ["status"]:
             return 200, self.status_json(read_only)
         if parts == ["failed"]:

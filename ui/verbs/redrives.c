@@ -44,81 +44,13 @@ static bool is_over(const cJSON *job)
 	return !strcmp(state, "done") || !strcmp(state, "stopped");
 }
 
-/* "12 of 300 sent, 10 delivered, 1 failed again, 1 on the way" */
-static void add_progress(struct buf *b, const cJSON *job)
-{
-	format_count(b, number(job, "sent"));
-	buf_puts(b, json_bool(job, "total_capped", false) ? " of more than " : " of ");
-	format_count(b, number(job, "total"));
-	buf_printf(b, " sent, %lld delivered, %lld failed again, %lld on the way", number(job, "delivered"),
-	        number(job, "failed_again"), number(job, "on_the_way"));
-	if (number(job, "skipped"))
-		buf_printf(b, ", %lld had changed and were left alone", number(job, "skipped"));
-}
-
-static void add_state(struct buf *b, const cJSON *job)
-{
-	buf_puts(b, word(job, "state"));
-	if (json_string(job, "waits"))
-		buf_printf(b, ", waits: %s", word(job, "waits"));
-	if (json_string(job, "moved_by") && strcmp(word(job, "state"), "running") != 0)
-		buf_printf(b, " by %s", word(job, "moved_by"));
-	if (json_string(job, "why"))
-		buf_printf(b, ": %s", word(job, "why"));
-}
-
-static void add_selection(struct buf *b, const cJSON *job)
-{
-	buf_printf(b, "channel %s, class %s", json_string(job, "channel") ? word(job, "channel") : "any",
-	        json_string(job, "class") ? word(job, "class") : "any");
-	if (json_string(job, "q"))
-		buf_printf(b, ", search \"%s\"", word(job, "q"));
-	else if (json_bool(job, "listed", false))
-		buf_puts(b, ", a list of rows");
-	if (json_string(job, "since"))
-		buf_printf(b, ", dead since %s", word(job, "since"));
-	if (json_string(job, "until"))
-		buf_printf(b, ", dead before %s", word(job, "until"));
-}
-
-static void add_line(struct lines *l, const char *label, struct buf *b)
-{
-	lines_add(l, ROLE_NORMAL, label, buf_str(b));
-	buf_clear(b);
-}
-
 static void print_job(const struct verb_call *call, const cJSON *job)
 {
 	struct lines l = { .width = print_width() };
-	struct buf b = BUF(8192);
 	lines_addf(&l, ROLE_TITLE, NULL, "redrive job %s", word(job, "id"));
-	add_state(&b, job);
-	add_line(&l, "State", &b);
-	add_progress(&b, job);
-	add_line(&l, "Rows", &b);
-	add_selection(&b, job);
-	add_line(&l, "Selected", &b);
-	buf_puts(&b, "as of ");
-	format_when(&b, time_get(job, "frozen_at"), WHEN_FULL, call->now);
-	if (number(job, "late"))
-		buf_printf(&b, "; %lld%s died later and are not part of it", number(job, "late"),
-		        json_bool(job, "late_capped", false) ? " or more" : "");
-	add_line(&l, "Frozen", &b);
-	const cJSON *rate = json_get(job, "rate");
-	buf_printf(&b, "%g/s, canary %lld, ", cJSON_IsNumber(rate) ? rate->valuedouble : 0,
-	        number(job, "canary"));
-	if (number(job, "stop_on_failures"))
-		buf_printf(&b, "stops when %lld failed again", number(job, "stop_on_failures"));
-	else
-		buf_puts(&b, "never stops by itself");
-	add_line(&l, "How", &b);
-	buf_printf(&b, "%s%s%s, ", word(job, "created_by"), json_string(job, "reason") ? ": " : "",
-	        json_string(job, "reason") ? word(job, "reason") : "");
-	format_when(&b, time_get(job, "created_at"), WHEN_FULL, call->now);
-	add_line(&l, "Started by", &b);
+	facts_redrive(&l, job, call->now);
 	lines_print(&l, stdout);
 	lines_clear(&l);
-	buf_free(&b);
 }
 
 static int get_job(struct verb_call *call, const char *id, struct reply *reply)
@@ -148,9 +80,9 @@ static int watch(struct verb_call *call, const char *id)
 		status = get_job(call, id, &reply);
 		if (status == 0) {
 			over = is_over(reply.json) && number(reply.json, "on_the_way") == 0;
-			add_progress(&now, reply.json);
+			facts_redrive_progress(&now, reply.json);
 			buf_puts(&now, "; ");
-			add_state(&now, reply.json);
+			facts_redrive_state(&now, reply.json);
 			if (strcmp(buf_str(&now), buf_str(&before)) != 0)
 				call->option[OPT_JSON] ? print_json(buf_str(&reply.body), reply.body.len)
 				                       : print_clean(stdout, "%s: %s", id, buf_str(&now));
@@ -273,7 +205,7 @@ static int move(struct verb_call *call, const char *act, const char *id)
 	} else if (call->option[OPT_JSON]) {
 		print_json(buf_str(&reply.body), reply.body.len);
 	} else {
-		add_progress(&b, reply.json);
+		facts_redrive_progress(&b, reply.json);
 		print_clean(stdout, "%s: %s, %s", id, word(reply.json, "state"), buf_str(&b));
 	}
 	buf_free(&b);
