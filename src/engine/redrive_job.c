@@ -168,7 +168,7 @@ static int run_job(struct runner *r, struct redrive_job *job, struct running *m,
 /* What is kept of the jobs that are still there, in their order. */
 static void keep(struct runner *r, const struct redrive_job *jobs, size_t n)
 {
-	struct running kept[RUNNER_JOBS];
+	struct running kept[RUNNER_JOBS] = { 0 };
 
 	for (size_t i = 0; i < n; i++) {
 		kept[i] = (struct running){ .id = jobs[i].id };

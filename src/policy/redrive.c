@@ -46,6 +46,15 @@ static void earn(struct redrive_pace *pace, double per_s, mono_time now)
 	pace->at = now;
 }
 
+static int64_t ahead(const struct redrive_outcome *outcome, double per_s)
+{
+	int64_t delivered = outcome->sent - outcome->on_the_way - outcome->failed;
+	int64_t most = (int64_t)(per_s * REDRIVE_AHEAD_S);
+
+	most = delivered < most ? delivered : most;
+	return most > REDRIVE_AHEAD_MIN ? most : REDRIVE_AHEAD_MIN;
+}
+
 int64_t redrive_allows(const struct redrive_plan *plan, const struct redrive_outcome *outcome,
         struct redrive_pace *pace, mono_time now)
 {
@@ -55,8 +64,7 @@ int64_t redrive_allows(const struct redrive_plan *plan, const struct redrive_out
 		return 0;
 	double per_s = speed(plan, pace->begun.ns ? pace : &(struct redrive_pace){ .begun = now }, now);
 	earn(pace, per_s, now);
-	int64_t ahead = (int64_t)(per_s * REDRIVE_AHEAD_S);
-	int64_t room = (ahead > REDRIVE_AHEAD_MIN ? ahead : REDRIVE_AHEAD_MIN) - outcome->on_the_way;
+	int64_t room = ahead(outcome, per_s) - outcome->on_the_way;
 	int64_t credit = (int64_t)pace->credit;
 	return room <= 0 ? 0 : credit < room ? credit : room;
 }

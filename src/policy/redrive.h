@@ -13,7 +13,9 @@
 
 #define REDRIVE_RAMP_FIRST_PER_S 1.0 /* the speed after the canary */
 #define REDRIVE_RAMP_STEP_MS 2000    /* doubled after each of these */
-#define REDRIVE_AHEAD_S 10           /* rows on their way at most, in seconds at the present speed */
+/* Rows on their way at most: as many as have been delivered, so that a job grows only on success; never more
+ * than seconds' worth at the present speed; but always some. */
+#define REDRIVE_AHEAD_S 10
 #define REDRIVE_AHEAD_MIN 10
 
 struct redrive_plan {

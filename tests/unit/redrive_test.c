@@ -124,22 +124,19 @@ static void it_does_not_run_ahead_of_the_outcomes(void **state)
 {
 	static const struct {
 		double rate;
-		int64_t on_the_way, allowed;
+		int64_t sent, on_the_way, failed, allowed;
 	} cases[] = {
-		{ 1, 0, 1 },
-		{ 1, 9, 1 },
-		{ 1, 10, 0 },
-		{ 1, 11, 0 },
-		{ 50, 100, 50 },
-		{ 50, 480, 20 },
-		{ 50, 500, 0 },
-		{ 50, 900, 0 },
+		{ 1, 1000, 0, 0, 1 }, { 1, 1000, 9, 0, 1 }, { 1, 1000, 10, 0, 0 }, { 1, 1000, 11, 0, 0 },
+		{ 50, 1000, 100, 0, 50 }, { 50, 1000, 480, 0, 20 }, { 50, 1000, 500, 0, 0 },
+		{ 50, 1000, 900, 0, 0 }, { 1000, 10, 10, 0, 0 },  /* nothing has been delivered yet */
+		{ 1000, 9, 9, 0, 1 }, { 1000, 40, 20, 0, 0 },     /* as many as have been */
+		{ 1000, 40, 15, 0, 10 }, { 1000, 40, 10, 15, 5 }, /* what failed does not help */
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct redrive_plan plan = { cases[i].rate, 0, 5 };
-		struct redrive_outcome outcome = { 1000, cases[i].on_the_way, 0 };
+		struct redrive_plan plan = { cases[i].rate, 0, 50 };
+		struct redrive_outcome outcome = { cases[i].sent, cases[i].on_the_way, cases[i].failed };
 		struct redrive_pace pace = { 0 };
 
 		redrive_allows(&plan, &outcome, &pace, begin);
