@@ -88,4 +88,11 @@ bool facts_fleet(struct buf *out, const cJSON *status, wall_time now, bool whole
 /* Colour-free names of things, shared by tables and screens. */
 enum role role_of_status(const char *status);
 
+/* facts_redrive.c: a redrive job of /v1/redrives */
+struct buf;
+void facts_redrive(struct lines *l, const cJSON *job, wall_time now);
+/* "12 of 300 sent, 10 delivered, 1 failed again, 1 on the way" */
+void facts_redrive_progress(struct buf *b, const cJSON *job);
+void facts_redrive_state(struct buf *b, const cJSON *job); /* "paused by kim: lunch" */
+
 #endif

@@ -24,6 +24,8 @@ struct config_channel {
 	int receivers, in_flight;
 	double rate; /* sends a second; 0 = unlimited */
 	bool auto_redrive;
+	int auto_redrive_max;
+	double auto_redrive_rate; /* rows a second */
 	/* any [retry] key, overridden for this channel; else as [retry] */
 	int max_attempts;
 	int64_t base_ms;

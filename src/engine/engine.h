@@ -68,7 +68,7 @@ void relay_kick(struct relay *relay); /* a sign-up was stored: look at once. Any
 void relay_stop(struct relay *relay);
 void relay_join(struct relay *relay);
 
-/* -- Watcher: engine/watcher.c: depths, status, DLQ mirror, redrive intents, retention ---------- */
+/* -- Watcher: engine/watcher.c: depths, status, DLQ mirror, redrives, retention ---------- */
 int watcher_start(struct engine *engine, struct watcher **ret, struct usher_error *err);
 void watcher_kick(struct watcher *watcher); /* an act was recorded: send its intents at once. Any thread */
 void watcher_stop(struct watcher *watcher);

@@ -340,6 +340,7 @@ static void on_kick(void *arg)
 	if (ask_database(w, feel) && w->status.at.ms)
 		put(w);
 	mirror_want(w->watch.mirror);
+	runner_turn(w->watch.runner);
 	redrive_turn(w->watch.redrive);
 	mirror_turn(w->watch.mirror);
 }
@@ -367,6 +368,8 @@ static void *run(void *arg)
 	w->pulse = loop_timer_new(watch->loop, pulse, w);
 	loop_timer_start(w->pulse, 0);
 	watch->alarms = alarms_new(watch);
+	watch->auto_redrive = auto_redrive_new(watch);
+	watch->runner = runner_new(watch);
 	w->timer = loop_timer_new(watch->loop, round_begin, w);
 	loop_timer_start(w->timer, 0);
 	loop_run(watch->loop);
@@ -377,6 +380,8 @@ static void *run(void *arg)
 	loop_timer_free(w->pulse);
 	controls_free(watch->controls);
 	alarms_free(watch->alarms);
+	runner_free(watch->runner);
+	auto_redrive_free(watch->auto_redrive);
 	fleet_free(watch->fleet);
 	retention_free(watch->retention);
 	watch->broker->ops->close(watch->broker);

@@ -82,6 +82,19 @@ def alarm(number, **changes):
     return made
 
 
+def job(number, **changes):
+    """One redrive job."""
+    made = {
+        "id": str(number), "kind": "operator", "state": "running", "version": 1, "waits": None, "why": None,
+        "created_by": "mina", "reason": "쿠폰 service is back", "listed": False, "channel": "coupon", "class": "service_down",
+        "q": None, "since": None, "until": None, "frozen_at": stamp(300), "rate": 10, "canary": 1, "stop_on_failures": 5,
+        "total": 300, "total_capped": False, "sent": 150, "skipped": 0, "delivered": 120, "failed_again": 1,
+        "on_the_way": 29, "created_at": stamp(300), "started_at": stamp(299), "ended_at": None, "moved_by": None,
+    }
+    made.update(changes)
+    return made
+
+
 DETAIL_ONLY = ("payload", "payload_bytes", "attributes", "attempt_list", "audit")
 
 
@@ -102,6 +115,7 @@ class FakeDaemon:
         self.rows = {str(n): row(n) for n in range(1, rows + 1)}
         self.status, self.raw, self.race, self.delay_s = {}, None, None, 0
         self.paused, self.forced = {}, {}   # channel -> who said it, why and when
+        self.jobs = {}               # redrive jobs by id: job(...)
         self.requests = []           # (method, path, query, body) as they came
         self.audit = []
         self.alarms = []             # of alarm(); the status shows those that are raised
@@ -255,6 +269,18 @@ class FakeDaemon:
             self.paused[channel] = word if act == "pause" else None
         return {"name": channel, "paused": self.paused.get(channel), "forced": self.forced.get(channel)}
 
+    def act_on_job(self, number, act, body, read_only):
+        if read_only:
+            raise Problem(403, "Forbidden", "this socket is read-only: use usher.sock to act")
+        if self.race:
+            self.race(number, act)
+        one = self.jobs[number]
+        before, after = {"pause": ("running", "paused"), "resume": ("paused", "running"), "stop": (None, "stopped")}[act]
+        if before and one["state"] != before or body.get("version", one["version"]) != one["version"]:
+            raise Problem(409, "Conflict", f"redrive job {number} is {one['state']} by {one['moved_by']}")
+        one.update(state=after, version=one["version"] + 1, moved_by="mina", why=body.get("reason"))
+        return one
+
     def answer(self, method, path, query, body, read_only):
         """Returns (status, JSON)."""
         parts = path.strip("/").split("/")[1:]
@@ -268,6 +294,10 @@ class FakeDaemon:
             return 200, self.ack(parts[1], body, read_only)
         if parts == ["alarms"]:
             return 200, self.page(self.alarms, query)
+        if method == "POST" and len(parts) == 3 and parts[0] == "redrives":
+            return 200, self.act_on_job(parts[1], parts[2], body, read_only)
+        if parts == ["redrives"]:
+            return 200, {"items": sorted(self.jobs.values(), key=lambda j: -int(j["id"])), "next": None}
         if parts == ["status"]:
             return 200, self.status_json(read_only)
         if parts == ["failed"]:

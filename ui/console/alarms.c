@@ -227,9 +227,9 @@ void alarms_open(struct screen *s, struct console *c)
 		.key = row_key,
 		.arg = a };
 	list_open(&a->list);
-	*s = (struct screen){ .name = "Alarms",
+	*s = (struct screen){ .number = 6,
+		.name = "Alarms",
 		.title = "Alarms",
-		.digit = '6',
 		.state = a,
 		.scope = alarms_scope,
 		.fetch = alarms_fetch,

@@ -206,9 +206,9 @@ void failed_open(struct screen *s, struct console *c)
 		.arg = f };
 	list_open(&f->rows);
 	list_open(&f->groups);
-	*s = (struct screen){ .name = "Failed",
+	*s = (struct screen){ .number = 3,
+		.name = "Failed",
 		.title = "Failed notifications",
-		.digit = '3',
 		.state = f,
 		.scope = failed_scope,
 		.fetch = failed_fetch,

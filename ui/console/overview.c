@@ -332,9 +332,9 @@ static void overview_close(void *state)
 
 void overview_open(struct screen *s)
 {
-	*s = (struct screen){ .name = "Overview",
+	*s = (struct screen){ .number = 1,
+		.name = "Overview",
 		.title = "Overview",
-		.digit = '1',
 		.state = mem_alloc(sizeof(struct overview)),
 		.scope = overview_scope,
 		.fetch = overview_fetch,

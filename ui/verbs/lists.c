@@ -210,32 +210,13 @@ static int show_one(struct verb_call *call, const char *id)
 	return status;
 }
 
-/* RFC 3339, or an age ("1h") counted back from now. */
-static int since_text(struct verb_call *call, char text[WALL_TEXT_SIZE])
-{
-	const char *since = call->option[OPT_SINCE];
-	wall_time at = { 0 };
-	int64_t ago_ms;
-	*text = 0;
-	if (!since)
-		return 0;
-	if (duration_parse(since, &ago_ms) == 0)
-		at.ms = call->now.ms - ago_ms;
-	else if (wall_parse(since, &at) != 0)
-		return usage_error(call,
-		        "--since takes a time like 2026-11-22T21:00:00+09:00 or an age like 1h, not \"%s\"",
-		        since);
-	wall_format(at, text);
-	return 0;
-}
-
 int verb_failed(struct verb_call *call)
 {
 	if (call->arg_count == 1)
 		return show_one(call, call->args[0]);
 	int limit;
 	char since[WALL_TEXT_SIZE];
-	if (limit_of(call, &limit) != 0 || since_text(call, since) != 0)
+	if (limit_of(call, &limit) != 0 || verb_time(call, OPT_SINCE, since) != 0)
 		return EXIT_USAGE;
 	bool groups = call->option[OPT_GROUPS] != NULL;
 	if (groups && call->option[OPT_SORT])
