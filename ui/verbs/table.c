@@ -67,7 +67,7 @@ const struct verb *verb_find(const char *name)
 	return NULL;
 }
 
-static void print_options(unsigned which)
+static void print_options(uint64_t which)
 {
 	for (int i = 0; i < OPT_COUNT; i++) {
 		const struct option_row *o = &option_rows[i];
@@ -118,7 +118,7 @@ int usage_error(const struct verb_call *call, const char *fmt, ...)
 
 int verb_options(struct verb_call *call, int argc, char **argv, bool leading, int *ret_rest)
 {
-	unsigned allowed = leading ? LEADING : call->verb->options | COMMON;
+	uint64_t allowed = leading ? LEADING : call->verb->options | COMMON;
 	struct option longs[OPT_COUNT + 1] = { 0 };
 	int n = 0, got;
 	for (int i = 0; i < OPT_COUNT; i++)
