@@ -3,13 +3,10 @@
 #define STORE_FAILED_H
 
 #include "model/delivery.h"
+#include "model/failed_status.h"
 #include "model/failure.h"
 #include "store/db.h"
 #include "store/ledger.h"
-
-enum failed_status { FAILED_DEAD, FAILED_QUEUED, FAILED_DELIVERED, FAILED_CANCELLED, FAILED_STATUS_COUNT };
-const char *failed_status_name(enum failed_status status);
-bool failed_status_by_name(const char *name, enum failed_status *ret);
 
 struct failed_row { /* all strings owned, NULL where the table has NULL */
 	int64_t id, delivery_id;
