@@ -11,5 +11,6 @@ ALTER TABLE failed_notification
   ADD KEY finding (channel, class, status, dead_at, id),          -- list by class, with or without channel and status
   ADD KEY by_cause (cause, status, dead_at, id),                  -- list by cause; groups and their counts
   ADD KEY list_dlq (in_dlq, channel, status, dead_at, id),        -- list of what stands in a DLQ
-  ADD KEY by_attempts (attempts, id),                             -- list sorted by attempts
-  ADD KEY by_redrives (redrives, id);                             -- list sorted by redrives
+  -- lists sorted by attempts and by redrives
+  ADD KEY by_attempts (attempts, id),
+  ADD KEY by_redrives (redrives, id);

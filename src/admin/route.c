@@ -36,6 +36,7 @@ const struct route routes[] = {
 	ACT("/v1/failed/{id}/redrive", "redrive", act_members, redrive_post),
 	ACT("/v1/failed/{id}/cancel", "cancel", act_members, cancel_post),
 	ACT("/v1/failed/{id}/restore", "restore", act_members, restore_post),
+	LOOK("/v1/filter/keys", 0, filter_keys_get),
 	LOOK("/v1/dlq/{channel}", QUERY_PAGE, dlq_get),
 	LOOK("/v1/retrying", QUERY_CHANNEL | QUERY_PAGE, retrying_get),
 	LOOK("/v1/outbox", QUERY_WAITING | QUERY_PAGE, outbox_get),

@@ -52,6 +52,7 @@ void route_dispatch(const struct admin_context *ctx, const struct incoming *in, 
 /* -- Handlers, by file ---------------------------------------------------------------------------- */
 route_fn status_get;                                                  /* view_status.c */
 route_fn failed_list_get, failed_groups_get, failed_one_get, dlq_get; /* view_failed.c */
+route_fn filter_keys_get;                                             /* view_failed.c */
 route_fn retrying_get, outbox_get, audit_get;                         /* view_lists.c */
 route_fn redrive_post, cancel_post, restore_post, signup_post;        /* act.c */
 route_fn health_get, health_component_get;                            /* health.c */

@@ -121,6 +121,13 @@ bool view_channel_idempotent(enum channel_id channel)
 	return channel == CHANNEL_COUPON;
 }
 
+void view_add_cause(cJSON *object, int64_t cause)
+{
+	char text[FILTER_CAUSE_SIZE];
+	filter_cause_print(cause, text);
+	json_add_string(object, "cause", text);
+}
+
 cJSON *view_failed(const struct failed_row *row)
 {
 	const struct failure_info *class = failure_info(row->class);
@@ -136,6 +143,7 @@ cJSON *view_failed(const struct failed_row *row)
 	json_add_string(json, "class_help", class->help);
 	json_add_string(json, "disposition", automatic ? "auto" : "manual");
 	view_add_words(json, "reason", row->reason);
+	view_add_cause(json, row->cause);
 	json_add_int(json, "attempts", row->attempts);
 	json_add_int(json, "redrives", row->redrives);
 	json_add_int(json, "version", row->version);
