@@ -26,9 +26,12 @@ enum exit_status {
 	OPTION(CLASS, "class", 0, "CLASS", "only this failure class, such as service_down")                  \
 	OPTION(SEARCH, "search", 0, "TEXT", "event id, user id or recipient, or how one begins")             \
 	OPTION(SINCE, "since", 0, "TIME", "dead since: RFC 3339, or an age such as 90s, 1h or 2d")           \
-	OPTION(SORT, "sort", 0, "ORDER", "newest (the default) or oldest first")                             \
+	OPTION(SORT, "sort", 0, "COLUMN",                                                                    \
+	        "newest (the default), oldest, or a column: class, attempts:asc ...")                        \
 	OPTION(LIMIT, "limit", 0, "N", "how many rows at most (default 50)")                                 \
-	OPTION(GROUPS, "groups", 0, NULL, "count by channel, status, class and reason")                      \
+	OPTION(GROUPS, "groups", 0, NULL, "count by status and cause")                                       \
+	OPTION(KEYS, "keys", 0, NULL, "what a filter may have")                                              \
+	OPTION(WATCH, "watch", 0, NULL, "go on looking")                                                     \
 	OPTION(REASON, "reason", 0, "TEXT", "why, for the audit and for who comes after you")                \
 	OPTION(EMAIL, "email", 0, "ADDRESS", "where the welcome mail goes")                                  \
 	OPTION(NAME, "name", 0, "NAME", "the new member's name")                                             \
@@ -38,6 +41,7 @@ enum exit_status {
 	OPTION(WAITING, "waiting", 0, NULL, "only what is not published yet")                                \
 	OPTION(PUBLISHED, "published", 0, NULL, "only what has been published")                              \
 	OPTION(JSON, "json", 0, NULL, "print the daemon's JSON")                                             \
+	OPTION(CSV, "csv", 0, NULL, "print comma-separated values, every column")                            \
 	OPTION(SOCKET, "socket", 0, "PATH", "the daemon's socket (USHER_SOCKET; /run/usher/usher.sock)")     \
 	OPTION(READ_ONLY, "read-only", 'R', NULL, "look only: the read-only socket (usher-ro.sock)")         \
 	OPTION(HELP, "help", 'h', NULL, "this help")                                                         \
