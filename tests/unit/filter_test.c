@@ -235,6 +235,26 @@ static void every_example_of_the_table_is_taken(void **state)
 	}
 }
 
+#define MANUAL "man/usher.1"
+
+static void the_manual_has_every_key(void **state)
+{
+	static char manual[128 * 1024];
+	FILE *file = fopen(MANUAL, "r");
+
+	(void)state;
+	assert_non_null(file);
+	manual[fread(manual, 1, sizeof manual - 1, file)] = '\0';
+	fclose(file);
+	for (int i = 0; i < FILTER_KEY_COUNT; i++) {
+		char line[80];
+
+		snprintf(line, sizeof line, "\n.It Cm %s\n", filter_info((enum filter_key)i)->name);
+		if (!strstr(manual, line))
+			fail_msg("%s lacks %s", MANUAL, line);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +265,7 @@ int main(void)
 		cmocka_unit_test(causes_print_as_they_are_read),
 		cmocka_unit_test(limits_are_kept),
 		cmocka_unit_test(every_example_of_the_table_is_taken),
+		cmocka_unit_test(the_manual_has_every_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
