@@ -45,8 +45,8 @@ int failed_list_get(struct call *call, struct usher_error *err)
 	struct failed_filter filter;
 	struct filter terms;
 	struct failed_page page = { 0 };
-	int64_t count;
-	bool capped;
+	int64_t count = 0;
+	bool capped = false;
 	int rc = query_filter(&call->query, &terms, &filter, err);
 	if (rc == 0)
 		rc = failed_count(call->ctx->db, &filter, &count, &capped, err);
@@ -95,7 +95,7 @@ int failed_groups_get(struct call *call, struct usher_error *err)
 	struct filter terms;
 	struct failed_group *groups = NULL;
 	size_t n = 0;
-	bool complete;
+	bool complete = false;
 	int rc = query_filter(&call->query, &terms, &filter, err);
 	if (rc == 0)
 		rc = failed_groups(call->ctx->db, &filter, call->query.limit, &groups, &n, &complete, err);

@@ -51,11 +51,10 @@ static void place_print(char out[CURSOR_SIZE], const struct failed_filter *filte
 
 static void place_text_parse(struct place *place, const char *hex)
 {
-	size_t n = 0;
-	unsigned byte;
-
-	while (n < PLACE_TEXT_MAX && sscanf(hex + 2 * n, "%2x", &byte) == 1)
-		place->text[n++] = (char)byte;
+	for (size_t n = 0; n < PLACE_TEXT_MAX && hex[0] && hex[1]; n++, hex += 2) {
+		const char digits[] = { hex[0], hex[1], '\0' };
+		place->text[n] = (char)strtoul(digits, NULL, 16);
+	}
 }
 
 /* Only what place_print makes is taken: printed again it must be the same. */

@@ -167,8 +167,8 @@ void find_make(struct find_plan *plan, const struct failed_filter *filter)
 		plan->words[SET_STATUS] &= 1U << filter->status;
 	if (filter->channel >= 0)
 		plan->words[SET_CHANNEL] &= 1U << filter->channel;
-	if (filter->class >= 0)
-		plan->words[SET_CLASS] &= 1U << (filter->class - 1); /* FAILURE_NONE is no word */
+	if (filter->class > FAILURE_NONE)
+		plan->words[SET_CLASS] &= 1U << (filter->class - 1);
 	if (filter->in_dlq)
 		plan->words[SET_DLQ] &= 1U << 1; /* no, yes */
 }
