@@ -347,8 +347,9 @@ int failed_list(struct db *db, const struct failed_filter *filter, const char *c
 /* As counted one by one: of the first COUNT_WINDOW rows of the index. */
 static void add_counted_rest(struct sql *sql, const struct find_plan *plan)
 {
-	sql_add(sql, "SELECT COALESCE(SUM(hit), 0), COUNT(*) >= ?i FROM (SELECT (TRUE",
-	        (int64_t)COUNT_WINDOW);
+	sql_add(sql,
+	        "SELECT LEAST(COALESCE(SUM(hit), 0), ?i), COUNT(*) >= ?i OR SUM(hit) > ?i FROM (SELECT (TRUE",
+	        (int64_t)FAILED_COUNT_CAP, (int64_t)COUNT_WINDOW, (int64_t)FAILED_COUNT_CAP);
 	find_add_rest(sql, plan);
 	sql_add(sql, ") AS hit");
 	find_add_from(sql, plan);

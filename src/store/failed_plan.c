@@ -181,6 +181,8 @@ bool find_is_empty(const struct find_plan *plan)
 	return plan->since.ms && plan->until.ms && plan->since.ms >= plan->until.ms;
 }
 
+static const struct find_index *index_of_sets(const struct find_plan *plan);
+
 /* -- Segments -------------------------------------------------------------------------------------- */
 
 static bool splits_exact(const struct find_plan *plan)
@@ -204,6 +206,7 @@ struct find_plan find_segment(const struct find_plan *whole, int segment)
 		int last = find_segments(whole) - 1;
 		plan.words[set] &= 1U << (plan.ascending ? segment : last - segment);
 		plan.ascending = false; /* alike in the word: as they died, newest first */
+		plan.index = index_of_sets(&plan);
 	} else if (splits_exact(whole)) {
 		plan.exact = segment == 0;
 		plan.inexact = segment == 1;
@@ -217,8 +220,6 @@ struct find_plan find_segment(const struct find_plan *whole, int segment)
 }
 
 /* -- What is looked up -------------------------------------------------------------------------------- */
-
-static const struct find_index *index_of_sets(const struct find_plan *plan);
 
 static void add_range(struct sql *sql, const struct find_plan *plan)
 {

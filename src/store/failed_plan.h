@@ -6,7 +6,7 @@
 #include "store/failed.h"
 
 /* A filter found by index in so few rows that all of them are read and sorted. */
-#define FIND_FOUND_MAX 2000
+#define FIND_FOUND_MAX 15000
 
 enum find_set { SET_STATUS, SET_CHANNEL, SET_CLASS, SET_DLQ, SET_CAUSE, SET_COUNT };
 
