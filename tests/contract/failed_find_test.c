@@ -231,8 +231,7 @@ static void words_are_never_searched(void **state)
 	static const enum failed_sort sorts[] = { FAILED_BY_DEAD_AT, FAILED_BY_STATUS, FAILED_BY_CHANNEL,
 		FAILED_BY_CLASS };
 	static const char *const written[] = { "", "status:dead", "channel:coupon", "-class:timeout",
-		"dlq:yes", "status:dead,queued channel:email class:timeout,rejected age<30s",
-		"class:out_of_stock" };
+		"status:dead,queued channel:email class:timeout,rejected age<30s", "class:out_of_stock" };
 
 	(void)state;
 	fill(ROWS);
