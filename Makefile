@@ -143,6 +143,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o
 	$(call say,ld  $@) $(CC) $(LDFLAGS) -o $@ $^ $(SINK_LIBS)
 $(BUILD)/tests/bench/sqs_sink: SINK_LIBS = -lcjson -lcrypto
 run = $(PYTHON) tests/run.py --build $(BUILD)
+TEST_JOBS ?= 3# side by side; they mostly wait
 
 BROKER ?= embedded# or aws
 demo: deps $(if $(filter aws,$(BROKER)),deps-aws) ## show the whole of it at work: 200 sign-ups through planned faults, then the console
@@ -150,7 +151,7 @@ demo: deps $(if $(filter aws,$(BROKER)),deps-aws) ## show the whole of it at wor
 	@$(PYTHON) tests/demo/demo.py --build $(BUILD) --broker $(BROKER)
 check: deps ## every test: unit, contract, system, console
 	@$(MAKE) -j$(JOBS) all unit-bins contract-bins aws-bins deps-aws deps-promtool WERROR=-Werror
-	@$(run) --side-by-side tests/system $(call bin,$(UNIT) $(CONTRACT)) tests/console
+	@$(run) --jobs $(TEST_JOBS) $(call bin,$(UNIT) $(CONTRACT)) tests/system tests/console
 unit: unit-bins ## tests of single parts, without outside services
 	@$(run) $(call bin,$(UNIT))
 contract: contract-bins deps-aws ## tests of broker and store on a private mariadbd

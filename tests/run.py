@@ -1,20 +1,23 @@
 """Runs tests and ends with one line, "N passed, N failed".
 
     run.py --build DIR  WHAT...  [-k EXPRESSION]
-    run.py --build DIR --side-by-side  WHAT...
+    run.py --build DIR --jobs N  WHAT...
 
-WHAT is a cmocka program or a folder of pytest tests. A program that dies counts as a failed test. Side by side, the
-folder that takes longest (the first that is named) runs beside all the rest: two cores have room for both, and no test
-knows of another's servers.
+WHAT is a cmocka program or a folder of pytest tests. A program that dies counts as a failed test. With --jobs so many
+programs and files of tests run side by side, those first that took longest the last time; each is told of in one line
+when it has ended, or whole when something failed. No test knows of another's servers, and most of them wait.
 """
 
 import argparse
+import concurrent.futures
+import json
 import pathlib
 import re
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree
 
@@ -71,8 +74,8 @@ def run_to_its_end(command):
 
 
 def run_pytest(folder, build, expression, tally):
-    """Folder of pytest tests, each file's progress shown as it goes."""
-    if not any((ROOT / folder).glob("test_*.py")):
+    """Folder of pytest tests, or one file; progress is shown as it goes."""
+    if (ROOT / folder).is_dir() and not any((ROOT / folder).glob("test_*.py")):
         return
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5",
@@ -95,62 +98,92 @@ def run_pytest(folder, build, expression, tally):
 
 def run_all(options, tally):
     for what in options.what:
-        if (ROOT / what).is_dir():
+        if (ROOT / what).is_dir() or what.endswith(".py"):
             run_pytest(what, options.build, options.expression, tally)
             continue
         run_program(what, tally)
 
 
-def run_side_by_side(options, tally):
-    """Each half is a run.py of its own. What the first says is kept until the second has ended, so that neither's lines
-    stand among the other's."""
-    folders = [what for what in options.what if (ROOT / what).is_dir()]
-    halves = [half for half in (folders[:1], [what for what in options.what if what not in folders[:1]]) if half]
-    with tempfile.TemporaryDirectory(prefix="usher-run-") as folder:
-        said = [pathlib.Path(folder, f"{i}") for i in range(len(halves))]
-        children = []
+# -- Side by side ------------------------------------------------------------------------------------
+
+class Jobs:
+    """Items of `what`, each in a run.py of its own."""
+
+    def __init__(self, build, tally):
+        self._build, self._tally = build, tally
+        self._lock, self._children, self._stopping = threading.Lock(), set(), False
+        self._times_path = ROOT / build / "test-times.json"
         try:
-            for half, path in zip(halves, said):
-                with open(path, "w", encoding="utf-8") as out:
-                    children.append(subprocess.Popen([sys.executable, __file__, "--build", options.build, *half], cwd=ROOT,
-                                                     stdout=out, stderr=subprocess.STDOUT))
-            for child, path in list(zip(children, said))[::-1]:
-                show_until_its_end(child, path)
-        except KeyboardInterrupt:
-            for child in children:
-                child.send_signal(signal.SIGTERM)
-            for child in children:
-                child.wait(CLEAN_UP_S)
-            raise
-        for path in said:
-            found = re.findall(r"^(\d+) passed, (\d+) failed$", path.read_text(encoding="utf-8", errors="replace"), re.M)
-            tally.add(*(int(n) for n in found[-1]) if found else (0, 1))
+            self._times = json.loads(self._times_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self._times = {}
 
-
-def show_until_its_end(child, path):
-    """Its output as it comes, but for its own last line."""
-    with open(path, encoding="utf-8", errors="replace") as words:
-        while True:
-            ended = child.poll() is not None
-            text = words.read()
-            sys.stdout.write(re.sub(r"^\d+ passed, \d+ failed\n", "", text, flags=re.M))
-            sys.stdout.flush()
-            if ended and not text:
+    def _one(self, item):
+        with self._lock:
+            if self._stopping:
                 return
-            time.sleep(0 if text else 0.2)
+            began = time.monotonic()
+            child = subprocess.Popen([sys.executable, __file__, "--build", self._build, item], cwd=ROOT, text=True,
+                                     errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                     stdin=subprocess.DEVNULL)
+            self._children.add(child)
+        said, _ = child.communicate()
+        took = time.monotonic() - began
+        found = re.findall(r"^(\d+) passed, (\d+) failed$", said, re.M)
+        passed, failed = (int(n) for n in found[-1]) if found else (0, 1)
+        with self._lock:
+            self._children.discard(child)
+            self._tally.add(passed, failed)
+            self._times[item] = round(took, 1)
+            if failed:
+                print(said)
+            print(f"{item.removeprefix(self._build + '/'):44} {passed:4} passed {failed:3} failed  {took:6.1f} s", flush=True)
+
+    def run(self, items, count):
+        longest_first = sorted(items, key=lambda item: -self._times.get(item, (ROOT / item).stat().st_size / 1000))
+        with concurrent.futures.ThreadPoolExecutor(count) as pool:
+            futures = [pool.submit(self._one, item) for item in longest_first]
+            try:
+                for future in futures:
+                    future.result()
+            except KeyboardInterrupt:
+                self.stop()
+                raise
+        self._times_path.write_text(json.dumps(self._times), encoding="utf-8")
+
+    def stop(self):
+        with self._lock:
+            self._stopping = True
+            children = set(self._children)
+        for child in children:
+            child.send_signal(signal.SIGTERM)
+        for child in children:
+            child.wait(CLEAN_UP_S)
+
+
+def items_of(what):
+    """Programs and files of tests."""
+    for one in what:
+        if (ROOT / one).is_dir():
+            yield from (str(path.relative_to(ROOT)) for path in sorted((ROOT / one).glob("test_*.py")))
+        else:
+            yield one
 
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--build", default="build")
-    parser.add_argument("--side-by-side", action="store_true")
+    parser.add_argument("--jobs", type=int, default=0)
     parser.add_argument("-k", dest="expression")
     parser.add_argument("what", nargs="*")
     options = parser.parse_args()
     tally = Tally()
     interrupt_on_signals()
     try:
-        (run_side_by_side if options.side_by_side else run_all)(options, tally)
+        if options.jobs:
+            Jobs(options.build, tally).run(list(items_of(options.what)), options.jobs)
+        else:
+            run_all(options, tally)
     except KeyboardInterrupt:
         print("interrupted")
         tally.failed += 1

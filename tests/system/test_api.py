@@ -33,7 +33,7 @@ def test_status_has_every_figure(still, api):
             assert set(channel[figure]) == {"value", "exactness"}, figure
         assert channel["retrying"] == {"value": 0, "exactness": "exact"} and channel["next_due_s"] is None
         assert channel["breaker"] == {"state": "closed", "since": channel["breaker"]["since"], "trial_at": None,
-                                      "forced": None, "cause": None, "waiting": channel["visible"]}
+                                      "cause": None, "waiting": channel["visible"]}
         assert set(channel["probe"]) == {"ok", "at", "next_at", "error", "in_stock"}
         assert channel["limit"] == {"per_s": None, "by": "none", "since": None, "words": None}
         assert set(channel["totals"]) == {"received", "delivered", "retried", "dead", "failed", "repeated", "handed_back",
