@@ -194,18 +194,36 @@ static void history_begin(struct watcher *w)
 
 /* -- The snapshot ---------------------------------------------------------------------------- */
 
+/* The watcher reads; whether the ledger can be written, the pipelines know: a full disk is found by them. */
+static void database_judge(struct watcher *w)
+{
+	struct counters *counters = &w->watch.engine->counters;
+	const struct peer *database = &w->watch.database;
+	struct status *s = &w->status;
+	char error[NOTE_SIZE];
+	bool up;
+
+	utf8_copy(s->database_error, sizeof s->database_error, database->error, strlen(database->error));
+	for (int id = 0; id < CHANNEL_COUNT && database->up && !s->database_error[0]; id++) {
+		note_read(&counters->channel[id].ledger_error, error);
+		utf8_copy(s->database_error, sizeof s->database_error, error, strlen(error));
+	}
+	up = database->up && !s->database_error[0];
+	if (up != s->database_up || s->database_since.ms == 0)
+		s->database_since = wall_now();
+	s->database_up = up;
+}
+
 static void publish(struct watcher *w)
 {
 	struct status *s = &w->status;
-	const struct peer *database = &w->watch.database, *broker = &w->watch.broker_peer;
+	const struct peer *broker = &w->watch.broker_peer;
 	struct figures_sample sample = figures_read(&w->watch.engine->counters, mono_now());
 
 	s->at = wall_now();
-	s->database_up = database->up;
-	s->database_since = database->since;
+	database_judge(w);
 	s->broker_up = broker->up;
 	s->broker_since = broker->since;
-	memcpy(s->database_error, database->error, sizeof s->database_error);
 	memcpy(s->broker_error, broker->error, sizeof s->broker_error);
 	for (int id = 0; id < CHANNEL_COUNT; id++) {
 		s->channel[id].mirrored_at = mirror_done_at(w->watch.mirror, id);
