@@ -33,12 +33,12 @@ class MariaDB:
     the death of mariadbd (which is what tests kill) but not that of the machine. `one_file`: all tables in one small
     file, so that its disk can be full: see fill()."""
 
-    def __init__(self, durable=False, one_file=False):
+    def __init__(self, durable=False, one_file=False, environment=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="usher-db-"))
         self.socket = str(self.folder / "s")
         self.log = self.folder / "log"
         # A server that starts removes temporary tables of others from a shared tmpdir.
-        self._environment = {**os.environ, "TMPDIR": str(self.folder)}
+        self._environment = {**os.environ, "TMPDIR": str(self.folder), **(environment or {})}
         self.durable, self.one_file = durable, one_file
         self._process = None
         try:
