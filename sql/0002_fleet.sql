@@ -5,6 +5,7 @@
 CREATE TABLE daemon (
   owner      VARCHAR(64) CHARACTER SET ascii NOT NULL PRIMARY KEY, -- as in delivery.owner
   host       VARCHAR(64) NOT NULL,
+  socket     VARCHAR(108) NOT NULL,                   -- one daemon a host and socket: the next takes the place of the last
   pid        INT UNSIGNED NOT NULL,
   version    VARCHAR(32) NOT NULL,
   started_at DATETIME(3) NOT NULL,
@@ -19,16 +20,17 @@ CREATE TABLE lease (
   until DATETIME(3) NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
--- What holds for a channel in all of them. A row is made at the first word about the channel.
+-- What operators say of a channel, for all daemons. A row is made at the first word about the channel. The names
+-- are of who said it last, a resume and an 'auto' included.
 CREATE TABLE channel_control (
   channel        VARCHAR(16) CHARACTER SET ascii NOT NULL PRIMARY KEY,
   paused         BOOLEAN NOT NULL DEFAULT FALSE,
-  paused_by      VARCHAR(64) NULL,
-  paused_reason  VARCHAR(500) NULL,
-  paused_at      DATETIME(3) NULL,
-  breaker        ENUM('auto','open','closed') NOT NULL DEFAULT 'auto', -- what an operator forces
+  pause_by       VARCHAR(64) NULL,
+  pause_reason   VARCHAR(500) NULL,
+  pause_at       DATETIME(3) NULL,
+  breaker        ENUM('auto','open','closed') NOT NULL DEFAULT 'auto',
   breaker_by     VARCHAR(64) NULL,
   breaker_reason VARCHAR(500) NULL,
   breaker_at     DATETIME(3) NULL,
-  mirrored_at    DATETIME(3) NULL                     -- when its DLQ was last gone through to the end
+  mirrored_at    DATETIME(3) NULL                     -- when the leader last went through its DLQ to the end
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 #include <usher/usher.h>
@@ -30,7 +31,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DIFFERS = 3 };
 
 struct options {
 	const char *config;  /* NULL: built-in values and the environment only */
-	bool manual, sample; /* check-config */
+	bool manual, sample; /* check-config: instead of checking */
+	bool json, offline;  /* check-config */
 	bool plan, apply;    /* provision */
 };
 
@@ -165,6 +167,7 @@ static int migrate(const struct options *options)
 
 	if (config_load_database(options->config, environment(), stderr, &config, &err))
 		return EXIT_FAILED;
+	config_log(config);
 	bool own = config->database.migrate_user != NULL;
 	struct db_settings settings = {
 		.host = config->database.host,
@@ -197,6 +200,7 @@ static int provision(const struct options *options)
 	/* A command's answer is on standard output; of its doings only what went wrong is told. */
 	log_setup(
 	        config->log.level == LOG_DEBUG_LEVEL ? LOG_DEBUG_LEVEL : LOG_WARN_LEVEL, config->log.format);
+	config_log(config);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	int code = provision_run(config, options->apply, stdout, &differs, &err);
 	config_free(config);
@@ -208,10 +212,32 @@ static int provision(const struct options *options)
 
 /* -- check-config ------------------------------------------------------------------------------- */
 
-static int check_config(const struct options *options)
+static int config_check(const struct options *options)
 {
 	struct config *config = NULL;
+	struct config_errors errors = { 0 };
+	struct config_request request = { .path = options->config,
+		.environment = environment(),
+		.offline = options->offline,
+		.report = options->json ? NULL : stderr,
+		.errors = &errors };
+	int code = config_load_as(&request, &config, NULL) ? EXIT_FAILED : EXIT_DONE;
 
+	if (options->json) {
+		config_print_json(options->config, config, &errors, stdout);
+	} else if (config) {
+		printf("%s\n\n", options->config ? options->config
+		                                 : "no configuration file; built-in values and environment");
+		config_print(config, stdout);
+	}
+	config_free(config);
+	config_errors_free(&errors);
+	int written = finish_output();
+	return code ? code : written;
+}
+
+static int check_config(const struct options *options)
+{
 	if (options->manual) {
 		config_print_manual(stdout);
 		return finish_output();
@@ -220,13 +246,7 @@ static int check_config(const struct options *options)
 		config_print_sample(stdout);
 		return finish_output();
 	}
-	if (config_load(options->config, environment(), stderr, &config, NULL))
-		return EXIT_FAILED;
-	printf("%s\n\n",
-	        options->config ? options->config : "no configuration file; built-in values and environment");
-	config_print(config, stdout);
-	config_free(config);
-	return finish_output();
+	return config_check(options);
 }
 
 /* -- Options ------------------------------------------------------------------------------------ */
@@ -252,6 +272,8 @@ static void help(void)
 	     "  --plan             with provision: tell what it would do; exit status 3 if there is "
 	     "something\n"
 	     "  --apply            with provision: do it\n"
+	     "  --json             with check-config: the answer as JSON, errors too\n"
+	     "  --offline          with check-config: do not ask the config server\n"
 	     "  --manual           with check-config: the keys as usher.ini(5) has them\n"
 	     "  --sample           with check-config: a configuration file of all keys\n"
 	     "  -h, --help         this text\n"
@@ -294,22 +316,51 @@ static const char *options_misfit(const struct options *options, const struct ve
 	if ((options->manual || options->sample) &&
 	        (verb->act != check_config || options->manual == options->sample))
 		return "--manual or --sample goes with check-config, one of them";
+	if ((options->json || options->offline) &&
+	        (verb->act != check_config || options->manual || options->sample))
+		return "--json and --offline go with check-config alone";
 	if (verb->act == provision ? options->plan == options->apply : options->plan || options->apply)
 		return "provision needs --plan or --apply, one of them, and no other verb takes them";
 	return NULL;
 }
 
+enum { MANUAL = 256, SAMPLE, JSON, OFFLINE, PLAN, APPLY };
+
+/* Options that are a word and nothing else. */
+static bool flag_take(struct options *options, int letter)
+{
+	switch (letter) {
+	case MANUAL:
+		return options->manual = true;
+	case SAMPLE:
+		return options->sample = true;
+	case JSON:
+		return options->json = true;
+	case OFFLINE:
+		return options->offline = true;
+	case PLAN:
+		return options->plan = true;
+	case APPLY:
+		return options->apply = true;
+	default:
+		return false; /* getopt_long has said what is wrong */
+	}
+}
+
 int main(int argc, char **argv)
 {
-	enum { MANUAL = 256, SAMPLE, PLAN, APPLY };
 	static const struct option long_options[] = { { "config", required_argument, NULL, 'c' },
 		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' },
 		{ "manual", no_argument, NULL, MANUAL }, { "sample", no_argument, NULL, SAMPLE },
+		{ "json", no_argument, NULL, JSON }, { "offline", no_argument, NULL, OFFLINE },
 		{ "plan", no_argument, NULL, PLAN }, { "apply", no_argument, NULL, APPLY }, { 0 } };
 	struct options options = { 0 };
 	const struct verb *verb = &verbs[0];
 	int letter;
 
+	/* Before the first secret is read: none is in a core dump, nor shown to a debugger of another
+	 * process. The worker takes it back where [daemon] core_dumps = yes. */
+	prctl(PR_SET_DUMPABLE, 0);
 	while ((letter = getopt_long(argc, argv, "c:hV", long_options, NULL)) != -1) {
 		switch (letter) {
 		case 'c':
@@ -321,20 +372,9 @@ int main(int argc, char **argv)
 		case 'V':
 			printf("usherd %s\n", usher_version());
 			return finish_output();
-		case MANUAL:
-			options.manual = true;
-			break;
-		case SAMPLE:
-			options.sample = true;
-			break;
-		case PLAN:
-			options.plan = true;
-			break;
-		case APPLY:
-			options.apply = true;
-			break;
 		default:
-			return usage(NULL, ""); /* getopt_long has said what is wrong */
+			if (!flag_take(&options, letter))
+				return usage(NULL, "");
 		}
 	}
 	if (optind < argc && !(verb = verb_find(argv[optind])))

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 
 #include <curl/curl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define PUBLIC __attribute__((visibility("default")))
@@ -29,12 +30,16 @@ PUBLIC int usher_worker_new(
 {
 	struct config *config;
 	struct usher_worker *worker;
+	curl_global_init(CURL_GLOBAL_DEFAULT);
 	int rc = config_load(config_path, (const char *const *)environ, NULL, &config, err);
 
 	if (rc < 0)
 		return rc;
-	curl_global_init(CURL_GLOBAL_DEFAULT);
+	if (config->daemon.core_dumps)
+		prctl(PR_SET_DUMPABLE, 1);
 	log_setup(config->log.level, config->log.format);
+	config_log(config);
+	config_keep(config);
 	worker = mem_alloc(sizeof *worker);
 	worker->config = config;
 	worker->engine = engine_new(config);

@@ -213,18 +213,6 @@ void facts_audit(struct lines *l, const cJSON *items, wall_time now)
 
 /* -- Is anything wrong? ------------------------------------------------------------------------ */
 
-static void add_since(struct buf *b, const cJSON *object, const char *key, wall_time now)
-{
-	wall_time since = time_get(object, key);
-	if (since.ms == 0)
-		return;
-	buf_puts(b, " since ");
-	format_when(b, since, WHEN_DAY, now);
-	buf_puts(b, " (");
-	format_span(b, seconds_between(since, now));
-	buf_putc(b, ')');
-}
-
 static void add_until(struct buf *b, const char *what, wall_time t, wall_time now)
 {
 	if (t.ms == 0)
@@ -244,12 +232,44 @@ static void take_line(struct lines *l, enum role role, struct buf *b)
 	buf_clear(b);
 }
 
+static void verdict_fleet(struct lines *l, const cJSON *status, wall_time now, struct buf *b)
+{
+	if (!json_bool(json_get(status, "database"), "up", true))
+		return; /* who is silent is not known either */
+	buf_puts(b, "fleet: ");
+	if (facts_fleet(b, status, now, false))
+		buf_clear(b);
+	else
+		take_line(l, ROLE_WARN, b);
+}
+
+static void verdict_control(struct lines *l, const cJSON *ch, wall_time now, struct buf *b)
+{
+	const char *name = or_dash(json_string(ch, "name"));
+	if (cJSON_IsObject(json_get(ch, "paused"))) {
+		buf_printf(b, "%s: ", name);
+		facts_paused(b, ch, now);
+		buf_puts(b, ", ");
+		format_figure(b, figure_get(ch, "visible"), FORMAT_NO_AGE, 16);
+		buf_puts(b, " waiting");
+		take_line(l, ROLE_BAD, b);
+	}
+	if (cJSON_IsObject(json_get(ch, "forced"))) {
+		buf_printf(b, "%s: breaker ", name);
+		facts_forced(b, ch, now);
+		buf_puts(b, ", ");
+		format_figure(b, figure_get(ch, "visible"), FORMAT_NO_AGE, 16);
+		buf_puts(b, " waiting");
+		take_line(l, ROLE_WARN, b);
+	}
+}
+
 static void verdict_peers(struct lines *l, const cJSON *status, wall_time now, struct buf *b)
 {
 	const cJSON *database = json_get(status, "database"), *broker = json_get(status, "broker");
 	if (!json_bool(database, "up", true)) {
 		buf_puts(b, "database down");
-		add_since(b, database, "since", now);
+		facts_since(b, database, "since", now);
 		buf_printf(b, ": nothing is received until it is back, nothing is lost. %s",
 		        or_dash(json_string(database, "error")));
 		take_line(l, ROLE_BAD, b);
@@ -303,17 +323,17 @@ static void add_next(struct buf *b, const cJSON *ch, wall_time now)
 bool facts_breaker(struct buf *b, const cJSON *ch, wall_time now)
 {
 	const cJSON *breaker = json_get(ch, "breaker");
-	const char *state = json_string(breaker, "state"), *forced = some(breaker, "forced");
-	bool closed = !state || !strcmp(state, "closed");
-	if (forced)
-		buf_printf(b, "breaker held %s by an operator", forced);
-	else
-		buf_printf(b, "breaker %s", or_dash(state));
-	if (closed && !forced)
-		return false;
-	add_since(b, breaker, "since", now);
+	const char *state = json_string(breaker, "state");
+	bool closed = !state || !strcmp(state, "closed"), forced = cJSON_IsObject(json_get(ch, "forced"));
+	buf_printf(b, "breaker %s", or_dash(state));
+	if (forced) {
+		buf_puts(b, ", ");
+		facts_forced(b, ch, now);
+	}
 	if (closed)
-		return true;
+		return forced;
+	if (!forced)
+		facts_since(b, breaker, "since", now);
 	buf_puts(b, ", ");
 	format_figure(b, figure_get(ch, "visible"), FORMAT_NO_AGE, 16);
 	buf_puts(b, " waiting");
@@ -350,10 +370,11 @@ static void verdict_service(struct lines *l, const cJSON *ch, wall_time now, str
 {
 	const char *name = or_dash(json_string(ch, "name"));
 	const cJSON *breaker = json_get(ch, "breaker"), *probe = json_get(ch, "probe");
-	bool forced = some(breaker, "forced") != NULL;
-	buf_printf(b, "%s: %s", name, forced ? "" : "service failing, ");
-	if (facts_breaker(b, ch, now))
-		take_line(l, says(breaker, "state", "open") && !forced ? ROLE_BAD : ROLE_WARN, b);
+	buf_printf(b, "%s: service failing, ", name);
+	if (cJSON_IsObject(json_get(ch, "forced")))
+		buf_clear(b); /* said with what operators said */
+	else if (facts_breaker(b, ch, now))
+		take_line(l, says(breaker, "state", "open") ? ROLE_BAD : ROLE_WARN, b);
 	else if (!json_bool(probe, "ok", true)) {
 		buf_clear(b);
 		buf_printf(
@@ -425,8 +446,10 @@ void facts_verdict(struct lines *l, const cJSON *status, wall_time now)
 	verdict_peers(l, status, now, &b);
 	cJSON_ArrayForEach(ch, channels)
 	{
+		verdict_control(l, ch, now, &b);
 		verdict_service(l, ch, now, &b);
 	}
+	verdict_fleet(l, status, now, &b);
 	verdict_outbox(l, status, now, &b);
 	cJSON_ArrayForEach(ch, channels)
 	{

@@ -73,6 +73,15 @@ bool facts_breaker(struct buf *b, const cJSON *channel, wall_time now);
 /* How it is limited and by whom: "limited to 5.0/s by the service (rate_limited: SMTP 451 ...)"; nothing when
  * it is not. True when it is by the service. */
 bool facts_limit(struct buf *b, const cJSON *channel);
+/* " since 03:12:00 (5m)", "" for no time. */
+void facts_since(struct buf *out, const cJSON *object, const char *key, wall_time now);
+/* "PAUSED by kim since 03:12:00 (5m): reason", or "" when it is not (a channel of the status). */
+void facts_paused(struct buf *out, const cJSON *channel, wall_time now);
+/* "forced open by kim since ...", or "" when the breaker is left to itself. */
+void facts_forced(struct buf *out, const cJSON *channel, wall_time now);
+/* "3 daemons, leader usher-2; usher-3 silent for 40s"; with `whole` each daemon with version and uptime. True
+ * when all is as it should be. */
+bool facts_fleet(struct buf *out, const cJSON *status, wall_time now, bool whole);
 
 /* Colour-free names of things, shared by tables and screens. */
 enum role role_of_status(const char *status);

@@ -1,4 +1,5 @@
-/* What operators do: redrive, cancel and restore a failed delivery, and register a sign-up. The store
+/* What operators do: redrive, cancel and restore a failed delivery, pause and resume a channel or force its
+ * breaker, and register a sign-up. The store
  * does each in one transaction and writes the audit in it; the thread that carries it out is woken
  * here. Admin thread. */
 #include "admin/route.h"
@@ -110,6 +111,58 @@ int cancel_post(struct call *call, struct usher_error *err)
 int restore_post(struct call *call, struct usher_error *err)
 {
 	return row_act(call, failed_restore, false, err);
+}
+
+/* -- Channels ---------------------------------------------------------------------------------------- */
+
+/* After an act, done or not known to be: the watcher tells the pipelines, and the answer is what holds now.
+ */
+static int channel_acted(struct call *call, int rc, struct usher_error *err)
+{
+	const struct admin_context *ctx = call->ctx;
+	struct control controls[CHANNEL_COUNT];
+	if (rc == 0 || rc == USHER_EUNAVAILABLE)
+		engine_kick_watcher(ctx->engine);
+	if (rc < 0)
+		return rc;
+	counter_add(&ctx->engine->counters.acts, 1);
+	log_info("admin", "%s of %s by %s", call->route->act, channel_name(call->channel), call->operator);
+	rc = control_read(ctx->db, controls, err);
+	if (rc < 0)
+		return error_prefix(err, rc,
+		        "the %s is done, but the channel could not be read back: look before you repeat it",
+		        call->route->act);
+	json_add_string(call_answer(call), "name", channel_name(call->channel));
+	view_add_control(call->json, &controls[call->channel]);
+	return 0;
+}
+
+int pause_post(struct call *call, struct usher_error *err)
+{
+	struct act act = { .operator= call->operator, .role = role_name(call->role) };
+	if (read_reason(call->body, true, &act.reason, err) < 0)
+		return USHER_EINVAL;
+	return channel_acted(call, control_pause(call->ctx->db, call->channel, &act, err), err);
+}
+
+int resume_post(struct call *call, struct usher_error *err)
+{
+	struct act act = { .operator= call->operator, .role = role_name(call->role) };
+	if (read_reason(call->body, false, &act.reason, err) < 0)
+		return USHER_EINVAL;
+	return channel_acted(call, control_resume(call->ctx->db, call->channel, &act, err), err);
+}
+
+int breaker_post(struct call *call, struct usher_error *err)
+{
+	struct act act = { .operator= call->operator, .role = role_name(call->role) };
+	const char *state = json_string(call->body, "state");
+	enum control_breaker breaker;
+	if (!state || !control_breaker_by_name(state, &breaker))
+		return error_set(err, USHER_EINVAL, "state: one of open, closed, auto");
+	if (read_reason(call->body, breaker != CONTROL_AUTO, &act.reason, err) < 0)
+		return USHER_EINVAL;
+	return channel_acted(call, control_force(call->ctx->db, call->channel, breaker, &act, err), err);
 }
 
 /* -- Sign-ups ---------------------------------------------------------------------------------------- */

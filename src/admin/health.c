@@ -137,8 +137,7 @@ static enum health ping_health(const struct condition *c, cJSON *details)
 /* An operator has stopped this channel. */
 static bool channel_is_paused(const struct condition *c, enum channel_id id)
 {
-	(void)c, (void)id;
-	return false; /* there is no pause yet */
+	return known(c) && c->status->channel[id].control.paused;
 }
 
 /* Does usher take work? Not while an operator holds it. */

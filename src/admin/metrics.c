@@ -115,6 +115,7 @@ GAUGE(read_holding, atomic_load(&c->holding))
 GAUGE(read_connections, atomic_load(&c->connections))
 GAUGE(read_breaker, atomic_load(&c->breaker))
 GAUGE(read_breaker_since, timestamp(atomic_load(&c->breaker_since_ms)))
+GAUGE(read_paused, s ? s->control.paused : UNKNOWN)
 GAUGE(read_probe, atomic_load(&c->probe) == PROBE_UNKNOWN ? UNKNOWN : atomic_load(&c->probe) == PROBE_WELL)
 GAUGE(read_stock, atomic_load(&c->stock) == STOCK_UNKNOWN ? UNKNOWN : atomic_load(&c->stock) == STOCK_IN)
 GAUGE(read_limit,
@@ -241,6 +242,8 @@ static const struct metric metrics[] = {
 	        "Results not stored because another worker held the delivery by then."),
 	CHANNEL_VALUE(
 	        "usher_channel_enabled", NULL, read_enabled, "1 when the configuration enables the channel."),
+	CHANNEL_VALUE(
+	        "usher_channel_paused", NULL, read_paused, "1 while an operator has paused the channel."),
 	CHANNEL_VALUE(
 	        "usher_sends_in_progress", NULL, read_sending, "Deliveries at the outside service now."),
 	CHANNEL_VALUE("usher_messages_held", NULL, read_holding, "Messages received and not settled yet."),

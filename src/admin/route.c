@@ -11,6 +11,8 @@
 #include <string.h>
 
 static const char *const act_members[] = { "version", "reason", NULL };
+static const char *const word_members[] = { "reason", NULL };
+static const char *const breaker_members[] = { "state", "reason", NULL };
 static const char *const signup_members[] = { "email", "name", "user_id", "locale", NULL };
 
 #define LOOK(path, takes, fn)                                                                                \
@@ -36,6 +38,9 @@ const struct route routes[] = {
 	ACT("/v1/failed/{id}/redrive", "redrive", act_members, redrive_post),
 	ACT("/v1/failed/{id}/cancel", "cancel", act_members, cancel_post),
 	ACT("/v1/failed/{id}/restore", "restore", act_members, restore_post),
+	ACT("/v1/channels/{channel}/pause", "pause", word_members, pause_post),
+	ACT("/v1/channels/{channel}/resume", "resume", word_members, resume_post),
+	ACT("/v1/channels/{channel}/breaker", "breaker", breaker_members, breaker_post),
 	LOOK("/v1/dlq/{channel}", QUERY_PAGE, dlq_get),
 	LOOK("/v1/retrying", QUERY_CHANNEL | QUERY_PAGE, retrying_get),
 	LOOK("/v1/outbox", QUERY_WAITING | QUERY_PAGE, outbox_get),

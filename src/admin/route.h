@@ -54,6 +54,7 @@ route_fn status_get;                                                  /* view_st
 route_fn failed_list_get, failed_groups_get, failed_one_get, dlq_get; /* view_failed.c */
 route_fn retrying_get, outbox_get, audit_get;                         /* view_lists.c */
 route_fn redrive_post, cancel_post, restore_post, signup_post;        /* act.c */
+route_fn pause_post, resume_post, breaker_post;                       /* act.c */
 route_fn health_get, health_component_get;                            /* health.c */
 route_fn metrics_get;                                                 /* metrics.c */
 

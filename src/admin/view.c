@@ -156,6 +156,27 @@ cJSON *view_failed(const struct failed_row *row)
 	return json;
 }
 
+static cJSON *add_word(cJSON *object, const char *key, bool said, const struct control_word *word)
+{
+	if (!said) {
+		cJSON_AddNullToObject(object, key);
+		return NULL;
+	}
+	cJSON *json = json_add_object(object, key);
+	json_add_string(json, "by", word->by);
+	view_add_words(json, "reason", word->reason);
+	view_add_time(json, "at", word->at);
+	return json;
+}
+
+void view_add_control(cJSON *object, const struct control *control)
+{
+	add_word(object, "paused", control->paused, &control->pause);
+	cJSON *forced = add_word(object, "forced", control->breaker != CONTROL_AUTO, &control->force);
+	if (forced)
+		json_add_string(forced, "state", control_breaker_name(control->breaker));
+}
+
 cJSON *view_audit(const struct audit_row *row)
 {
 	cJSON *json = cJSON_CreateObject();

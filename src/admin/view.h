@@ -9,6 +9,7 @@
 #include "engine/status.h"
 #include "model/message.h"
 #include "store/audit.h"
+#include "store/control.h"
 #include "store/failed.h"
 
 void view_add_id(cJSON *object, const char *key, int64_t id);       /* a decimal string */
@@ -26,6 +27,8 @@ void view_add_name(cJSON *object, const char *key, const char *name);
 void view_add_user_id(cJSON *object, const char *key, const char *user_id);
 
 cJSON *view_failed(const struct failed_row *row);
+/* "paused" and "forced": null, or by whom, why and since when. */
+void view_add_control(cJSON *object, const struct control *control);
 cJSON *view_audit(const struct audit_row *row);
 
 /* Figures taken at `at` are too old to be believed: nobody has taken new ones for several intervals, and for

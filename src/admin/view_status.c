@@ -45,8 +45,6 @@ static void add_breaker(cJSON *json, struct channel_counters *c, struct figure w
 	json_add_string(breaker, "state", breaker_state_name(state));
 	view_add_time(breaker, "since", at_ms(atomic_load(&c->breaker_since_ms)));
 	view_add_time(breaker, "trial_at", at_ms(atomic_load(&c->breaker_trial_at_ms)));
-	json_add_string(
-	        breaker, "forced", breaker_forced_name((enum breaker_forced)atomic_load(&c->breaker_forced)));
 	if (state == BREAKER_CLOSED)
 		cJSON_AddNullToObject(breaker, "cause");
 	else
@@ -186,7 +184,8 @@ static cJSON *channel_json(const struct picture *p, enum channel_id id)
 	json_add_int(json, "sending", atomic_load(&c->sending));
 	json_add_int(json, "holding", atomic_load(&c->holding));
 	json_add_int(json, "connections", atomic_load(&c->connections));
-	add_breaker(json, c, s->depth.visible, view_is_stale(p->config, s->depth_at, p->now));
+	view_add_control(json, &s->control);
+	add_breaker(json, c, s->depth.visible, view_depths_are_stale(p->config, p->status, id, p->now));
 	add_probe(json, c);
 	add_limit(json, c);
 	add_totals(json, c);
@@ -206,6 +205,25 @@ static void add_peers(cJSON *json, const struct picture *p)
 	json_add_bool(broker, "up", s && s->broker_up);
 	view_add_time(broker, "since", s ? s->broker_since : at_ms(0));
 	json_add_string(broker, "error", s ? s->broker_error : wait);
+}
+
+static void add_fleet(cJSON *json, const struct picture *p, const char *owner)
+{
+	cJSON *list = json_add_array(json, "fleet");
+	for (size_t i = 0; p->status && i < p->status->fleet_len; i++) {
+		const struct fleet_member *m = &p->status->fleet[i];
+		cJSON *one = cJSON_CreateObject();
+		json_add_string(one, "host", m->host);
+		json_add_int(one, "pid", m->pid);
+		json_add_string(one, "version", m->version);
+		view_add_time(one, "started_at", m->started_at);
+		view_add_time(one, "seen_at", m->seen_at);
+		json_add_int(one, "silent_s", m->silent_ms / 1000);
+		json_add_bool(one, "leads", m->leads);
+		json_add_bool(one, "self", strcmp(m->owner, owner) == 0);
+		json_add_bool(one, "lost", m->silent_ms > FLEET_LOST_MS);
+		cJSON_AddItemToArray(list, one);
+	}
 }
 
 static void add_outbox(cJSON *json, const struct picture *p)
@@ -278,6 +296,7 @@ int status_get(struct call *call, struct usher_error *err)
 	cJSON *json = call_answer(call);
 	add_daemon(json, call, p.now);
 	add_peers(json, &p);
+	add_fleet(json, &p, engine->owner);
 	cJSON *channels = json_add_array(json, "channels");
 	for (int id = 0; id < CHANNEL_COUNT; id++)
 		cJSON_AddItemToArray(channels, channel_json(&p, (enum channel_id)id));

@@ -82,6 +82,21 @@ int json_parse(const char *text, size_t len, cJSON **ret_json, struct usher_erro
 	return 0;
 }
 
+static void wipe_strings(cJSON *json)
+{
+	for (cJSON *item = json; item; item = item->next) {
+		if (item->valuestring)
+			mem_wipe(item->valuestring, strlen(item->valuestring));
+		wipe_strings(item->child);
+	}
+}
+
+void json_wipe(cJSON *json)
+{
+	wipe_strings(json);
+	cJSON_Delete(json);
+}
+
 /* -- Looking ------------------------------------------------------------------------------------ */
 
 const cJSON *json_get(const cJSON *object, const char *key)

@@ -16,6 +16,9 @@
  * USHER_EINVAL says what is wrong and at which byte. The caller frees with cJSON_Delete. */
 int json_parse(const char *text, size_t len, cJSON **ret_json, struct usher_error *err);
 
+/* Frees a document that may hold secrets: every string in it is overwritten first. NULL is allowed. */
+void json_wipe(cJSON *json);
+
 /* Case-sensitive members; NULL / fallback when absent or of another type. Borrowed. */
 const cJSON *json_get(const cJSON *object, const char *key);
 const char *json_string(const cJSON *object, const char *key);            /* NULL unless a string */

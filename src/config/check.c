@@ -183,6 +183,32 @@ static void check_tls(struct load *load)
 		        "smtp_url");
 }
 
+/* Of what one side of these says, the server would hear nothing. */
+bool server_settings_fit(const struct config *config)
+{
+	const char *user = config->config_server.user;
+
+	return !(config->config_server.bearer && config->config_server.password) &&
+	       !(user && !config->config_server.password) && !(user && strchr(user, ':'));
+}
+
+static void check_server(struct load *load)
+{
+	const struct config *c = load->config;
+
+	if (server_settings_fit(c))
+		return;
+	if (c->config_server.bearer && c->config_server.password)
+		load_error(load, origin(load, "config_server", "bearer"),
+		        "[config_server] bearer: the server is told one login, and there is a password too; "
+		        "unset one");
+	else if (c->config_server.password)
+		load_error(load, origin(load, "config_server", "user"),
+		        "[config_server] user: a login of HTTP Basic holds no colon");
+	else
+		need(load, "config_server", "password", "because [config_server] user is set");
+}
+
 /* Two of these with one name would carry each other's messages. */
 static void check_queues(struct load *load)
 {
@@ -250,6 +276,7 @@ void load_check(struct load *load)
 	derive_retry(load, "channel.coupon");
 	derive_tls(load);
 	derive_region(load);
+	check_server(load);
 	if (load->database_only)
 		return;
 	check_needed(load);

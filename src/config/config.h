@@ -1,10 +1,12 @@
 /* The configuration: an immutable snapshot of typed values, made from built-in defaults,
- * usher.ini, usher-PROFILE.ini and the environment, in this order. keys.def has one row a key and
- * drives parsing, defaults, limits, check-config, the manual and the shipped examples.
- * Pure reading; the snapshot may be read from any thread. */
+ * usher.ini, usher-PROFILE.ini, a config server and the environment, in this order. keys.def has one row
+ * a key and drives parsing, defaults, limits, check-config, the manual and the shipped examples.
+ * Loading reads files, may wait for the config server, and may be done at any time, by any thread; the
+ * snapshot may be read from any thread. */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "model/delivery.h"
 
@@ -29,11 +31,21 @@ struct config_channel {
 	double jitter;
 };
 
+/* What the config server said to this configuration. */
+struct config_answer {
+	char *url;                     /* of the one that answered */
+	char *label, *version, *state; /* as it says; NULL: it does not */
+	wall_time kept_at;             /* not 0: none answered; this is what was answered then */
+	char fingerprint[65];          /* of all that is usher's in the answer, secrets included */
+	char *kept;                    /* what config_keep writes: no secret is in it */
+};
+
 struct config {
 	struct {
 		char *profile, *run_dir, *socket, *readonly_socket, *socket_group, *readonly_group,
 		        *http_listen, *state_dir;
 		int64_t drain_timeout_ms, disk_threshold;
+		bool core_dumps;
 	} daemon; /* socket: default RUN_DIR/usher.sock, RUN_DIR/usher-ro.sock; state_dir: RUN_DIR */
 	struct {
 		enum log_level level;
@@ -81,24 +93,72 @@ struct config {
 	struct {
 		int64_t depth_interval_ms, idle_interval_ms, probe_interval_ms, mirror_interval_ms;
 	} watch;
+	struct {
+		char *url, *name, *label, *user, *password, *bearer, *token, *ca_file;
+		bool state, required;
+		int64_t timeout_ms, interval_ms;
+	} config_server;
+	struct config_answer *answer; /* NULL: none was asked, or there was none */
+	char **notes; /* sentences that an operator should read, as "no config server answers" */
+	size_t note_count;
 	char **origins; /* one a row of keys.def: where the value comes from */
 };
 
-/* `path` NULL: no file. Secrets: KEY, or KEY_file naming a file whose first line it is. Environment:
- * USHER_SECTION_KEY (USHER_CHANNEL_EMAIL_RATE, USHER_EMAIL_PASSWORD_FILE). USHER_ECONFIG: err says how many
- * errors, the first of them; all of them, one a line with file:line and what is allowed, are written to
- * `report` when not NULL. */
+/* Everything that is wrong, for programs. */
+struct config_error {
+	char *where;   /* "/etc/usher/usher.ini:12", "environment USHER_RELAY_BATCH" */
+	char *key;     /* "database.port"; NULL: it is about no key */
+	char *message; /* the sentence that is written to the report */
+	char *allowed; /* NULL: any text, or no key */
+};
+struct config_errors {
+	struct config_error *items;
+	size_t count;
+	int more;     /* that are not told */
+	char **notes; /* that go with them */
+	size_t note_count;
+};
+void config_errors_free(struct config_errors *errors);
+
+struct config_request {
+	const char *path;               /* NULL: no file */
+	const char *const *environment; /* NULL: none */
+	/* For who needs the database only (migrate, sign-ups), or AWS only (provision): secrets and needed
+	 * values of other sections may be missing, so that an application need not be given them. What is
+	 * written there must still be right. */
+	bool database_only;
+	bool offline;                 /* the config server is not asked; what it last said is used */
+	FILE *report;                 /* NULL, or where errors are written, a line each */
+	struct config_errors *errors; /* NULL, or zeroed; the caller frees */
+};
+
+/* Secrets: KEY, or KEY_file naming a file whose first line it is. Environment: USHER_SECTION_KEY
+ * (USHER_CHANNEL_EMAIL_RATE, USHER_EMAIL_PASSWORD_FILE). USHER_ECONFIG: err says how many errors, and the
+ * first of them; all of them, with where and what is allowed, are in report and errors. */
+int config_load_as(const struct config_request *request, struct config **ret_config, struct usher_error *err);
 int config_load(const char *path, const char *const *environment, FILE *report, struct config **ret_config,
         struct usher_error *err);
-/* The same for who needs the database only (migrate, sign-ups), or AWS only (provision): secrets and needed
- * values of other sections may be missing, so that an application need not be given them. What is written
- * there must still be right. */
 int config_load_database(const char *path, const char *const *environment, FILE *report,
         struct config **ret_config, struct usher_error *err);
 void config_free(struct config *config); /* wipes secrets; NULL is allowed */
 
+/* Writes to the log where the configuration comes from, and its notes. */
+void config_log(const struct config *config);
+/* Directory for what outlives a restart. */
+const char *config_state_dir(const struct config *config);
+/* Keeps what the config server answered, without its secrets, for a start without it. For the daemon alone;
+ * what fails is in the log. */
+void config_keep(const struct config *config);
+/* Asks the config server again, and waits. True: what it says now is not what this configuration was made of,
+ * so that loading it anew is worth it. USHER_EUNAVAILABLE, USHER_EFORBIDDEN: no answer; *ret_changed is
+ * untouched. */
+int config_server_changed(const struct config *config, bool *ret_changed, struct usher_error *err);
+
 /* The effective configuration with the origin of each value; secrets as "(set)" or "(not set)". */
 void config_print(const struct config *config, FILE *out);
+/* The same as JSON, or what is wrong with it (config NULL); usherd(8) has the form. */
+void config_print_json(
+        const char *path, const struct config *config, const struct config_errors *errors, FILE *out);
 /* The key table for usher.ini(5) (roff) and for the shipped sample: generated, so that they cannot drift. */
 void config_print_manual(FILE *out);
 void config_print_sample(FILE *out);

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PROPERTY_PREFIX "usher."
+
 const struct config_key config_keys[] = {
 #define KEY(section_, name_, kind_, field, value_, allowed_, flags_, help_)                                  \
 	{ .section = section_,                                                                               \
@@ -54,11 +56,16 @@ _Static_assert(
         (int)SMTP_TLS_NONE == 0 && (int)SMTP_TLS_STARTTLS == 1 && (int)SMTP_TLS_IMPLICIT == 2, "email.tls");
 
 /* Sections that usher.ini will have and this version cannot obey: said so instead of "unknown". */
-static const char *const reserved[] = { "alarm.", "notify.", "config_server" };
+static const char *const reserved[] = { "alarm.", "notify." };
 
 bool key_is_text(const struct config_key *key)
 {
 	return KIND_TYPE(key->kind) == 't';
+}
+
+bool key_is_list(const struct config_key *key)
+{
+	return key->kind == KIND_URLS;
 }
 
 bool key_is(const struct config_key *key, const char *section, const char *name)
@@ -99,6 +106,50 @@ const char *key_env_name(const struct config_key *key, char text[CONFIG_ENV_NAME
 	for (char *c = text; *c; c++)
 		*c = *c == '.' ? '_' : ascii_upper(*c);
 	return text;
+}
+
+/* As Spring binds relaxed: case, dashes and underscores make no difference, dots do. */
+static void property_form(char out[CONFIG_ENV_NAME_MAX], const char *name)
+{
+	size_t len = 0;
+
+	for (; *name && len < CONFIG_ENV_NAME_MAX - 1; name++)
+		if (*name != '-' && *name != '_')
+			out[len++] = ascii_upper(*name);
+	out[*name ? 0 : len] = '\0'; /* too long to be any */
+}
+
+static void property_name(char out[CONFIG_ENV_NAME_MAX], const struct config_key *key, const char *suffix)
+{
+	snprintf(out, CONFIG_ENV_NAME_MAX, PROPERTY_PREFIX "%s.%s%s", key->section, key->name, suffix);
+	for (char *c = out; *c; c++)
+		if (*c == '_')
+			*c = '-';
+}
+
+static bool property_same(const char *wanted, const struct config_key *key, const char *suffix)
+{
+	char name[CONFIG_ENV_NAME_MAX], form[CONFIG_ENV_NAME_MAX];
+
+	property_name(name, key, suffix);
+	property_form(form, name);
+	return strcmp(form, wanted) == 0;
+}
+
+const struct config_key *key_find_property(const char *property, bool *ret_file)
+{
+	char wanted[CONFIG_ENV_NAME_MAX];
+
+	property_form(wanted, property);
+	for (size_t i = 0; i < config_key_count; i++) {
+		bool file =
+		        (config_keys[i].flags & SECRET) && property_same(wanted, &config_keys[i], "-file");
+		if (!file && !property_same(wanted, &config_keys[i], ""))
+			continue;
+		*ret_file = file;
+		return &config_keys[i];
+	}
+	return NULL;
 }
 
 bool section_known(const char *section)
@@ -204,6 +255,22 @@ void env_suggest(struct buf *out, const char *env_name)
 			memcpy(best, candidate, sizeof best);
 			n.found = best;
 		}
+	if (n.found)
+		buf_printf(out, " (did you mean %s?)", n.found);
+}
+
+void property_suggest(struct buf *out, const char *property)
+{
+	char candidate[CONFIG_ENV_NAME_MAX], best[CONFIG_ENV_NAME_MAX];
+	struct nearest n = { .wanted = property };
+
+	for (size_t i = 0; i < config_key_count; i++) {
+		property_name(candidate, &config_keys[i], "");
+		if (nearest_offer(&n, candidate)) {
+			memcpy(best, candidate, sizeof best);
+			n.found = best;
+		}
+	}
 	if (n.found)
 		buf_printf(out, " (did you mean %s?)", n.found);
 }

@@ -18,6 +18,7 @@ enum config_kind {
 	KIND_QUEUE,    /* char *: a KIND_NAME, also with .fifo behind it */
 	KIND_TOPIC,    /* char *: a KIND_QUEUE, or the ARN of an SNS topic */
 	KIND_URL,      /* char *: begins with one of `allowed` */
+	KIND_URLS,     /* char *: several of them with commas between, at most CONFIG_LIST_MAX */
 	KIND_SOCKET,   /* char *: a path short enough for a unix socket */
 	KIND_LISTEN,   /* char *: a loopback address and a port */
 	KIND_ADDRESS,  /* char *: a mail address, bare or as NAME <ADDRESS> */
@@ -35,6 +36,7 @@ enum { SECRET = 1, RELOAD = 2, NEEDED = 4, UNUSED = 8 }; /* flags; see keys.def 
 #define CONFIG_NAME_MAX 80     /* bytes of a KIND_NAME: what SQS allows a queue */
 #define CONFIG_SOCKET_MAX 107  /* bytes of a socket's path: sun_path less its NUL */
 #define CONFIG_VALUE_MAX 8192  /* bytes of any value, secrets in files included */
+#define CONFIG_LIST_MAX 8      /* items of a list: of servers, of labels */
 #define CONFIG_ENV_NAME_MAX 96 /* bytes of an environment variable's name, with the NUL */
 
 struct config_key {
@@ -50,12 +52,16 @@ extern const struct config_key config_keys[];
 extern const size_t config_key_count;
 
 bool key_is_text(const struct config_key *key); /* its field is a char * */
+bool key_is_list(const struct config_key *key); /* several, with commas between them */
 bool key_is(const struct config_key *key, const char *section, const char *name);
 const struct config_key *key_find(const char *section, const char *name); /* NULL: none */
 /* "password_file" of a secret key: the key; NULL: no such key, or not a secret. */
 const struct config_key *key_find_file(const char *section, const char *name);
 /* USHER_CHANNEL_EMAIL_RATE. Returns text. */
 const char *key_env_name(const struct config_key *key, char text[CONFIG_ENV_NAME_MAX]);
+/* The key of a property as a config server has it, "usher.database.connect-timeout", however its words are
+ * joined. *ret_file: it is the KEY_file of that key. NULL: none. */
+const struct config_key *key_find_property(const char *property, bool *ret_file);
 
 bool section_known(const char *section);
 /* A section of the design that this version has no code for ("alarm.backlog"). */
@@ -65,5 +71,6 @@ bool section_reserved(const char *section);
 void key_suggest(struct buf *out, const char *section, const char *name);
 void section_suggest(struct buf *out, const char *section);
 void env_suggest(struct buf *out, const char *env_name);
+void property_suggest(struct buf *out, const char *property);
 
 #endif

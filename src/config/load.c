@@ -1,6 +1,6 @@
-/* Makes a configuration: built-in values, usher.ini, usher-PROFILE.ini, the environment, in this
- * order; notes every error and goes on, so that an operator sees all of them at once. Reads files,
- * calls base only; one thread a call, the result may be read by any. */
+/* Makes a configuration: built-in values, usher.ini, usher-PROFILE.ini, the config server, the environment,
+ * in this order; notes every error and goes on, so that an operator sees all of them at once. Reads files,
+ * and has server.c ask; one thread a call, the result may be read by any. */
 #include "config/load.h"
 
 #include "base/error.h"
@@ -9,44 +9,7 @@
 #include "config/value.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
-
-#define SUMMARY_MAX (USHER_ERROR_MESSAGE_MAX - 128) /* leaves room for the words around it */
-
-/* -- Errors ------------------------------------------------------------------------------------- */
-
-void load_error(struct load *load, const char *where, const char *fmt, ...)
-{
-	struct buf line = BUF(CONFIG_VALUE_MAX * 2);
-	va_list ap;
-
-	if (++load->errors > CONFIG_ERRORS_MAX)
-		return;
-	buf_printf(&line, "%s: ", where);
-	va_start(ap, fmt);
-	buf_vprintf(&line, fmt, ap);
-	va_end(ap);
-	if (load->report)
-		fprintf(load->report, "%s\n", buf_str(&line));
-	if (load->errors == 1) { /* the first is always told, cut if it must be */
-		char first[SUMMARY_MAX];
-		utf8_copy(first, sizeof first, buf_str(&line), line.len);
-		buf_puts(&load->summary, first);
-	} else {
-		buf_printf(&load->summary, "; %s", buf_str(&line));
-	}
-	buf_free(&line);
-}
-
-static int tell(struct load *load, struct usher_error *err)
-{
-	if (load->errors > CONFIG_ERRORS_MAX && load->report)
-		fprintf(load->report, "%d more errors\n", load->errors - CONFIG_ERRORS_MAX);
-	return error_set(err, USHER_ECONFIG, "%d error%s in the configuration: %s%s", load->errors,
-	        load->errors == 1 ? "" : "s", buf_str(&load->summary),
-	        load->summary.failed ? " ... (usherd check-config lists all)" : "");
-}
 
 /* -- Values ------------------------------------------------------------------------------------- */
 
@@ -147,15 +110,31 @@ static int secret_read(const char *path, char **ret_text, size_t *ret_len, struc
 	return 0;
 }
 
-void load_value_file(struct load *load, const struct config_key *key, const char *path, const char *where)
+/* Where a secret's file is: a service manager puts those it hands over in a directory of their own. The
+ * caller frees. */
+static char *secret_path(const struct load *load, const char *name)
+{
+	const char *directory = environment_get(load->environment, "CREDENTIALS_DIRECTORY");
+	char *path;
+
+	if (*name == '/' || !directory || !*directory)
+		return mem_string(name);
+	if (asprintf(&path, "%s/%s", directory, name) < 0)
+		abort();
+	return path;
+}
+
+void load_value_file(struct load *load, const struct config_key *key, const char *name, const char *where)
 {
 	struct usher_error err;
+	OWNED char *path = secret_path(load, name);
 	char *text = NULL;
 	size_t len = 0;
 
 	if (!first_time(load, key, where))
 		return;
-	if (load->database_only && strcmp(key->section, "database") != 0)
+	if (load->database_only && strcmp(key->section, "database") != 0 &&
+	        strcmp(key->section, "config_server") != 0)
 		return;
 	if (secret_read(path, &text, &len, &err))
 		refuse(load, key, where, path, &err);
@@ -172,7 +151,7 @@ void load_begin(struct load *load, bool database_only, FILE *report)
 {
 	*load = (struct load){ .database_only = database_only,
 		.report = report,
-		.summary = BUF(SUMMARY_MAX),
+		.summary = BUF(LOAD_SUMMARY_MAX),
 		.config = mem_alloc(sizeof *load->config),
 		.seen = mem_array(config_key_count, sizeof *load->seen),
 		.refused = mem_array(config_key_count, sizeof *load->refused) };
@@ -241,53 +220,97 @@ static void load_profile(struct load *load, const char *path, const char *profil
 	free(file);
 }
 
+/* What is left of a load once its configuration has been handed over or freed. */
+static void load_end(struct load *load)
+{
+	load_next_source(load);
+	free(load->seen);
+	free(load->refused);
+	buf_free(&load->summary);
+}
+
 int load_finish(struct load *load, struct config **ret_config, struct usher_error *err)
 {
 	int code = 0;
 
 	load_check(load);
 	if (load->errors) {
-		code = tell(load, err);
+		code = load_tell(load, err);
 		config_free(load->config);
 	} else {
 		*ret_config = load->config;
 	}
-	load_next_source(load);
-	free(load->seen);
-	free(load->refused);
-	buf_free(&load->summary);
+	load_end(load);
 	return code;
 }
 
-static int load_all(const char *path, const char *const *environment, bool database_only, FILE *report,
-        struct config **ret_config, struct usher_error *err)
+static void load_files(struct load *load, const struct config_request *request)
 {
-	struct load load;
 	char *profile;
 
-	load_begin(&load, database_only, report);
-	load.path = path;
-	load.environment = environment;
-	if (path)
-		load_file(&load, path);
-	profile = profile_choose(&load, environment);
+	load->path = request->path;
+	load->environment = request->environment;
+	if (request->path)
+		load_file(load, request->path);
+	profile = profile_choose(load, request->environment);
 	if (profile)
-		load_profile(&load, path, profile);
-	load_environment(&load, environment);
+		load_profile(load, request->path, profile);
 	free(profile);
+}
+
+static bool section_refused(const struct load *load, const char *section)
+{
+	for (size_t i = 0; i < config_key_count; i++)
+		if (load->refused[i] && strcmp(config_keys[i].section, section) == 0)
+			return true;
+	return false;
+}
+
+/* What the files and the environment say of the config server, as if there were none: what is wrong there is
+ * told when it is read in its place, and a server is then not asked. */
+static void load_from_server(struct load *load, const struct config_request *request)
+{
+	struct load local;
+
+	load_begin(&local, request->database_only, NULL);
+	load_files(&local, request);
+	load_environment(&local, request->environment);
+	if (!section_refused(&local, "config_server") && !section_refused(&local, "daemon") &&
+	        server_settings_fit(local.config))
+		load_server(load, local.config, request->offline);
+	config_free(local.config);
+	load_end(&local);
+}
+
+int config_load_as(const struct config_request *request, struct config **ret_config, struct usher_error *err)
+{
+	struct load load;
+
+	load_begin(&load, request->database_only, request->report);
+	load.told = request->errors;
+	load_files(&load, request);
+	load_from_server(&load, request);
+	load_environment(&load, request->environment);
+	load_server_end(&load);
 	return load_finish(&load, ret_config, err);
 }
 
 int config_load(const char *path, const char *const *environment, FILE *report, struct config **ret_config,
         struct usher_error *err)
 {
-	return load_all(path, environment, false, report, ret_config, err);
+	struct config_request request = { .path = path, .environment = environment, .report = report };
+
+	return config_load_as(&request, ret_config, err);
 }
 
 int config_load_database(const char *path, const char *const *environment, FILE *report,
         struct config **ret_config, struct usher_error *err)
 {
-	return load_all(path, environment, true, report, ret_config, err);
+	struct config_request request = {
+		.path = path, .environment = environment, .report = report, .database_only = true
+	};
+
+	return config_load_as(&request, ret_config, err);
 }
 
 void config_free(struct config *config)
@@ -299,6 +322,8 @@ void config_free(struct config *config)
 			value_free(config, &config_keys[i]);
 		free(config->origins[i]);
 	}
+	config_notes_free(config->notes, config->note_count);
+	config_answer_free(config->answer);
 	free(config->origins);
 	free(config);
 }

@@ -18,8 +18,24 @@ static bool section_begins(size_t i)
 	return i == 0 || strcmp(config_keys[i].section, config_keys[i - 1].section) != 0;
 }
 
+static void answer_print(const struct config_answer *a, FILE *out)
+{
+	char at[WALL_TEXT_SIZE];
+
+	if (a && a->kept_at.ms)
+		fprintf(out, "config server: as kept %s", wall_format(a->kept_at, at));
+	else if (a)
+		fprintf(out, "config server: %s", a->url);
+	if (a)
+		fprintf(out, ", label %s, version %s\n\n", a->label ? a->label : "-",
+		        a->version ? a->version : "-");
+}
+
 void config_print(const struct config *config, FILE *out)
 {
+	answer_print(config->answer, out);
+	for (size_t i = 0; i < config->note_count; i++)
+		fprintf(out, "note: %s\n%s", config->notes[i], i + 1 == config->note_count ? "\n" : "");
 	for (size_t i = 0; i < config_key_count; i++) {
 		struct buf value = BUF(SHOWN_MAX);
 		value_format(&value, config, &config_keys[i]);
@@ -134,8 +150,10 @@ void config_print_sample(FILE *out)
 	      "# when nobody says otherwise: remove the # in front of a key to change it. [email] from and\n"
 	      "# [coupon] url have no default and must be set while their channels are enabled.\n"
 	      "#\n"
-	      "# usher-PROFILE.ini beside this file comes on top of it, and the environment on top of both:\n"
-	      "# USHER_SECTION_KEY, as USHER_CHANNEL_EMAIL_RATE or USHER_EMAIL_PASSWORD_FILE.\n"
+	      "# usher-PROFILE.ini beside this file comes on top of it, then what the config server says if "
+	      "there is\n"
+	      "# one, and the environment on top of all: USHER_SECTION_KEY, as USHER_CHANNEL_EMAIL_RATE or\n"
+	      "# USHER_EMAIL_PASSWORD_FILE.\n"
 	      "#\n"
 	      "# A value is the rest of its line, taken as it stands: no quotes, and a comment needs a line "
 	      "of\n"

@@ -183,6 +183,27 @@ static bool url_valid(const char *text, const char *schemes)
 	return !host || !memchr(host + 3, '@', strcspn(host + 3, "/?#"));
 }
 
+/* "http://a, http://b" */
+static bool urls_valid(const char *text, const char *schemes)
+{
+	int count = 0;
+	bool good = true;
+
+	for (const char *item = text; good && item; count++) {
+		size_t len = strcspn(item, ",");
+		const char *next = item[len] ? item + len + 1 : NULL;
+		for (; len && *item == ' '; len--)
+			item++;
+		while (len && item[len - 1] == ' ')
+			len--;
+		char *url = mem_stringn(item, len);
+		good = url_valid(url, schemes);
+		free(url);
+		item = next;
+	}
+	return good && count <= CONFIG_LIST_MAX;
+}
+
 static bool address_valid(const char *text)
 {
 	const char *open = strchr(text, '<');
@@ -208,6 +229,8 @@ static bool text_fits(const struct config_key *key, const char *text)
 		return topic_valid(text);
 	case KIND_URL:
 		return url_valid(text, key->allowed);
+	case KIND_URLS:
+		return urls_valid(text, key->allowed);
 	case KIND_SOCKET:
 		return strlen(text) <= CONFIG_SOCKET_MAX;
 	case KIND_LISTEN:
@@ -419,6 +442,11 @@ void value_allowed(struct buf *out, const struct config_key *key)
 	case KIND_URL:
 		list_words(out, key->allowed);
 		buf_puts(out, "..., without spaces or a login");
+		break;
+	case KIND_URLS:
+		list_words(out, key->allowed);
+		buf_printf(out, "..., without spaces or a login, at most %d with commas between them",
+		        CONFIG_LIST_MAX);
 		break;
 	case KIND_SOCKET:
 		buf_printf(out, "a path of at most %d bytes", CONFIG_SOCKET_MAX);

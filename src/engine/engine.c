@@ -70,6 +70,13 @@ static void relay_set(struct engine *engine, struct relay *relay)
 	pthread_mutex_unlock(&engine->kick_lock);
 }
 
+static void pipeline_set(struct engine *engine, enum channel_id id, struct pipeline *pipeline)
+{
+	pthread_mutex_lock(&engine->kick_lock);
+	engine->pipeline[id] = pipeline;
+	pthread_mutex_unlock(&engine->kick_lock);
+}
+
 static void watcher_set(struct engine *engine, struct watcher *watcher)
 {
 	pthread_mutex_lock(&engine->kick_lock);
@@ -93,6 +100,14 @@ void engine_kick_watcher(struct engine *engine)
 	pthread_mutex_unlock(&engine->kick_lock);
 }
 
+void engine_control(struct engine *engine, enum channel_id channel, const struct control *control)
+{
+	pthread_mutex_lock(&engine->kick_lock);
+	if (engine->pipeline[channel])
+		pipeline_control(engine->pipeline[channel], control);
+	pthread_mutex_unlock(&engine->kick_lock);
+}
+
 /* -- Start and stop ------------------------------------------------------------------------------ */
 
 int engine_start(struct engine *engine, struct usher_error *err)
@@ -102,9 +117,13 @@ int engine_start(struct engine *engine, struct usher_error *err)
 	int rc = watcher_start(engine, &watcher, err);
 
 	watcher_set(engine, watcher);
-	for (enum channel_id id = 0; rc == 0 && id < CHANNEL_COUNT; id++)
+	for (enum channel_id id = 0; rc == 0 && id < CHANNEL_COUNT; id++) {
+		struct pipeline *pipeline = NULL;
+
 		if (engine->config->channel[id].enabled)
-			rc = pipeline_start(engine, id, &engine->pipeline[id], err);
+			rc = pipeline_start(engine, id, &pipeline, err);
+		pipeline_set(engine, id, pipeline);
+	}
 	if (rc == 0)
 		rc = relay_start(engine, &relay, err);
 	relay_set(engine, relay);
@@ -127,10 +146,12 @@ void engine_stop(struct engine *engine)
 			pipeline_stop(engine->pipeline[id]);
 	if (relay)
 		relay_join(relay);
-	for (int id = 0; id < CHANNEL_COUNT; id++) {
-		if (engine->pipeline[id])
-			pipeline_join(engine->pipeline[id]);
-		engine->pipeline[id] = NULL;
+	for (enum channel_id id = 0; id < CHANNEL_COUNT; id++) {
+		struct pipeline *pipeline = engine->pipeline[id];
+
+		pipeline_set(engine, id, NULL);
+		if (pipeline)
+			pipeline_join(pipeline);
 	}
 	watcher_set(engine, NULL);
 	if (watcher) {

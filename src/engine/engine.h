@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "engine/heartbeat.h"
 #include "engine/status.h"
+#include "store/control.h"
 #include "store/db.h"
 
 #include <pthread.h>
@@ -25,8 +26,8 @@ struct engine {
 	struct relay *relay;
 	struct watcher *watcher;
 	struct heartbeats heartbeats; /* of all threads, the admin API's too */
-	pthread_mutex_t kick_lock;    /* over the last two, for who is no part of the engine: they come and go
-	                                 meanwhile */
+	pthread_mutex_t kick_lock; /* over the three before, for who has no part in their life: they come and
+	                              go meanwhile */
 };
 
 /* A db for the calling thread, with the configuration's settings and the engine's statement counter. */
@@ -42,10 +43,14 @@ void engine_free(struct engine *engine);
  * none. Any thread. */
 void engine_kick_relay(struct engine *engine);
 void engine_kick_watcher(struct engine *engine);
+/* pipeline_control, likewise. */
+void engine_control(struct engine *engine, enum channel_id channel, const struct control *control);
 
 /* -- Pipeline: engine/pipeline.c --------------------------------------------------------------- */
 int pipeline_start(
         struct engine *engine, enum channel_id channel, struct pipeline **ret, struct usher_error *err);
+/* What operators say of the channel, now; the same again does nothing. Any thread. */
+void pipeline_control(struct pipeline *pipeline, const struct control *control);
 void pipeline_stop(struct pipeline *pipeline); /* asks; returns at once */
 void pipeline_join(struct pipeline *pipeline); /* waits and frees */
 

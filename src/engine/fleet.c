@@ -18,7 +18,7 @@ struct fleet {
 	struct fleet_member members[FLEET_MAX];
 	size_t n;
 	mono_time due, leads_until; /* leads_until: by our clock, from before the lease was asked for */
-	bool led;                   /* as last said in the log */
+	bool joined, led;           /* led: as last said in the log */
 };
 
 struct fleet *fleet_new(struct watch *w)
@@ -30,6 +30,8 @@ struct fleet *fleet_new(struct watch *w)
 	me->pid = (int)getpid();
 	me->started_at = wall_now();
 	snprintf(me->owner, sizeof me->owner, "%s", w->engine->owner);
+	snprintf(me->socket, sizeof me->socket, "%s",
+	        w->engine->config->daemon.socket ? w->engine->config->daemon.socket : "");
 	snprintf(me->version, sizeof me->version, "%s", USHER_VERSION);
 	if (gethostname(me->host, sizeof me->host - 1) < 0)
 		snprintf(me->host, sizeof me->host, "localhost");
@@ -69,7 +71,10 @@ int fleet_turn(struct fleet *f, struct usher_error *err)
 
 	if (now.ns < f->due.ns)
 		return 0;
-	int rc = fleet_beat(w->db, &f->me, FLEET_LEASE_MS, FLEET_FORGET_MS, &leads, err);
+	int rc = f->joined ? 0 : fleet_join(w->db, &f->me, err);
+	f->joined = f->joined || !rc;
+	if (!rc)
+		rc = fleet_beat(w->db, &f->me, FLEET_LEASE_MS, FLEET_FORGET_MS, &leads, err);
 	if (!rc) {
 		f->leads_until = leads ? mono_add_ms(now, FLEET_LEASE_MS) : (mono_time){ 0 };
 		rc = fleet_list(w->db, f->members, &f->n, err);

@@ -111,7 +111,7 @@ void intake_receive(struct pipeline *p, mono_time now)
 	/* Single free places are gathered, so that a receive is not paid for each message. */
 	int worthwhile = most < batch ? most : batch;
 
-	while (!p->stopping && p->receive_at.ns <= now.ns && p->receives < p->receives_wanted &&
+	while (!pipeline_held(p) && p->receive_at.ns <= now.ns && p->receives < p->receives_wanted &&
 	        p->database.breaker.state == BREAKER_CLOSED && pipeline_broker_ready(p, now)) {
 		int free_places = bound - held(p);
 		struct broker_receive_options options = {

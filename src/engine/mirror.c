@@ -21,7 +21,6 @@ struct channel_mirror {
 	bool wanted;            /* go as soon as the rest is over */
 	int64_t depth, settled; /* when last asked for */
 	mono_time not_before, due;
-	wall_time done_at;
 };
 
 struct mirror {
@@ -73,11 +72,6 @@ bool mirror_busy(const struct mirror *m)
 	return m->busy;
 }
 
-wall_time mirror_done_at(const struct mirror *m, enum channel_id channel)
-{
-	return m->channel[channel].done_at;
-}
-
 void mirror_depth(struct mirror *m, enum channel_id channel, int64_t depth)
 {
 	struct channel_mirror *c = &m->channel[channel];
@@ -100,6 +94,15 @@ void mirror_want(struct mirror *m)
 
 /* -- Runs ------------------------------------------------------------------------------------ */
 
+/* For all daemons to show. That it cannot be told costs no more than that. */
+static void note_complete(struct mirror *m)
+{
+	struct usher_error err = { 0 };
+
+	if (control_mirrored(m->watch->db, m->id, &err) && !watch_database_away(m->watch, &err))
+		complaint_say(&m->complaint, "the time of the last look into a DLQ cannot be noted", &err);
+}
+
 static void run_end(struct mirror *m, bool complete)
 {
 	struct channel_mirror *c = &m->channel[m->id];
@@ -110,7 +113,7 @@ static void run_end(struct mirror *m, bool complete)
 	c->not_before = mono_add_ms(now, MIRROR_REST * mono_since_ms(m->began, now));
 	c->due = mono_add_ms(now, m->watch->engine->config->watch.mirror_interval_ms);
 	if (complete)
-		c->done_at = wall_now();
+		note_complete(m);
 	mirror_turn(m);
 	if (!m->busy)
 		watch_job_ended(m->watch);
@@ -156,7 +159,7 @@ static void page_end(struct mirror *m)
 	if (m->last_page) {
 		complaint_end(&m->complaint);
 		run_end(m, true);
-	} else if (cut || m->watch->stopping) {
+	} else if (cut || m->watch->stopping || !fleet_leads(m->watch->fleet)) {
 		m->channel[m->id].wanted = true;
 		run_end(m, false);
 	} else {
@@ -341,6 +344,11 @@ static void on_browsed(void *arg, const struct broker_listing *listing, const st
 	m->n = listing->n;
 	for (size_t i = 0; i < listing->n; i++)
 		m->messages[i] = listing->messages[i];
+	if (!fleet_leads(m->watch->fleet)) { /* this daemon stood still meanwhile: another has begun anew */
+		m->channel[m->id].wanted = true;
+		run_end(m, false);
+		return;
+	}
 	m->last_page = listing->exact || listing->n < MIRROR_PAGE;
 	if (m->n && join_page(m, &err)) {
 		run_fail(m, "a DLQ cannot be joined with the failed list", &err,

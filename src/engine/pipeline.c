@@ -150,14 +150,19 @@ bool pipeline_broker_ready(struct pipeline *p, mono_time now)
 	return peer_ready(&p->broker_peer, now);
 }
 
-/* -- Turns ----------------------------------------------------------------------------------- */
+/* -- Parts of a turn ---------------------------------------------------------------------------- */
 
-/* What was received and not started goes back: when stopping, or while the service is down. */
+bool pipeline_held(const struct pipeline *p)
+{
+	return p->stopping || !p->control_known || p->paused;
+}
+
+/* What was received and not started goes back: when stopping or paused, or while the service is down. */
 static void hand_back_unstarted(struct pipeline *p)
 {
 	while (p->phase[JOB_READY].head)
 		job_move(p->phase[JOB_READY].head, JOB_RELEASING);
-	while (p->stopping && p->phase[JOB_RECEIVED].head) {
+	while (pipeline_held(p) && p->phase[JOB_RECEIVED].head) {
 		struct job *job = p->phase[JOB_RECEIVED].head;
 
 		job->hide_ms = 0;
@@ -235,6 +240,65 @@ static void database_probe(struct pipeline *p, mono_time now)
 		pipeline_database_answered(p);
 }
 
+/* -- What operators say ------------------------------------------------------------------------ */
+
+/* The one place where a word about the channel takes effect. */
+static void pipeline_apply_control(struct pipeline *p, bool paused, enum control_breaker forced)
+{
+	static const enum breaker_forced words[CONTROL_BREAKER_COUNT] = {
+		[CONTROL_AUTO] = FORCED_NONE,
+		[CONTROL_OPEN] = FORCED_OPEN,
+		[CONTROL_CLOSED] = FORCED_CLOSED,
+	};
+	bool was_held = pipeline_held(p), was_open = p->breaker.state == BREAKER_OPEN;
+
+	p->control_known = true;
+	p->paused = paused;
+	breaker_force(&p->breaker, words[forced], wall_now());
+	bool is_held = pipeline_held(p), is_open = p->breaker.state == BREAKER_OPEN;
+	if (was_held && !is_held)
+		p->receive_at = (mono_time){ 0 };
+	if ((is_held && !was_held) || (is_open && !was_open))
+		p->broker->ops->wake(p->broker); /* no receive that waits must bring anything */
+}
+
+static void control_here(void *arg)
+{
+	struct pipeline *p = arg;
+	int word = atomic_load(&p->control_posted);
+
+	if (p->stopping)
+		return;
+	pipeline_apply_control(p, word & CONTROL_PAUSED, (enum control_breaker)(word & ~CONTROL_PAUSED));
+	pipeline_wake(p);
+}
+
+void pipeline_control(struct pipeline *p, const struct control *control)
+{
+	int word = (int)control->breaker | (control->paused ? CONTROL_PAUSED : 0);
+
+	if (atomic_exchange(&p->control_posted, word) != word)
+		loop_post(p->loop, control_here, p);
+}
+
+/* Before the first receive. As without the ledger: nothing is received until it can be read. */
+static void control_learn(struct pipeline *p, mono_time now)
+{
+	struct control controls[CHANNEL_COUNT];
+	struct usher_error err = { 0 };
+
+	if (p->control_known || !pipeline_database_ready(p, now))
+		return;
+	if (control_read(p->db, controls, &err) < 0) {
+		pipeline_database_failed(p, &err);
+		return;
+	}
+	pipeline_database_answered(p);
+	pipeline_apply_control(p, controls[p->channel_id].paused, controls[p->channel_id].breaker);
+}
+
+/* -- Turns ----------------------------------------------------------------------------------- */
+
 /* One turn does all that can be done now, in the order that loses least if the daemon dies in the
  * middle: what is known is stored before anything new is begun. */
 static void turn(void *arg)
@@ -244,8 +308,9 @@ static void turn(void *arg)
 
 	p->turn_pending = false;
 	database_probe(p, now);
+	control_learn(p, now);
 	service_probe(p, now);
-	if (p->stopping || p->breaker.state == BREAKER_OPEN)
+	if (pipeline_held(p) || p->breaker.state == BREAKER_OPEN)
 		hand_back_unstarted(p);
 	settling_flush(p, now);
 	settling_renew(p, now);
@@ -340,6 +405,7 @@ int pipeline_start(
 	p->database.error = &p->counters->ledger_error;
 	p->broker_peer.lost = "the broker refuses, trying again";
 	p->broker_peer.back = "the broker answers again";
+	atomic_init(&p->control_posted, -1);
 	rate_init(&p->rate, p->config->rate, mono_now());
 	p->receives_wanted = 1;
 	if (getrandom(&p->random, sizeof p->random, 0) != (ssize_t)sizeof p->random || p->random == 0)

@@ -107,9 +107,16 @@ struct pipeline {
 	mono_time delete_by;     /* when the first settled message must be deleted */
 	mono_time settle_by;     /* when the first outcome of the batch must be stored */
 
+	/* What operators say of the channel. Unknown at first: then nothing is received. */
+	bool control_known, paused;
+	atomic_int control_posted; /* the newest word of the watcher, packed: CONTROL_... below */
+
 	bool stopping;
 	mono_time drain_until;
 };
+
+/* A word about the channel in one number, so that a posted one owns no memory. */
+#define CONTROL_PAUSED 0x100 /* and an enum control_breaker */
 
 #define PIPELINE_BATCH MESSAGE_BATCH_MAX /* jobs in one claim, settle or renewal */
 #define SETTLE_LINGER_MS 10              /* outcomes are gathered this long, so that a commit is shared */
@@ -133,6 +140,9 @@ bool pipeline_database_ready(struct pipeline *p, mono_time now);
 void pipeline_broker_failed(struct pipeline *p, const struct usher_error *err);
 void pipeline_broker_answered(struct pipeline *p);
 bool pipeline_broker_ready(struct pipeline *p, mono_time now);
+
+/* Nothing is received now, and what is not started goes back: stopped, paused, or the service is down. */
+bool pipeline_held(const struct pipeline *p);
 
 /* -- intake.c: receive, decode, claim -------------------------------------------------------- */
 void intake_receive(struct pipeline *p, mono_time now);

@@ -203,7 +203,6 @@ void service_gauges(struct pipeline *p, mono_time now)
 	int64_t trial_ms = breaker_wait_ms(&p->breaker, now), probe_ms = mono_since_ms(now, p->probe_at);
 
 	atomic_store(&c->breaker, (int)p->breaker.state);
-	atomic_store(&c->breaker_forced, (int)p->breaker.forced);
 	atomic_store(&c->breaker_since_ms, p->breaker.since.ms);
 	atomic_store(&c->breaker_trial_at_ms, trial_ms > 0 ? wall_now().ms + trial_ms : 0);
 	atomic_store(&c->probe_next_ms,

@@ -11,6 +11,7 @@
 #include "model/delivery.h"
 #include "model/message.h"
 #include "policy/breaker.h"
+#include "store/control.h"
 #include "store/fleet.h"
 #include "policy/rate.h"
 
@@ -41,7 +42,6 @@ struct channel_counters {
 	atomic_int connections;      /* now: to the service */
 	atomic_int breaker;          /* enum breaker_state */
 	atomic_llong breaker_since_ms, breaker_trial_at_ms; /* wall clock; 0 = none */
-	atomic_int breaker_forced;                          /* enum breaker_forced */
 	struct note breaker_cause; /* why it last opened: class name, a colon, the service's own words */
 	counter probes, probes_failed;
 	atomic_int probe;                        /* enum probe_state */
@@ -86,9 +86,9 @@ struct channel_status {
 	int64_t claimed, retrying, dead, queued, cancelled; /* ledger rows */
 	int64_t next_due_ms;                                /* until the next retry; -1 none */
 	double in_per_s, out_per_s, fail_per_s;             /* over the last 10 s */
-	wall_time depth_at;    /* when the figures were taken; STALE once they are old */
-	char depth_error[200]; /* why they could not be taken, "" when they could */
-	wall_time mirrored_at; /* when the watcher last went through the DLQ; 0: not yet */
+	wall_time depth_at;     /* when the figures were taken; STALE once they are old */
+	char depth_error[200];  /* why they could not be taken, "" when they could */
+	struct control control; /* of the whole fleet, as last read */
 };
 
 struct status {
@@ -101,6 +101,7 @@ struct status {
 	struct channel_status channel[CHANNEL_COUNT];
 	int64_t outbox_waiting, outbox_oldest_ms;
 	double published_per_s;
+#define FLEET_LOST_MS 10000                   /* a daemon that is silent for longer is missed */
 	struct fleet_member fleet[FLEET_MAX]; /* as the database knows them, this daemon among them */
 	size_t fleet_len;
 	int64_t disk_total, disk_free; /* bytes, where state_dir is; -1: not known */

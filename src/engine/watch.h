@@ -1,11 +1,12 @@
-/* The watcher's inside: what watcher.c shares with the jobs it runs (fleet.c, mirror.c, redrive.c,
- * retention.c). All of it lives on the watcher's thread. A job has at most one run under way; watch_job_ended
- * is called when it ends. */
+/* The watcher's inside: what watcher.c shares with the jobs it runs (fleet.c, control.c, mirror.c,
+ * redrive.c, retention.c). All of it lives on the watcher's thread. A job has at most one run under way;
+ * watch_job_ended is called when it ends. */
 #ifndef ENGINE_WATCH_H
 #define ENGINE_WATCH_H
 
 #include "broker/broker.h"
 #include "engine/engine.h"
+#include "store/control.h"
 #include "store/fleet.h"
 
 /* What the watcher depends on: is it there, since when, and when is it asked again? Says in the log once that
@@ -38,6 +39,7 @@ struct watch {
 	struct broker *broker;
 	struct peer database, broker_peer;
 	struct fleet *fleet;
+	struct controls *controls;
 	struct mirror *mirror;
 	struct redrive *redrive;
 	struct retention *retention;
@@ -62,6 +64,12 @@ bool fleet_leads(const struct fleet *fleet);
 /* As last read; valid until the next turn. */
 size_t fleet_members(const struct fleet *fleet, const struct fleet_member **ret_members);
 
+/* -- What operators say of channels -------------------------------------------------------------- */
+struct controls *controls_new(struct watch *w);
+void controls_free(struct controls *controls);
+int controls_turn(struct controls *controls, struct usher_error *err); /* reads it and tells the pipelines */
+const struct control *controls_of(const struct controls *controls, enum channel_id channel); /* last read */
+
 /* -- DLQ mirror ---------------------------------------------------------------------------------- */
 struct mirror *mirror_new(struct watch *w);
 void mirror_free(struct mirror *mirror);
@@ -74,7 +82,6 @@ void mirror_ledger(struct mirror *mirror, enum channel_id channel, int64_t settl
 void mirror_want(struct mirror *mirror);
 void mirror_turn(struct mirror *mirror); /* starts what is due, unless a run is under way */
 bool mirror_busy(const struct mirror *mirror);
-wall_time mirror_done_at(const struct mirror *mirror, enum channel_id channel);
 
 /* -- Redrive intents ----------------------------------------------------------------------------- */
 struct redrive *redrive_new(struct watch *w);

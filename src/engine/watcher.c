@@ -1,7 +1,8 @@
 /* The watcher: one thread with a loop, a db and a broker of its own. Every watch.depth_interval it reads the
  * depths and the ledger's counts and puts a new status on the board; it runs the DLQ mirror, sends redrives
  * and deletes what is old. What cannot be read keeps its last figures, marked stale. The history is kept in
- * state_dir each minute and at the end. */
+ * state_dir each minute and at the end. As often as it counts it has a pulse, that no slow broker holds up:
+ * its place in the fleet, and what operators say of channels. */
 #include "engine/watch.h"
 
 #include "base/error.h"
@@ -20,7 +21,7 @@
 struct watcher {
 	struct watch watch;
 	pthread_t thread;
-	struct loop_timer *timer;
+	struct loop_timer *timer, *pulse;
 	atomic_bool kicked;
 	struct status status; /* the next snapshot, under construction; its refs are not used */
 	struct figures figures;
@@ -119,8 +120,6 @@ static int count_all(struct watcher *w, struct usher_error *err)
 {
 	struct outbox_counts outbox = { 0 };
 	int rc = db_ping(w->watch.db, err);
-	if (!rc)
-		rc = fleet_turn(w->watch.fleet, err);
 	for (int id = 0; id < CHANNEL_COUNT && !rc; id++)
 		rc = count_channel(w, id, err);
 	if (!rc)
@@ -132,16 +131,18 @@ static int count_all(struct watcher *w, struct usher_error *err)
 	return 0;
 }
 
-static void count(struct watcher *w)
+/* Any error counts: without these tables as they should be, usher does not work. */
+static bool ask_database(struct watcher *w, int (*ask)(struct watcher *, struct usher_error *))
 {
 	struct usher_error err = { 0 };
 	if (!peer_ready(&w->watch.database))
-		return;
-	/* Any error: without these tables as they should be, usher does not work. */
-	if (count_all(w, &err))
+		return false;
+	if (ask(w, &err)) {
 		peer_failed(&w->watch.database, &err);
-	else
-		peer_answered(&w->watch.database);
+		return false;
+	}
+	peer_answered(&w->watch.database);
+	return true;
 }
 
 /* -- What is kept in state_dir --------------------------------------------------------------- */
@@ -214,6 +215,21 @@ static void database_judge(struct watcher *w)
 	s->database_up = up;
 }
 
+static void put(struct watcher *w)
+{
+	struct status *s = &w->status;
+	const struct fleet_member *members;
+
+	for (int id = 0; id < CHANNEL_COUNT; id++)
+		s->channel[id].control = *controls_of(w->watch.controls, (enum channel_id)id);
+	s->fleet_len = fleet_members(w->watch.fleet, &members);
+	memcpy(s->fleet, members, s->fleet_len * sizeof *members);
+
+	struct status *copy = mem_alloc(sizeof *copy);
+	memcpy(copy, s, sizeof *copy);
+	status_board_put(w->watch.engine->board, copy);
+}
+
 static void publish(struct watcher *w)
 {
 	struct status *s = &w->status;
@@ -226,21 +242,14 @@ static void publish(struct watcher *w)
 	s->broker_since = broker->since;
 	memcpy(s->broker_error, broker->error, sizeof s->broker_error);
 	for (int id = 0; id < CHANNEL_COUNT; id++) {
-		s->channel[id].mirrored_at = mirror_done_at(w->watch.mirror, id);
 		if (broker->down && s->channel[id].enabled)
 			stale(&s->channel[id], broker->error);
 	}
 	disk_look(w);
 	figures_add(&w->figures, &sample, s);
-	const struct fleet_member *members;
-	s->fleet_len = fleet_members(w->watch.fleet, &members);
-	memcpy(s->fleet, members, s->fleet_len * sizeof *members);
 	if (s->history.minute != w->saved_minute)
 		history_keep(w);
-
-	struct status *copy = mem_alloc(sizeof *copy);
-	memcpy(copy, s, sizeof *copy);
-	status_board_put(w->watch.engine->board, copy);
+	put(w);
 }
 
 /* -- The price of counting --------------------------------------------------------------------- */
@@ -272,7 +281,7 @@ static bool counting_is_due(struct watcher *w)
 
 	/* What moved since the last count is counted at once. */
 	return !w->watch.broker->ops->counting_costs || movement(w) != w->movement ||
-	       pace_due(&w->pace, quick_ms, looked_ms < WATCHED_MS, mono_now());
+	       pace_due(&w->pace, quick_ms, looked_ms >= 0 && looked_ms < WATCHED_MS, mono_now());
 }
 
 static void counted(struct watcher *w)
@@ -304,7 +313,7 @@ static void round_end(struct watcher *w)
 {
 	w->in_round = false;
 	if (!w->watch.stopping) {
-		count(w);
+		ask_database(w, count_all);
 		publish(w);
 		redrive_turn(w->watch.redrive);
 		mirror_turn(w->watch.mirror);
@@ -321,12 +330,30 @@ void watch_job_ended(struct watch *watch)
 		loop_stop(watch->loop);
 }
 
+/* -- The pulse ------------------------------------------------------------------------------- */
+
+static int feel(struct watcher *w, struct usher_error *err)
+{
+	int rc = fleet_turn(w->watch.fleet, err);
+	return rc ? rc : controls_turn(w->watch.controls, err);
+}
+
+static void pulse(void *arg)
+{
+	struct watcher *w = arg;
+	ask_database(w, feel);
+	loop_timer_start(w->pulse, w->watch.engine->config->watch.depth_interval_ms);
+}
+
 /* -- The thread ------------------------------------------------------------------------------ */
 
+/* What was told to this daemon is seen on its own status at once. */
 static void on_kick(void *arg)
 {
 	struct watcher *w = arg;
 	atomic_store(&w->kicked, false);
+	if (ask_database(w, feel) && w->status.at.ms)
+		put(w);
 	mirror_want(w->watch.mirror);
 	redrive_turn(w->watch.redrive);
 	mirror_turn(w->watch.mirror);
@@ -337,6 +364,7 @@ static void on_stop(void *arg)
 	struct watcher *w = arg;
 	w->watch.stopping = true;
 	loop_timer_stop(w->timer);
+	loop_timer_stop(w->pulse);
 	watch_job_ended(&w->watch);
 }
 
@@ -350,6 +378,9 @@ static void *run(void *arg)
 	watch->retention = retention_new(watch);
 	watch->fleet = fleet_new(watch);
 	history_begin(w);
+	watch->controls = controls_new(watch);
+	w->pulse = loop_timer_new(watch->loop, pulse, w);
+	loop_timer_start(w->pulse, 0);
 	w->timer = loop_timer_new(watch->loop, round_begin, w);
 	loop_timer_start(w->timer, 0);
 	loop_run(watch->loop);
@@ -357,6 +388,8 @@ static void *run(void *arg)
 	fleet_end(watch->fleet);
 	history_keep(w);
 	loop_timer_free(w->timer);
+	loop_timer_free(w->pulse);
+	controls_free(watch->controls);
 	fleet_free(watch->fleet);
 	retention_free(watch->retention);
 	watch->broker->ops->close(watch->broker);

@@ -56,13 +56,6 @@ void aws_credentials_free(struct aws_credentials *credentials)
 
 /* -- Endpoints' documents ----------------------------------------------------------------------- */
 
-static void wipe_strings(cJSON *json)
-{
-	cJSON *item;
-	cJSON_ArrayForEach(item, json) if (cJSON_IsString(item))
-	        mem_wipe(item->valuestring, strlen(item->valuestring));
-}
-
 /* {"Code":"Success", ...} where all is well; IMDS says 200 and another code when it is not. Containers'
  * endpoints write "code" and "message". */
 static int document_error(const cJSON *json, struct usher_error *err)
@@ -112,8 +105,7 @@ int aws_document_parse(const char *text, size_t len, const char *source, struct 
 	if (rc < 0) /* the parser's words are kept out: they may quote what stands there */
 		return error_set(err, USHER_EPROTOCOL, "its answer is not JSON");
 	rc = document_take(json, source, ret, err);
-	wipe_strings(json);
-	cJSON_Delete(json);
+	json_wipe(json);
 	return rc;
 }
 

@@ -22,12 +22,6 @@ const char *breaker_state_name(enum breaker_state state)
 	return names[state];
 }
 
-const char *breaker_forced_name(enum breaker_forced forced)
-{
-	static const char *const names[] = { NULL, "open", "closed" };
-	return names[forced];
-}
-
 /* -- The sliding window ------------------------------------------------------------------------ */
 
 static void window_clear(struct breaker *b)

@@ -46,7 +46,6 @@ struct breaker {
 };
 
 const char *breaker_state_name(enum breaker_state state);
-const char *breaker_forced_name(enum breaker_forced forced); /* "open", "closed"; NULL for FORCED_NONE */
 
 /* How many calls may start now: INT_MAX when closed, 0 when open, what is left of the trials when half-open,
  * and of the ramp after that. Moves open -> half-open when its time has come. */

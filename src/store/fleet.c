@@ -6,15 +6,24 @@
 
 #define LEADER "leader"
 
+int fleet_join(struct db *db, const struct fleet_member *me, struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+
+	sql_add(&sql, "DELETE FROM daemon WHERE host = ?s AND socket = ?s AND owner <> ?s", me->host,
+	        me->socket, me->owner);
+	return db_exec(db, &sql, NULL, err);
+}
+
 static int beat(struct db *db, const struct fleet_member *me, struct usher_error *err)
 {
 	struct sql sql = sql_new(db);
 
 	sql_add(&sql,
-	        "INSERT INTO daemon (owner, host, pid, version, started_at, seen_at) "
-	        "VALUES (?s, ?s, ?i, ?s, ?t, UTC_TIMESTAMP(3)) ON DUPLICATE KEY UPDATE seen_at = "
+	        "INSERT INTO daemon (owner, host, socket, pid, version, started_at, seen_at) "
+	        "VALUES (?s, ?s, ?s, ?i, ?s, ?t, UTC_TIMESTAMP(3)) ON DUPLICATE KEY UPDATE seen_at = "
 	        "UTC_TIMESTAMP(3)",
-	        me->owner, me->host, (int64_t)me->pid, me->version, me->started_at);
+	        me->owner, me->host, me->socket, (int64_t)me->pid, me->version, me->started_at);
 	return db_exec(db, &sql, NULL, err);
 }
 

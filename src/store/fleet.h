@@ -10,15 +10,19 @@
 #define FLEET_OWNER_SIZE 65
 #define FLEET_HOST_SIZE 65
 #define FLEET_VERSION_SIZE 33
+#define FLEET_SOCKET_SIZE 109
 
 struct fleet_member {
 	char owner[FLEET_OWNER_SIZE], host[FLEET_HOST_SIZE], version[FLEET_VERSION_SIZE];
+	char socket[FLEET_SOCKET_SIZE]; /* for fleet_join; not read back */
 	int pid;
 	wall_time started_at, seen_at;
 	int64_t silent_ms; /* since it was seen, by the database's clock */
 	bool leads;
 };
 
+/* At its start: a daemon of the same host and socket is its predecessor, which left without a word. */
+int fleet_join(struct db *db, const struct fleet_member *me, struct usher_error *err);
 /* Says that `me` is there (owner, host, version, pid and started_at are read), forgets those that have been
  * silent for forget_ms, and takes or prolongs the leader's lease if it can be had. *ret_leads: it was. */
 int fleet_beat(struct db *db, const struct fleet_member *me, int64_t lease_ms, int64_t forget_ms,

@@ -39,6 +39,12 @@ CLASSES = {
 NAMES = ["김*수", "M*** Park", "이**", "J*** Kim", "👩‍👧 박*", "가나다라*바사아자차카타파하"]
 
 
+def daemon(host, **changes):
+    """One of the fleet."""
+    return {"host": host, "pid": 4711, "version": "0.1.0", "started_at": stamp(11000), "seen_at": stamp(1), "silent_s": 1,
+            "leads": False, "self": False, "lost": False, **changes}
+
+
 def row(number, **changes):
     """One failed row with its detail."""
     classes = sorted(CLASSES)
@@ -84,6 +90,7 @@ class FakeDaemon:
         self.socket, self.readonly_socket = str(self.folder / "usher.sock"), str(self.folder / "usher-ro.sock")
         self.rows = {str(n): row(n) for n in range(1, rows + 1)}
         self.status, self.raw, self.race, self.delay_s = {}, None, None, 0
+        self.paused, self.forced = {}, {}   # channel -> who said it, why and when
         self.requests = []           # (method, path, query, body) as they came
         self.audit = []
         self._open = threading.Event()  # clear: nothing is answered
@@ -128,10 +135,10 @@ class FakeDaemon:
             "visible": figure(12), "in_flight": figure(8), "delayed": figure(3, "approximate"), "oldest_age_s": 4,
             "dlq_depth": figure(dead, "approximate"), "retrying": figure(3), "dead": figure(dead), "queued": figure(0),
             "cancelled": figure(0), "next_due_s": 17, "sending": 6, "holding": 8, "connections": 4,
-            "breaker": {"state": "closed", "since": stamp(4000), "trial_at": None, "forced": None, "cause": None,
-                        "waiting": figure(12)},
+            "breaker": {"state": "closed", "since": stamp(4000), "trial_at": None, "cause": None, "waiting": figure(12)},
             "probe": {"ok": True, "at": stamp(3), "next_at": stamp(-12), "error": None, "in_stock": None},
             "limit": {"per_s": None, "by": "none", "since": None, "words": None},
+            "paused": self.paused.get(name), "forced": self.forced.get(name),
             "rates": {"in_per_s": 12.3, "out_per_s": 12.1, "fail_per_s": 0.2},
             "totals": {k: 100 for k in ("received", "delivered", "retried", "dead", "failed", "repeated", "handed_back",
                                         "lost")},
@@ -144,6 +151,7 @@ class FakeDaemon:
             "version": "0.1.0", "profile": "demo", "host": "mail-1", "pid": 4711, "started_at": stamp(11000),
             "at": stamp(), "uptime_s": 11000, "read_only": read_only, "operator": "mina", "driver": "embedded",
             "database": {"up": True, "since": stamp(11000), "error": ""}, "broker": {"up": True, "error": ""},
+            "fleet": [daemon("mail-1", leads=True, self=True)],
             "channels": [self.channel("email"), self.channel("coupon")],
             "outbox": {"waiting": figure(2), "oldest_age_s": 1, "published_per_s": 12.3, "failing": False,
                        "retry_at": None, "published_total": 1000, "refused_total": 0},
@@ -198,6 +206,23 @@ class FakeDaemon:
         one["audit"].append(entry)
         return {k: v for k, v in one.items() if k not in DETAIL_ONLY}
 
+    def control(self, channel, act, body, read_only):
+        if read_only:
+            raise Problem(403, "Forbidden", "this socket is read-only: use usher.sock to act")
+        if channel not in ("email", "coupon"):
+            raise Problem(404, "Not Found", f"there is no channel {channel}")
+        if self.race:
+            self.race(channel, act)
+        word = {"by": "mina", "reason": body.get("reason", ""), "at": stamp()}
+        if act == "breaker":
+            self.forced[channel] = {**word, "state": body["state"]} if body["state"] != "auto" else None
+        elif (act == "pause") == bool(self.paused.get(channel)):
+            was = self.paused.get(channel)
+            raise Problem(409, "Conflict", f"{channel} is already paused: by {was['by']}" if was else f"{channel} is not paused")
+        else:
+            self.paused[channel] = word if act == "pause" else None
+        return {"name": channel, "paused": self.paused.get(channel), "forced": self.forced.get(channel)}
+
     def answer(self, method, path, query, body, read_only):
         """Returns (status, JSON)."""
         parts = path.strip("/").split("/")[1:]
@@ -205,6 +230,8 @@ class FakeDaemon:
             return 201, {"user_id": "u-77", "event_id": "evt-77"}
         if method == "POST" and len(parts) == 3 and parts[0] == "failed":
             return 200, self.act(parts[1], parts[2], body, read_only)
+        if method == "POST" and len(parts) == 3 and parts[0] == "channels":
+            return 200, self.control(parts[1], parts[2], body, read_only)
         if parts == ["status"]:
             return 200, self.status_json(read_only)
         if parts == ["failed"]:

@@ -66,7 +66,7 @@ def poisoned(fake):
         fake.status = {"host": text, "profile": text, "operator": text, "version": text, "driver": text,
                        "database": {"up": False, "since": text, "error": text}, "broker": {"up": False, "error": text},
                        "channel": {"coupon": {"name": text, "depth_error": text,
-                                              "breaker": {"state": text, "since": text, "trial_at": text, "forced": text,
+                                              "breaker": {"state": text, "since": text, "trial_at": text,
                                                           "cause": text},
                                               "probe": {"ok": False, "at": text, "next_at": text, "error": text},
                                               "limit": {"per_s": text, "by": "service", "words": text}}}}

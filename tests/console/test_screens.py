@@ -31,7 +31,7 @@ def test_overview_answers_what_is_wrong(fake, console):
 
 def test_overview_says_why_the_breaker_is_open_and_when_it_is_tried(fake, console):
     fake.status = {"channel": {"email": {
-        "breaker": {"state": "open", "since": stamp(56), "trial_at": stamp(-200), "forced": None,
+        "breaker": {"state": "open", "since": stamp(56), "trial_at": stamp(-200),
                     "cause": "service_down: SMTP 421 4.3.2 at RCPT: Closing for maintenance", "waiting": figure(312)},
         "probe": {"ok": False, "at": stamp(5), "next_at": stamp(-40), "error": "service_down: SMTP 421"},
         "visible": figure(312)}}}
@@ -55,11 +55,13 @@ def test_overview_says_who_limits_the_rate(fake, console):
 
 def test_overview_says_that_an_operator_holds_the_breaker(fake, console):
     fake.status = {"channel": {
-        "email": {"breaker": {"state": "open", "since": stamp(56), "trial_at": None, "forced": "open", "cause": None}},
-        "coupon": {"breaker": {"state": "closed", "since": stamp(56), "trial_at": None, "forced": "closed", "cause": None}}}}
+        "email": {"breaker": {"state": "open", "since": stamp(56), "trial_at": None, "cause": None},
+                  "forced": {"state": "open", "by": "kim", "at": stamp(50), "reason": "relocation"}},
+        "coupon": {"breaker": {"state": "closed", "since": stamp(56), "trial_at": None, "cause": None},
+                   "forced": {"state": "closed", "by": "kim", "at": stamp(50), "reason": "a test"}}}}
     t = console(size=(160, 40))
-    t.wait_for("!  email: breaker held open by an operator since", "12 waiting",
-               "!  coupon: breaker held closed by an operator since")
+    t.wait_for("!  email: breaker forced open by kim since", "12 waiting",
+               "!  coupon: breaker forced closed by kim since")
 
 
 def test_overview_says_that_a_probe_fails(fake, console):

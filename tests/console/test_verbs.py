@@ -22,7 +22,7 @@ def test_status(fake, usher):
 
 def test_status_of_a_service_in_trouble(fake, usher):
     fake.status = {"channel": {
-        "email": {"breaker": {"state": "open", "since": stamp(40), "trial_at": stamp(-20), "forced": None,
+        "email": {"breaker": {"state": "open", "since": stamp(40), "trial_at": stamp(-20),
                               "cause": "service_down: SMTP 421 4.3.2 at RCPT: Closing"}},
         "coupon": {"limit": {"per_s": 5, "by": "service", "since": stamp(9), "words": "rate_limited: HTTP 429: slow down"}}}}
     out = re.sub(r"\s+", " ", usher("status").out)

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "engine/signup.h"
+#include "store/control.h"
 #include "store/ledger.h"
 
 #include <setjmp.h>
@@ -118,6 +119,25 @@ static int64_t count(const char *query)
 static int64_t delivered(void)
 {
 	return count("SELECT COUNT(*) FROM delivery WHERE state = 'delivered'");
+}
+
+/* Is nothing asked of broker and channel any more? True once that has been so for as long. */
+static bool pipeline_idle_for(int64_t ms)
+{
+	static int seen = -1;
+	static mono_time since;
+	int calls = scripted_sends();
+
+	for (int op = 0; op < OP_COUNT; op++)
+		calls += scripted_calls((enum scripted_op)op);
+	if (calls != seen) {
+		seen = calls;
+		since = mono_now();
+	}
+	if (mono_since_ms(since, mono_now()) < ms)
+		return false;
+	seen = -1;
+	return true;
 }
 
 static void each_sent_once(int events)
@@ -532,6 +552,132 @@ static void a_trickle_is_gathered(void **state)
 	assert_true(scripted_calls(OP_RECEIVE) + scripted_calls(OP_DELETE) <= 60);
 }
 
+/* -- What operators say ------------------------------------------------------------------------ */
+
+static void say(bool paused, enum control_breaker breaker)
+{
+	struct control control = { .paused = paused, .breaker = breaker };
+
+	pipeline_control(engine->pipeline[CHANNEL_EMAIL], &control);
+}
+
+static void a_pause_hands_back_what_is_held_and_finishes_what_is_sent(void **state)
+{
+	struct channel_counters *c = &engine->counters.channel[CHANNEL_EMAIL];
+
+	(void)state;
+	config.channel[CHANNEL_EMAIL].rate = 20;
+	scripted_answer((struct scripted_reply){ .code = 250, .delay_ms = 100 });
+	put_events(0, 60);
+	start_pipeline();
+	WAIT_FOR(scripted_sends() >= 5);
+	say(true, CONTROL_AUTO);
+	WAIT_FOR(scripted_sending() == 0 && atomic_load(&c->holding) == 0 && delivered() == scripted_sends());
+	assert_true(delivered() < 60);
+	WAIT_FOR(scripted_visible() == 60 - delivered());
+	assert_int_equal(
+	        count("SELECT COUNT(*) FROM delivery WHERE attempts > 0 AND state <> 'delivered'"), 0);
+	int receives = scripted_calls(OP_RECEIVE), sends = scripted_sends();
+	put_events(60, 10);
+	WAIT_FOR(pipeline_idle_for(300));
+	assert_int_equal(scripted_calls(OP_RECEIVE), receives);
+	assert_int_equal(scripted_sends(), sends);
+	config.channel[CHANNEL_EMAIL].rate = 0;
+	say(false, CONTROL_AUTO);
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(70);
+	assert_int_equal(scripted_in_dlq(), 0);
+}
+
+/* The long poll that waits when the word comes must not bring what arrives after it. */
+static void a_pause_ends_the_receive_that_waits(void **state)
+{
+	(void)state;
+	start_pipeline();
+	WAIT_FOR(scripted_calls(OP_RECEIVE) == 1);
+	say(true, CONTROL_AUTO);
+	WAIT_FOR(scripted_waiting() == 0);
+	put_events(0, 3);
+	WAIT_FOR(pipeline_idle_for(300));
+	assert_int_equal(scripted_sends(), 0);
+	assert_int_equal(scripted_visible(), 3);
+	say(false, CONTROL_AUTO);
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(3);
+}
+
+static void a_pipeline_that_starts_while_paused_receives_nothing(void **state)
+{
+	struct act act = { .operator= "kim", .role = "operator", .reason = "night" };
+	struct usher_error err;
+
+	(void)state;
+	assert_done(control_pause(db, CHANNEL_EMAIL, &act, &err), &err);
+	put_events(0, 5);
+	start_pipeline();
+	WAIT_FOR(pipeline_idle_for(300));
+	assert_int_equal(scripted_calls(OP_RECEIVE), 0);
+	assert_int_equal(scripted_visible(), 5);
+	say(false, CONTROL_AUTO);
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(5);
+}
+
+/* It cannot know whether it is paused: the last word is in the database. */
+static void a_pipeline_that_starts_without_a_database_waits_for_the_word(void **state)
+{
+	struct act act = { .operator= "kim", .role = "operator", .reason = "night" };
+	struct usher_error err;
+
+	(void)state;
+	assert_done(control_pause(db, CHANNEL_EMAIL, &act, &err), &err);
+	put_events(0, 5);
+	fixture_kill();
+	start_pipeline();
+	WAIT_FOR(pipeline_idle_for(300));
+	assert_int_equal(scripted_calls(OP_RECEIVE), 0);
+	fixture_restart();
+	WAIT_FOR(pipeline_idle_for(1000));
+	assert_int_equal(scripted_calls(OP_RECEIVE), 0);
+	say(false, CONTROL_AUTO);
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(5);
+}
+
+static void a_breaker_forced_open_holds_the_channel(void **state)
+{
+	(void)state;
+	start_pipeline();
+	WAIT_FOR(scripted_calls(OP_RECEIVE) == 1);
+	say(false, CONTROL_OPEN);
+	WAIT_FOR(scripted_waiting() == 0);
+	put_events(0, 3);
+	WAIT_FOR(pipeline_idle_for(300));
+	assert_int_equal(scripted_sends(), 0);
+	say(false, CONTROL_AUTO);
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(3);
+}
+
+static void a_breaker_forced_closed_is_not_asked(void **state)
+{
+	(void)state;
+	config.breaker.failures = 3;
+	config.breaker.cooldown_ms = 3600000;
+	config.breaker.probes = 1;
+	config.channel[CHANNEL_EMAIL].max_attempts = 100;
+	scripted_answer((struct scripted_reply){ .fault = FAULT_CONNECT });
+	put_events(0, 10);
+	start_pipeline();
+	WAIT_FOR(atomic_load(&engine->counters.channel[CHANNEL_EMAIL].breaker) == BREAKER_OPEN);
+	say(false, CONTROL_CLOSED);
+	int before = scripted_sends();
+	WAIT_FOR(scripted_sends() > before + 20); /* it goes on failing, and is tried all the same */
+	scripted_answer((struct scripted_reply){ .code = 250 });
+	WAIT_FOR(scripted_in_queue() == 0);
+	assert_int_equal(delivered(), 10);
+}
+
 /* -- Relay ----------------------------------------------------------------------------------- */
 
 static void start_relay(void)
@@ -580,13 +726,13 @@ static void a_sign_up_succeeds_while_the_broker_is_down(void **state)
 static void an_event_that_is_refused_alone_holds_nobody_up(void **state)
 {
 	(void)state;
+	config.relay.max_backoff_ms = 1000; /* the refusal stands in its row for as long */
 	for (int i = 0; i < 12; i++)
 		sign_up(i);
 	scripted_refuse_entry(3);
 	start_relay();
 	WAIT_FOR(scripted_published() >= 11);
-	assert_int_equal(
-	        count("SELECT COUNT(*) FROM signup_outbox WHERE last_error LIKE '%refused alone%'"), 1);
+	WAIT_FOR(count("SELECT COUNT(*) FROM signup_outbox WHERE last_error LIKE '%refused alone%'") == 1);
 	WAIT_FOR(count("SELECT COUNT(*) FROM signup_outbox WHERE published_at IS NULL") == 0);
 	assert_int_equal(scripted_published(), 12);
 }
@@ -637,6 +783,12 @@ int main(void)
 		T(a_database_that_dies_during_sends_costs_no_second_send),
 		T(another_workers_lease_is_respected),
 		T(a_trickle_is_gathered),
+		T(a_pause_hands_back_what_is_held_and_finishes_what_is_sent),
+		T(a_pause_ends_the_receive_that_waits),
+		T(a_pipeline_that_starts_while_paused_receives_nothing),
+		T(a_pipeline_that_starts_without_a_database_waits_for_the_word),
+		T(a_breaker_forced_open_holds_the_channel),
+		T(a_breaker_forced_closed_is_not_asked),
 		T(a_sign_up_succeeds_while_the_broker_is_down),
 		T(an_event_that_is_refused_alone_holds_nobody_up),
 		T(two_relays_publish_each_event_once),

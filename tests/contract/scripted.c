@@ -42,6 +42,7 @@ static struct {
 	bool has_probe;
 	struct scripted_reply probe;
 	int probes;
+	int waiting; /* receives that are not answered */
 } script = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void lock(void)
@@ -69,7 +70,7 @@ void scripted_reset(void)
 		free(script.sends[i]);
 	script.queued = script.dead = script.published_n = script.refuse_nth = script.batch_max =
 	        script.limit = 0;
-	script.sent = script.sending = 0;
+	script.sent = script.sending = script.waiting = 0;
 	memset(script.queue, 0, sizeof script.queue);
 	memset(script.fail, 0, sizeof script.fail);
 	memset(script.calls, 0, sizeof script.calls);
@@ -220,6 +221,9 @@ static bool receive_try(struct receive *r)
 	unlock();
 	if (n == 0 && !r->woken)
 		return false;
+	lock();
+	script.waiting--;
+	unlock();
 	r->done(r->arg, messages, n, &err);
 	free(r);
 	return true;
@@ -267,6 +271,7 @@ static void script_receive(struct broker *b, const char *queue, const struct bro
 	};
 	lock();
 	fails = takes_failure(OP_RECEIVE);
+	script.waiting += !fails;
 	unlock();
 	if (fails) {
 		loop_defer(broker->loop, receive_failed, r);
@@ -573,6 +578,11 @@ void scripted_put(const char *body)
 	lock();
 	script.queue[script.queued++].body = mem_string(body);
 	unlock();
+}
+
+int scripted_waiting(void)
+{
+	LOCKED_INT(script.waiting);
 }
 
 int scripted_calls(enum scripted_op op)

@@ -19,6 +19,7 @@ void scripted_refuse_entry(int nth); /* the nth published entry from now is refu
 void scripted_limit(int bytes);      /* a send longer than this, attributes included, is refused; 0 = none */
 void scripted_put(const char *body); /* a message in the source queue */
 int scripted_calls(enum scripted_op op);
+int scripted_waiting(void);  /* receives that are not answered yet */
 int scripted_in_queue(void); /* messages, hidden or not */
 int scripted_visible(void);
 int scripted_in_dlq(void);

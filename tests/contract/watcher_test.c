@@ -261,7 +261,7 @@ static void what_the_queue_policy_moved_gets_a_row(void **state)
 	        14);
 	assert_int_equal(in_queue("coupon-dlq"), 1); /* it stays where it is */
 	assert_int_equal(counter_get(&engine->counters.mirror_adopted), 1);
-	WAIT_FOR(STATUS(s->channel[CHANNEL_COUPON].mirrored_at.ms != 0));
+	WAIT_FOR(STATUS(s->channel[CHANNEL_COUPON].control.mirrored_at.ms != 0));
 	assert_text("SELECT state FROM delivery", "dead");
 }
 

@@ -26,7 +26,9 @@ def test_status_has_every_figure(still, api):
     assert TIME.fullmatch(status["at"]) and TIME.fullmatch(status["started_at"])
     assert status["database"]["up"] is True and status["database"]["error"] == "" and status["broker"]["up"] is True
     assert [channel["name"] for channel in status["channels"]] == ["email", "coupon"]
+    assert [(one["pid"], one["self"], one["leads"], one["lost"]) for one in status["fleet"]] == [(still.pid, True, True, False)]
     for channel in status["channels"]:
+        assert channel["paused"] is None and channel["forced"] is None
         for figure in ("visible", "in_flight", "delayed", "dlq_depth", "retrying", "dead", "queued", "cancelled"):
             assert set(channel[figure]) == {"value", "exactness"}, figure
         assert channel["retrying"] == {"value": 0, "exactness": "exact"} and channel["next_due_s"] is None

@@ -1,13 +1,18 @@
 """usherd as its administrator meets it: options, verbs, exit codes, signals."""
 
+import json
 import os
+import pathlib
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
 from support import process
+from support.daemon import ROOT
 
 NEEDED = "[email]\nfrom = welcome@example.com\n[coupon]\nurl = http://127.0.0.1:9/\n"
 
@@ -56,6 +61,8 @@ def test_version(usherd):
     (["run", "migrate"], "not also migrate"),
     (["--manual"], "goes with check-config"),
     (["check-config", "--manual", "--sample"], "one of them"),
+    (["--json"], "go with check-config alone"),
+    (["check-config", "--offline", "--sample"], "go with check-config alone"),
 ])
 def test_wrong_usage_is_2(usherd, arguments, words):
     done = usherd(*arguments)
@@ -71,6 +78,67 @@ def test_check_config_shows_what_is_in_force(usherd, ini):
     assert re.search(r"^  batch +7 +environment USHER_RELAY_BATCH$", done.stdout, re.M)
     assert re.search(r"^  token +\(set\) +environment USHER_COUPON_TOKEN$", done.stdout, re.M)
     assert "hunter2" not in done.stdout
+
+
+def test_check_config_for_programs(usherd, ini):
+    done = usherd("check-config", "--json", "-c", str(ini), USHER_RELAY_BATCH="7", USHER_COUPON_TOKEN="hunter2")
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0 and done.stderr == "" and "hunter2" not in done.stdout
+    assert answer["valid"] and answer["path"] == str(ini) and answer["errors"] == [] and answer["config_server"] is None
+    values = {f"{item['section']}.{item['key']}": item for item in answer["values"]}
+    assert values["relay.batch"] == {"section": "relay", "key": "batch", "value": "7", "set": True, "secret": False,
+                                     "reload": True, "origin": "environment USHER_RELAY_BATCH"}
+    assert values["email.from"]["origin"] == f"{ini}:2"
+    token, password = values["coupon.token"], values["database.password"]
+    assert token["secret"] and token["set"] and token["value"] is None
+    assert password["secret"] and not password["set"]
+
+
+def test_check_config_tells_programs_what_is_wrong(usherd, ini):
+    ini.write_text("[database]\nprot = 1\nport = x\n[email]\nfrom = a@b\npassword = hunter2\n", encoding="utf-8")
+    done = usherd("check-config", "--json", "-c", str(ini), USHER_DATABASE_PASSWORD="hunter2\n")
+    assert done.returncode == 1 and done.stderr == "" and "hunter2" not in done.stdout
+    answer = json.loads(done.stdout)
+    assert not answer["valid"] and answer["more_errors"] == 0 and "values" not in answer
+    errors = {error["key"]: error for error in answer["errors"]}
+    assert errors["database.port"] == {
+        "where": f"{ini}:3", "key": "database.port", "allowed": "a whole number 1..65535",
+        "message": '[database] port: "x" is not allowed; use a whole number 1..65535'}
+    assert errors[None]["where"] == f"{ini}:2"
+    assert errors["database.password"]["where"] == "environment USHER_DATABASE_PASSWORD"
+    assert set(errors) == {"database.port", None, "database.password", "coupon.url", "email.user"}
+
+
+def test_a_credential_is_found_by_its_name(usherd, ini, tmp_path):
+    ini.write_text(NEEDED + "token_file = coupon.token\n", encoding="utf-8")
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "coupon.token").write_text("hunter2\n", encoding="utf-8")
+    done = usherd("check-config", "-c", str(ini), CREDENTIALS_DIRECTORY=str(credentials))
+    assert re.search(rf"^  token +\(set\) +{re.escape(str(ini))}:5, file {re.escape(str(credentials))}/coupon\.token$",
+                     done.stdout, re.M)
+    assert "coupon.token: cannot be opened" in usherd("check-config", "-c", str(ini)).stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a process is started as another user")
+@pytest.mark.parametrize("key, owner", [("", 0), ("core_dumps = yes", 65534)])
+def test_secrets_are_in_no_core_dump(build, key, owner):
+    """A process that may not be dumped belongs to root in /proc, whoever runs it: so the kernel shows it."""
+    with tempfile.TemporaryDirectory(prefix="usher-") as name:
+        folder = pathlib.Path(name)
+        shutil.copy(build / "usherd", folder / "usherd")
+        shutil.copytree(ROOT / "conf" / "templates", folder / "templates")
+        (folder / "usher.ini").write_text(f"[daemon]\nrun_dir = {folder}\n{key}\n[database]\nport = 9\n{NEEDED}"
+                                          f"[email]\ntemplate_dir = {folder}/templates\n", encoding="utf-8")
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, 65534, 65534)
+        one = process.start([str(folder / "usherd"), "-c", str(folder / "usher.ini")], folder / "log", user=65534, group=65534)
+        try:
+            log = folder / "log"
+            process.wait_until(lambda: " started as " in log.read_text(encoding="utf-8"), lambda: log.read_text(encoding="utf-8"))
+            assert os.stat(f"/proc/{one.pid}/environ").st_uid == owner
+        finally:
+            process.end(one)
 
 
 def test_configuration_is_chosen_by_option_then_environment(usherd, ini, tmp_path):

@@ -549,9 +549,6 @@ static void test_names(void **state)
 	assert_string_equal(breaker_state_name(BREAKER_CLOSED), "closed");
 	assert_string_equal(breaker_state_name(BREAKER_OPEN), "open");
 	assert_string_equal(breaker_state_name(BREAKER_HALF_OPEN), "half_open");
-	assert_null(breaker_forced_name(FORCED_NONE));
-	assert_string_equal(breaker_forced_name(FORCED_OPEN), "open");
-	assert_string_equal(breaker_forced_name(FORCED_CLOSED), "closed");
 }
 
 int main(void)

@@ -53,7 +53,9 @@ static void forget(struct fixture *f)
 
 static int teardown(void **state)
 {
-	static const char *const names[] = { "usher.ini", "usher-local.ini", "secret", "other" };
+	static const char *const names[] = { "usher.ini", "usher-local.ini", "usher-staging.ini",
+		"usher-production.ini", "secret", "other", "database.password", "email.password",
+		"coupon.token", "config_server.password" };
 	struct fixture *f = *state;
 	char path[PATH_SIZE];
 
@@ -91,8 +93,12 @@ static int load_path(struct fixture *f, const char *path, const char *const *env
 
 	forget(f);
 	report = open_memstream(&f->report, &f->report_len);
-	code = (database ? config_load_database : config_load)(
-	        path, environment, report, &f->config, &f->err);
+	code = config_load_as(&(struct config_request){ .path = path,
+	                              .environment = environment,
+	                              .database_only = database,
+	                              .offline = true,
+	                              .report = report },
+	        &f->config, &f->err);
 	fclose(report);
 	assert_true((code == 0) == (f->config != NULL));
 	assert_true((code == 0) == (f->report_len == 0));
@@ -632,6 +638,10 @@ static void bad_values_are_refused_with_what_is_allowed(void **state)
 		{ "email", "smtp_url = smtp://user:pass@mail.example", "without spaces or a login" },
 		{ "coupon", "health_url = ftp://x", "use http:// or https://..." },
 		{ "email", "unsubscribe = http://x", "use mailto: or https://..." },
+		{ "config_server", "url = http://a, ftp://b",
+		        "use http:// or https://..., without spaces or a login, at most 8 with commas" },
+		{ "config_server", "url = http://a,,http://b", "without spaces or a login" },
+		{ "config_server", "url = http://user:pass@a", "without spaces or a login" },
 		{ "daemon", "http_listen = 0.0.0.0:80", "use 127.0.0.1:PORT, localhost:PORT or [::1]:PORT" },
 		{ "daemon", "http_listen = 127.0.0.1", "PORT" },
 		{ "daemon", "http_listen = 127.0.0.1:0", "PORT" },
@@ -689,7 +699,7 @@ static void bad_lines_are_refused(void **state)
 		{ NEEDED_INI "[alarm.backlog]\nmetric = x\n", 5,
 		        "section [alarm.backlog] is not in this version of usher" },
 		{ NEEDED_INI "[notify.mail]\n", 5, "is not in this version" },
-		{ NEEDED_INI "[config_server]\nurl = x\n", 5, "is not in this version" },
+		{ NEEDED_INI "[config_server]\nuri = http://c/\n", 6, "(did you mean \"url\"?)" },
 		{ NEEDED_INI "[wholly.different.section.with.a.name.of.more.than.fifty.bytes]\n", 5,
 		        "there is no section" },
 		{ NEEDED_INI "[database]\nprot = 1\n", 6,
@@ -1087,18 +1097,87 @@ static void sample_is_a_configuration(void **state)
 	buf_free(&on);
 }
 
-static void profile_example_is_a_configuration(void **state)
+/* The comment and key of every key in a file: "# help...\nkey = value\n", one after the other. */
+static void each_key(
+        const char *text, void (*act)(void *arg, const char *comment, const char *key), void *arg)
 {
-	static const char *const environment[] = { "USHER_DAEMON_PROFILE=local", NULL };
+	struct buf comment = BUF(1 << 16);
+
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
+		size_t len = (size_t)(strchr(line, '\n') + 1 - line);
+		if (line[0] == '#' && line[1] == ' ') {
+			buf_add(&comment, line, len);
+			continue;
+		}
+		if (strchr("#abcdefghijklmnopqrstuvwxyz", *line) && memchr(line, '=', len)) {
+			OWNED char *key = mem_stringn(line, strcspn(line, " ="));
+			act(arg, buf_str(&comment), key);
+		}
+		buf_clear(&comment);
+	}
+	buf_free(&comment);
+}
+
+static bool sample_has(const char *sample, const char *comment, const char *key, size_t len)
+{
+	struct buf wanted = BUF(1 << 16);
+	bool found;
+
+	buf_printf(&wanted, "%s#%.*s =", comment, (int)len, key);
+	found = *comment && strstr(sample, buf_str(&wanted));
+	buf_free(&wanted);
+	return found;
+}
+
+/* A secret that is given by its file has the comment of the secret. */
+static void comment_is_in_sample(void *arg, const char *comment, const char *key)
+{
+	size_t len = strlen(key), suffix = strlen("_file");
+	bool file = len > suffix && strcmp(key + len - suffix, "_file") == 0;
+
+	if (!sample_has(arg, comment, key, len) && !(file && sample_has(arg, comment, key, len - suffix)))
+		fail_msg("%s: not as in conf/usher.ini:\n%s", key, comment);
+}
+
+/* What each of the shipped profiles is for, where a mistake would be dear. */
+static void profile_is_sensible(const char *name, const struct config *c)
+{
+	bool local = strcmp(name, "local") == 0;
+
+	assert_int_equal(c->email.tls == SMTP_TLS_NONE, local);
+	assert_int_equal(strncmp(c->coupon.url, "http://", 7) == 0, local);
+	assert_int_equal(c->database.tls_ca == NULL, local);
+	assert_int_equal(c->daemon.core_dumps, local);
+	assert_true(c->log.mask);
+	assert_true(c->breaker.failures > 0);
+	assert_string_equal(c->broker.driver, local ? "embedded" : "aws");
+}
+
+static void profiles_are_configurations(void **state)
+{
+	static const char *const names[] = { "local", "staging", "production" };
+	static const char *const secrets[] = { "database.password", "email.password", "coupon.token",
+		"config_server.password" };
 	struct fixture *f = *state;
-	OWNED char *example = file_text("conf/usher-local.ini");
 	OWNED char *sample = file_text("conf/usher.ini");
+	char profile[64], path[PATH_SIZE], directory[PATH_SIZE];
+	const char *environment[] = { profile, directory, NULL };
 
 	write_text(f, "usher.ini", sample);
-	write_text(f, "usher-local.ini", example);
-	if (load(f, environment))
-		fail_msg("%s", f->report);
-	assert_int_equal(f->config->email.tls, SMTP_TLS_NONE);
+	for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
+		write_text(f, secrets[i], "s3cret\n");
+	snprintf(directory, sizeof directory, "CREDENTIALS_DIRECTORY=%s", f->folder);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		snprintf(path, sizeof path, "conf/usher-%s.ini", names[i]);
+		OWNED char *example = file_text(path);
+		each_key(example, comment_is_in_sample, sample);
+		write_text(f, path + strlen("conf/"), example);
+		snprintf(profile, sizeof profile, "USHER_DAEMON_PROFILE=%s", names[i]);
+		if (load(f, environment))
+			fail_msg("%s", f->report);
+		profile_is_sensible(names[i], f->config);
+	}
+	assert_string_equal(f->config->email.password, "s3cret");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -1149,7 +1228,7 @@ int main(void)
 		TEST(manual_is_what_the_table_says),
 		TEST(sample_is_what_the_table_says),
 		TEST(sample_is_a_configuration),
-		TEST(profile_example_is_a_configuration),
+		TEST(profiles_are_configurations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,11 +58,9 @@ bool act_of(enum action action, enum act *ret)
 
 bool acts_running(const struct console *c, int *ret_done, int *ret_all)
 {
-	if (!c->acts)
-		return false;
-	*ret_done = c->acts->ended;
-	*ret_all = c->acts->count;
-	return true;
+	*ret_done = c->acts ? c->acts->ended : 0;
+	*ret_all = (c->acts ? c->acts->count : 0) + c->pause.running;
+	return c->acts || c->pause.running;
 }
 
 void acts_free(struct acts *a)
@@ -183,24 +181,24 @@ static void describe(struct lines *body, const struct acts *a, int left_out)
 		        "Nothing more is sent for it. Say why, for who comes after you:");
 }
 
-static bool may_act(struct console *c, int count)
+bool acts_may(struct console *c)
 {
 	if (c->read_only)
 		note_add(c, ROLE_WARN,
 		        "This console is read-only: it looks and does not act. Ask for the socket's group, "
 		        "or leave out -R.");
-	else if (c->acts)
+	else if (c->acts || c->pause.running)
 		note_add(c, ROLE_WARN, "The acts before are still being sent: wait for them");
 	else if (c->down)
 		note_add(c, ROLE_WARN, "The daemon is unreachable: nothing can be done through it now");
-	else if (count > 0)
+	else
 		return true;
 	return false;
 }
 
 void acts_ask(struct console *c, enum act kind, const struct row_ref *rows, int count)
 {
-	if (!may_act(c, count))
+	if (count == 0 || !acts_may(c))
 		return;
 	struct acts *a = mem_alloc(sizeof *a);
 	a->console = c;

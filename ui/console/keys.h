@@ -24,6 +24,7 @@ enum scope {
 #define SCOPES_ROWS (SCOPES_TABLES | SCOPE_DETAIL)
 #define SCOPES_FAILED (SCOPE_FAILED | SCOPE_GROUPS)
 #define SCOPES_DLQ SCOPE_DLQ
+#define SCOPES_OVERVIEW SCOPE_OVERVIEW
 #define SCOPES_FAILED_ROWS SCOPE_FAILED
 
 #define KEY(where, action, k1, k2, k3, acts, shown, label, help) ACTION_##action,

@@ -15,7 +15,12 @@
 #define OLDEST_WIDTH 8
 #define SPARK_MAX 60
 #define CHANNEL_LINES 4
-#define FOOT_LINES 3
+#define FOOT_LINES 4
+#define FLEET_WHOLE_WIDTH 120 /* columns from which each daemon is told of */
+
+struct overview {
+	int selected; /* of the channels: the one that keys act on */
+};
 
 struct at { /* where the next line goes */
 	int y, end, x, width;
@@ -42,7 +47,7 @@ static void draw_verdict(const struct console *c, struct at *at)
 		lines_addf(&v, ROLE_BAD, "!!", "not known now; this is %s:", buf_str(&age));
 	buf_free(&age);
 	facts_verdict(&v, c->status, c->now);
-	int most = at->end - at->y > 18 + VERDICT_LINES_MAX ? at->end - at->y - 18 : VERDICT_LINES_MAX;
+	int most = at->end - at->y > 19 + VERDICT_LINES_MAX ? at->end - at->y - 19 : VERDICT_LINES_MAX;
 	int shown = v.count > most ? most - 1 : v.count;
 	paint_lines(&v, 0, (struct rect){ at->y, at->x + 1, shown, at->width - 2 });
 	at->y += shown;
@@ -147,23 +152,16 @@ static void draw_depth(const cJSON *ch, const struct at *at, int spark)
 	buf_free(&b);
 }
 
-static void add_ago(struct buf *b, const cJSON *object, const char *key, wall_time now)
-{
-	wall_time t = time_get(object, key);
-	if (t.ms == 0)
-		return;
-	buf_puts(b, " since ");
-	format_when(b, t, WHEN_DAY, now);
-	buf_puts(b, " (");
-	format_span(b, seconds_between(t, now));
-	buf_putc(b, ')');
-}
-
 static void draw_service(const struct console *c, const cJSON *ch, const struct at *at)
 {
 	enum role role = ROLE_NORMAL;
 	struct buf b = BUF(4096), limit = BUF(4096);
 	int64_t due = json_int(ch, "next_due_s", -1);
+	facts_paused(&b, ch, c->now);
+	if (b.len > 0) {
+		role = ROLE_BAD;
+		buf_puts(&b, "; ");
+	}
 	if (!json_bool(ch, "enabled", true))
 		buf_puts(&b, "switched off in the configuration");
 	else if (facts_breaker(&b, ch, c->now))
@@ -182,11 +180,13 @@ static void draw_service(const struct console *c, const cJSON *ch, const struct 
 }
 
 /* `room`: there is a line to spare for a gap. */
-static void draw_channel(const struct console *c, const cJSON *ch, struct at *at, bool room)
+static void draw_channel(const struct console *c, const cJSON *ch, struct at *at, bool room, bool selected)
 {
 	int spark = at->width - 62;
 	spark = spark > SPARK_MAX ? SPARK_MAX : spark < 10 ? 10 : spark;
 	draw_figures(c, ch, at);
+	if (selected)
+		paint(at->y, at->x, 1, ROLE_ACCENT, TEXT_CLIP, ">");
 	at->y++;
 	draw_rates(ch, at, spark);
 	at->y++;
@@ -223,11 +223,20 @@ static void draw_peers(const struct console *c, const struct at *at)
 	bool base = json_bool(database, "up", false), carrier = json_bool(broker, "up", false);
 	struct buf b = BUF(1024);
 	buf_printf(&b, "database %s", base ? "up" : "DOWN");
-	add_ago(&b, database, "since", c->now);
+	facts_since(&b, database, "since", c->now);
 	buf_printf(&b, ", broker (%s) %s", word(c->status, "driver"), carrier ? "up" : "DOWN");
 	paint(at->y, at->x + 1, 10, ROLE_HEAD, TEXT_LEFT, "PEERS");
 	paint(at->y, at->x + 11, at->width - 11, base && carrier ? ROLE_NORMAL : ROLE_BAD, TEXT_CLIP,
 	        buf_str(&b));
+	buf_free(&b);
+}
+
+static void draw_fleet(const struct console *c, const struct at *at)
+{
+	struct buf b = BUF(16384);
+	bool well = facts_fleet(&b, c->status, c->now, at->width >= FLEET_WHOLE_WIDTH);
+	paint(at->y, at->x + 1, 10, ROLE_HEAD, TEXT_LEFT, "FLEET");
+	paint(at->y, at->x + 11, at->width - 11, well ? ROLE_NORMAL : ROLE_WARN, TEXT_CLIP, buf_str(&b));
 	buf_free(&b);
 }
 
@@ -258,7 +267,8 @@ static void draw_no_status(const struct console *c, struct rect area)
 
 static void overview_draw(void *state, const struct console *c, struct rect area)
 {
-	(void)state;
+	const struct overview *o = state;
+	int drawn = 0;
 	struct at at = { area.y, area.y + area.height, area.x, area.width };
 	if (!c->status) {
 		draw_no_status(c, area);
@@ -273,13 +283,13 @@ static void overview_draw(void *state, const struct console *c, struct rect area
 	cJSON_ArrayForEach(ch, channels)
 	{
 		if (at.y + CHANNEL_LINES <= at.end)
-			draw_channel(c, ch, &at, room);
+			draw_channel(c, ch, &at, room, !c->read_only && drawn == o->selected);
+		drawn++;
 	}
-	draw_outbox(c, &at);
-	at.y++;
-	draw_peers(c, &at);
-	at.y++;
-	draw_daemon(c, &at);
+	static void (*const foot[FOOT_LINES])(const struct console *, const struct at *) = { draw_outbox,
+		draw_peers, draw_fleet, draw_daemon };
+	for (int i = 0; i < FOOT_LINES && at.y < at.end; i++, at.y++)
+		foot[i](c, &at);
 }
 
 static enum scope overview_scope(const void *state)
@@ -296,10 +306,18 @@ static void overview_fetch(void *state, struct console *c)
 
 static bool overview_key(void *state, struct console *c, enum action action)
 {
-	(void)state;
-	(void)c;
-	(void)action;
-	return false;
+	struct overview *o = state;
+	const cJSON *channels = json_get(c->status, "channels");
+	int last = cJSON_GetArraySize(channels) - 1;
+	if (action == ACTION_PAUSE)
+		pause_ask(c, cJSON_GetArrayItem(channels, o->selected));
+	else if (action == ACTION_DOWN)
+		o->selected = o->selected < last ? o->selected + 1 : o->selected;
+	else if (action == ACTION_UP)
+		o->selected = o->selected > 0 ? o->selected - 1 : 0;
+	else
+		return false;
+	return true;
 }
 
 static void overview_nothing(void *state)
@@ -307,14 +325,20 @@ static void overview_nothing(void *state)
 	(void)state;
 }
 
+static void overview_close(void *state)
+{
+	free(state);
+}
+
 void overview_open(struct screen *s)
 {
 	*s = (struct screen){ .name = "Overview",
 		.title = "Overview",
+		.state = mem_alloc(sizeof(struct overview)),
 		.scope = overview_scope,
 		.fetch = overview_fetch,
 		.draw = overview_draw,
 		.key = overview_key,
 		.renew = overview_nothing,
-		.close = overview_nothing };
+		.close = overview_close };
 }

@@ -70,8 +70,18 @@ bool act_of(enum action action, enum act *ret); /* false: no act */
 struct acts;
 /* Asks, then acts on the rows; those the act does not fit are left out and said so. `rows` is copied. */
 void acts_ask(struct console *c, enum act act, const struct row_ref *rows, int count);
+/* May something be done now? Says why not. */
+bool acts_may(struct console *c);
 bool acts_running(const struct console *c, int *ret_done, int *ret_all);
 void acts_free(struct acts *acts);
+
+/* -- Pausing a channel, and resuming it: pause.c ------------------------------------------------ */
+struct pause {
+	char channel[32]; /* the one asked about, or acted on */
+	bool resume;
+	bool running; /* the daemon has not answered yet */
+};
+void pause_ask(struct console *c, const cJSON *channel); /* as the status has it */
 
 /* -- The console ------------------------------------------------------------------------------- */
 struct console {
@@ -86,6 +96,7 @@ struct console {
 	struct dialog dialog;
 	struct notes notes;
 	struct acts *acts;
+	struct pause pause;
 	cJSON *status; /* NULL before the first answer */
 	wall_time status_at;
 	char status_error[USHER_ERROR_MESSAGE_MAX]; /* why it is not renewed; "" when it is */

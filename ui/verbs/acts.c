@@ -1,4 +1,4 @@
-/* The verbs that act: redrive, cancel, restore, signup; see verbs.h. */
+/* The verbs that act: redrive, cancel, restore, pause, resume, breaker, signup; see verbs.h. */
 #include "verbs.h"
 
 #include "base/json.h"
@@ -74,10 +74,15 @@ int verb_redrive(struct verb_call *call)
 	return act_all(call, "queued again");
 }
 
-int verb_cancel(struct verb_call *call)
+static bool reason_missing(const struct verb_call *call)
 {
 	const char *reason = call->option[OPT_REASON];
-	if (!reason || strspn(reason, " \t") == strlen(reason))
+	return !reason || strspn(reason, " \t") == strlen(reason);
+}
+
+int verb_cancel(struct verb_call *call)
+{
+	if (reason_missing(call))
 		return usage_error(call, "cancel needs --reason TEXT: it is kept for who comes after you");
 	return act_all(call, "cancelled");
 }
@@ -85,6 +90,63 @@ int verb_cancel(struct verb_call *call)
 int verb_restore(struct verb_call *call)
 {
 	return act_all(call, "dead again, can be redriven");
+}
+
+/* -- Channels ---------------------------------------------------------------------------------- */
+
+static int channel_act(struct verb_call *call, const char *state, const char *done)
+{
+	int status = refuse_read_only(call);
+	if (status != 0)
+		return status;
+	const char *channel = call->args[0];
+	struct buf path = BUF(4096);
+	struct reply reply = { 0 };
+	cJSON *body = cJSON_CreateObject();
+	buf_puts(&path, "/v1/channels");
+	path_segment(&path, channel);
+	path_segment(&path, call->verb->name);
+	if (state)
+		json_add_string(body, "state", state);
+	if (!reason_missing(call))
+		json_add_string(body, "reason", call->option[OPT_REASON]);
+	client_call(call->client, buf_str(&path), body, CLIENT_ACT_MS, &reply);
+	cJSON_Delete(body);
+	buf_free(&path);
+	status = exit_of(&reply);
+	if (call->option[OPT_JSON] && reply.json)
+		print_json(buf_str(&reply.body), reply.body.len);
+	else if (reply.code == 0)
+		print_clean(stdout, "%s: %s", channel, done);
+	else
+		reply_report(&reply, channel);
+	reply_free(&reply);
+	return status;
+}
+
+int verb_pause(struct verb_call *call)
+{
+	if (reason_missing(call))
+		return usage_error(call, "pause needs --reason TEXT: everybody sees it until it is resumed");
+	return channel_act(call, NULL, "paused in all daemons; what was being sent is finished");
+}
+
+int verb_resume(struct verb_call *call)
+{
+	return channel_act(call, NULL, "resumed");
+}
+
+int verb_breaker(struct verb_call *call)
+{
+	const char *state = call->args[1];
+	bool automatic = !strcmp(state, "auto");
+	if (!automatic && strcmp(state, "open") != 0 && strcmp(state, "closed") != 0)
+		return usage_error(call, "\"%s\" is none of open, closed, auto", state);
+	if (!automatic && reason_missing(call))
+		return usage_error(call,
+		        "breaker %s needs --reason TEXT: everybody sees it until it is auto again", state);
+	return channel_act(
+	        call, state, automatic ? "breaker left to itself again" : "breaker forced in all daemons");
 }
 
 int verb_signup(struct verb_call *call)

@@ -24,6 +24,16 @@ static void add_figure(struct table *t, const cJSON *ch, const char *key, wall_t
 	buf_free(&b);
 }
 
+/* What keeps it from receiving, if anything does. */
+static const char *state_of(const cJSON *ch)
+{
+	if (!json_bool(ch, "enabled", true))
+		return "off";
+	if (cJSON_IsObject(json_get(ch, "paused")))
+		return "PAUSED";
+	return json_string(json_get(ch, "breaker"), "state");
+}
+
 static void print_channels(const cJSON *status, wall_time now)
 {
 	static const struct table_column columns[] = { { "CHANNEL", TEXT_LEFT, 16 },
@@ -39,8 +49,7 @@ static void print_channels(const cJSON *status, wall_time now)
 	cJSON_ArrayForEach(ch, json_get(status, "channels"))
 	{
 		table_add(&t, json_string(ch, "name"));
-		table_add(&t, json_bool(ch, "enabled", true) ? json_string(json_get(ch, "breaker"), "state")
-		                                             : "off");
+		table_add(&t, state_of(ch));
 		for (size_t i = 0; i < ARRAY_LEN(figures); i++)
 			add_figure(&t, ch, figures[i], now);
 		format_span_short(&b, json_int(ch, "oldest_age_s", -1));
@@ -61,14 +70,17 @@ static const char *word(const cJSON *object, const char *key)
 	return text ? text : "?";
 }
 
-static void print_daemon(const cJSON *status)
+static void print_daemon(const cJSON *status, wall_time now)
 {
 	const cJSON *outbox = json_get(status, "outbox");
-	struct buf b = BUF(1024);
+	struct buf b = BUF(8192);
 	format_figure(&b, figure_get(outbox, "waiting"), FORMAT_NO_AGE, 16);
 	buf_puts(&b, " waiting, ");
 	format_rate(&b, rate_get(outbox, "published_per_s"));
 	print_clean(stdout, "outbox: %s published", buf_str(&b));
+	buf_clear(&b);
+	facts_fleet(&b, status, now, true);
+	print_clean(stdout, "fleet: %s", buf_str(&b));
 	buf_clear(&b);
 	format_span(&b, json_int(status, "uptime_s", 0));
 	print_clean(stdout, "usherd %s, pid %lld, up %s, broker %s, database %s, you are %s%s",
@@ -95,7 +107,7 @@ int verb_status(struct verb_call *call)
 		putchar('\n');
 		print_channels(reply.json, call->now);
 		putchar('\n');
-		print_daemon(reply.json);
+		print_daemon(reply.json, call->now);
 	}
 	reply_free(&reply);
 	return status;

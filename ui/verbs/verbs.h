@@ -88,6 +88,9 @@ int verb_audit(struct verb_call *call);
 int verb_redrive(struct verb_call *call);
 int verb_cancel(struct verb_call *call);
 int verb_restore(struct verb_call *call);
+int verb_pause(struct verb_call *call);
+int verb_resume(struct verb_call *call);
+int verb_breaker(struct verb_call *call);
 int verb_signup(struct verb_call *call);
 
 #endif

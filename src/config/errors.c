@@ -1,0 +1,131 @@
+/* What is wrong with a configuration in the making, and what an operator should know of it: for people as
+ * lines, for programs as a list, for a struct usher_error in short. Calls base only; one thread a
+ * configuration. */
+#include "config/load.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "config/value.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The key that a message is about, by its beginning: "[section] key". NULL: none. */
+static const struct config_key *key_meant(const char *message)
+{
+	char section[64], name[64];
+
+	if (sscanf(message, "[%63[^]]] %63[a-z_]", section, name) != 2)
+		return NULL;
+	const struct config_key *key = key_find(section, name);
+	return key ? key : key_find_file(section, name);
+}
+
+void config_notes_free(char **notes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(notes[i]);
+	free(notes);
+}
+
+static void error_collect(struct config_errors *told, const char *where, const char *message)
+{
+	const struct config_key *key = key_meant(message);
+	struct config_error *error;
+	struct buf name = BUF(256), allowed = BUF(512);
+
+	told->items = mem_resize(told->items, told->count + 1, sizeof *told->items);
+	error = &told->items[told->count++];
+	*error = (struct config_error){ .where = mem_string(where), .message = mem_string(message) };
+	if (!key)
+		return;
+	buf_printf(&name, "%s.%s", key->section, key->name);
+	error->key = buf_take(&name);
+	value_allowed(&allowed, key);
+	if (allowed.len)
+		error->allowed = mem_string(buf_str(&allowed));
+	buf_free(&allowed);
+}
+
+void config_errors_free(struct config_errors *errors)
+{
+	for (size_t i = 0; i < errors->count; i++) {
+		free(errors->items[i].where);
+		free(errors->items[i].key);
+		free(errors->items[i].message);
+		free(errors->items[i].allowed);
+	}
+	free(errors->items);
+	config_notes_free(errors->notes, errors->note_count);
+	*errors = (struct config_errors){ 0 };
+}
+
+void load_error(struct load *load, const char *where, const char *fmt, ...)
+{
+	struct buf line = BUF(CONFIG_VALUE_MAX * 2);
+	size_t prefix;
+	va_list ap;
+
+	if (++load->errors > CONFIG_ERRORS_MAX) {
+		if (load->told)
+			load->told->more++;
+		return;
+	}
+	buf_printf(&line, "%s: ", where);
+	prefix = line.len;
+	va_start(ap, fmt);
+	buf_vprintf(&line, fmt, ap);
+	va_end(ap);
+	if (load->report)
+		fprintf(load->report, "%s\n", buf_str(&line));
+	if (load->told)
+		error_collect(load->told, where, buf_str(&line) + prefix);
+	if (load->errors == 1) { /* the first is always told, cut if it must be */
+		char first[LOAD_SUMMARY_MAX];
+		utf8_copy(first, sizeof first, buf_str(&line), line.len);
+		buf_puts(&load->summary, first);
+	} else {
+		buf_printf(&load->summary, "; %s", buf_str(&line));
+	}
+	buf_free(&line);
+}
+
+void load_note(struct load *load, const char *fmt, ...)
+{
+	struct config *config = load->config;
+	struct buf text = BUF(CONFIG_VALUE_MAX * 2);
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	config->notes = mem_resize(config->notes, config->note_count + 1, sizeof *config->notes);
+	config->notes[config->note_count++] = buf_take(&text);
+}
+
+/* Notes go with the errors: a value may be missing because of what they say. */
+static void tell_notes(struct load *load)
+{
+	struct config *config = load->config;
+
+	for (size_t i = 0; load->report && i < config->note_count; i++)
+		fprintf(load->report, "note: %s\n", config->notes[i]);
+	if (!load->told)
+		return;
+	load->told->notes = config->notes;
+	load->told->note_count = config->note_count;
+	config->notes = NULL;
+	config->note_count = 0;
+}
+
+int load_tell(struct load *load, struct usher_error *err)
+{
+	if (load->errors > CONFIG_ERRORS_MAX && load->report)
+		fprintf(load->report, "%d more errors\n", load->errors - CONFIG_ERRORS_MAX);
+	tell_notes(load);
+	return error_set(err, USHER_ECONFIG, "%d error%s in the configuration: %s%s", load->errors,
+	        load->errors == 1 ? "" : "s", buf_str(&load->summary),
+	        load->summary.failed ? " ... (usherd check-config lists all)" : "");
+}
