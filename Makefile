@@ -185,6 +185,11 @@ bench: deps ## 40,000 deliveries against fast sinks; ends with the figures; BROK
 	@$(MAKE) -j$(JOBS) all bench-bins
 	@$(PYTHON) tests/bench/run.py --build $(BUILD) --broker $(BROKER)
 
+MINUTES ?= 15
+soak: deps $(if $(filter aws,$(BROKER)),deps-aws) ## two daemons under load and random faults for MINUTES=15, from SEED=n; BROKER=aws: over SNS and SQS
+	@$(MAKE) -j$(JOBS) all
+	@$(PYTHON) tests/soak/soak.py --build $(BUILD) --broker $(BROKER) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
 # -- Lint ---------------------------------------------------------------------------------------
 C_FILES = $(wildcard src/*.c src/*/*.c ui/*.c ui/*/*.c)
 # One file a run: clang-tidy 14 carries the state of va_lists from one file into the next.
@@ -234,5 +239,5 @@ clean: ## remove everything built
 	rm -rf build
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
-.PHONY: all deps deps-aws deps-promtool deps-lint demo check unit contract system console asan tsan fuzz bench lint install clean help force \
+.PHONY: all deps deps-aws deps-promtool deps-lint demo check unit contract system console asan tsan fuzz bench soak lint install clean help force \
         unit-bins contract-bins aws-bins bench-bins fuzz-bins lint-includes lint-format lint-tidy lint-cppcheck lint-analyzer
