@@ -6,6 +6,8 @@ import os
 import pathlib
 import tempfile
 
+from .daemon import SANITIZER_OPTIONS
+
 LIBRARY = "libfaketimeMT.so.1"
 FOLDERS = ("/usr/lib", "/usr/local/lib", "/usr/lib64")
 
@@ -23,7 +25,8 @@ class Clock:
         self._offset_s = 0
         self.jump(0)
         self.environment = {"LD_PRELOAD": _library(), "FAKETIME_TIMESTAMP_FILE": str(self._file), "FAKETIME_NO_CACHE": "1",
-                            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+                            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                            "ASAN_OPTIONS": SANITIZER_OPTIONS["ASAN_OPTIONS"] + ":verify_asan_link_order=0"}
 
     def jump(self, seconds):
         """From now on the program's time is so much later (earlier)."""
