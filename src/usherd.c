@@ -117,6 +117,15 @@ static void signals_wait(const sigset_t *signals, struct usher_worker *worker)
 	signal(SIGHUP, SIG_IGN);
 }
 
+/* On a thread of the worker. The main thread, in signals_wait, meets the signal. */
+static void stop_on_notice(void *arg, const char *action, const char *time)
+{
+	(void)arg;
+	(void)action;
+	(void)time; /* the worker has logged them */
+	kill(getpid(), SIGTERM);
+}
+
 /* The worker's message is cut at the size of an error; here all of it is told, a line each. */
 static int tell_config_errors(const struct options *options, const struct usher_error *first)
 {
@@ -140,6 +149,7 @@ static int run(const struct options *options)
 	code = usher_worker_new(options->config, &worker, &err);
 	if (code)
 		return code == USHER_ECONFIG ? tell_config_errors(options, &err) : fail(&err);
+	usher_worker_on_notice(worker, stop_on_notice, NULL);
 	if (usher_worker_start(worker, &err)) {
 		log_error("usherd", "cannot start: %s", err.message);
 		usher_worker_free(worker);

@@ -47,6 +47,13 @@ PUBLIC int usher_worker_new(
 	return 0;
 }
 
+PUBLIC void usher_worker_on_notice(
+        struct usher_worker *worker, void (*fn)(void *arg, const char *action, const char *time), void *arg)
+{
+	worker->engine->on_notice = fn;
+	worker->engine->on_notice_arg = arg;
+}
+
 /* The sockets first: a second daemon is refused before it takes any work. */
 PUBLIC int usher_worker_start(struct usher_worker *worker, struct usher_error *err)
 {

@@ -89,6 +89,11 @@ void facts_row(struct lines *l, const cJSON *item, wall_time now)
 		lines_addf(l, ROLE_NORMAL, "Settled", "by %s%s%s", json_string(item, "settled_by"),
 		        json_string(item, "settled_reason") ? ": " : "",
 		        json_string(item, "settled_reason") ? json_string(item, "settled_reason") : "");
+	if (json_string(json_get(item, "redrive_job"), "id"))
+		lines_addf(l, ROLE_NORMAL, "Job", "%s, by %s: usher redrives show %s",
+		        json_string(json_get(item, "redrive_job"), "id"),
+		        or_dash(json_string(json_get(item, "redrive_job"), "created_by")),
+		        json_string(json_get(item, "redrive_job"), "id"));
 	lines_addf(l, ROLE_NORMAL, "To", "%s  %s", or_dash(json_string(item, "recipient")),
 	        or_dash(json_string(item, "name")));
 	lines_addf(l, ROLE_NORMAL, "User", "%s", or_dash(json_string(item, "user_id")));
@@ -443,6 +448,7 @@ void facts_verdict(struct lines *l, const cJSON *status, wall_time now)
 	const cJSON *channels = json_get(status, "channels"), *ch;
 	int from = l->count;
 	l->label_width = VERDICT_LABEL;
+	facts_alarms(l, status, now);
 	verdict_peers(l, status, now, &b);
 	cJSON_ArrayForEach(ch, channels)
 	{

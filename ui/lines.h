@@ -66,6 +66,8 @@ void facts_audit(struct lines *l, const cJSON *items, wall_time now);
 #define VERDICT_LABEL 3
 /* Is anything wrong? Worst first, labelled "!!" or "!"; one line "ok" when nothing is (GET /v1/status). */
 void facts_verdict(struct lines *l, const cJSON *status, wall_time now);
+/* Its part about alarms: what is raised, and what could not be sent. */
+void facts_alarms(struct lines *l, const cJSON *status, wall_time now);
 
 /* A channel's breaker in words: "breaker open since 03:12:05 (40s), 312 waiting, next probe in 12s:
  * service_down: SMTP 421 ...". True when there is something to say but that it is closed. */
@@ -85,5 +87,12 @@ bool facts_fleet(struct buf *out, const cJSON *status, wall_time now, bool whole
 
 /* Colour-free names of things, shared by tables and screens. */
 enum role role_of_status(const char *status);
+
+/* facts_redrive.c: a redrive job of /v1/redrives */
+struct buf;
+void facts_redrive(struct lines *l, const cJSON *job, wall_time now);
+/* "12 of 300 sent, 10 delivered, 1 failed again, 1 on the way" */
+void facts_redrive_progress(struct buf *b, const cJSON *job);
+void facts_redrive_state(struct buf *b, const cJSON *job); /* "paused by kim: lunch" */
 
 #endif

@@ -26,6 +26,15 @@ struct usher_worker;
  * The caller owns *ret_worker and ends it with usher_worker_free(). */
 int usher_worker_new(const char *config_path, struct usher_worker **ret_worker, struct usher_error *err);
 
+/* Who is told that the machine is about to be taken away: with `spot_notice` in the configuration, that EC2
+ * will interrupt this spot instance. Otherwise it is only logged. Before usher_worker_start(). fn is called
+ * at most once, from a thread of the worker, and not any more once usher_worker_stop() has returned. action
+ * is "terminate" or "stop"; time says when, in RFC 3339, and is "" when EC2 does not say; both are borrowed
+ * for the call. fn must return soon and call no function of this worker: it has another thread call
+ * usher_worker_stop(), as by a signal that this one waits for. */
+void usher_worker_on_notice(
+        struct usher_worker *worker, void (*fn)(void *arg, const char *action, const char *time), void *arg);
+
 /* Starts all threads; returns when the sockets listen. The database and the broker may be away:
  * the worker then waits for them. Call once. */
 int usher_worker_start(struct usher_worker *worker, struct usher_error *err);

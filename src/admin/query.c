@@ -207,22 +207,32 @@ static int read_status(const char *value, struct query *q, struct usher_error *e
 	return 0;
 }
 
-static int read_channel(const char *value, struct query *q, struct usher_error *err)
+int channel_parse(const char *text, int *ret_channel, struct usher_error *err)
 {
 	enum channel_id channel;
-	if (!channel_by_name(value, &channel))
+	if (!channel_by_name(text, &channel))
 		return one_of("channel", channel_word, err);
-	q->channel = channel;
+	*ret_channel = channel;
 	return 0;
+}
+
+int class_parse(const char *text, int *ret_class, struct usher_error *err)
+{
+	enum failure_class class = failure_by_name(text);
+	if (class == FAILURE_NONE)
+		return one_of("class", class_word, err);
+	*ret_class = class;
+	return 0;
+}
+
+static int read_channel(const char *value, struct query *q, struct usher_error *err)
+{
+	return channel_parse(value, &q->channel, err);
 }
 
 static int read_class(const char *value, struct query *q, struct usher_error *err)
 {
-	enum failure_class class = failure_by_name(value);
-	if (class == FAILURE_NONE)
-		return one_of("class", class_word, err);
-	q->class = class;
-	return 0;
+	return class_parse(value, &q->class, err);
 }
 
 static int read_text(const char *value, struct query *q, struct usher_error *err)

@@ -67,6 +67,10 @@ struct query { /* strings borrowed from the target */
 int query_parse(
         const struct target *target, unsigned allowed, struct query *ret_query, struct usher_error *err);
 
+/* Names; USHER_EINVAL lists those that are known. */
+int channel_parse(const char *text, int *ret_channel, struct usher_error *err);
+int class_parse(const char *text, int *ret_class, struct usher_error *err);
+
 /* "1".."9223372036854775807", no sign, no leading zero. */
 int id_parse(const char *text, int64_t *ret_id, struct usher_error *err);
 

@@ -13,6 +13,8 @@
 static const char *const act_members[] = { "version", "reason", NULL };
 static const char *const word_members[] = { "reason", NULL };
 static const char *const breaker_members[] = { "state", "reason", NULL };
+static const char *const redrive_members[] = { "ids", "filter", "rate", "canary", "stop_on_failures",
+	"reason", "dry_run", "seen_until", NULL };
 static const char *const signup_members[] = { "email", "name", "user_id", "locale", NULL };
 
 #define LOOK(path, takes, fn)                                                                                \
@@ -38,6 +40,12 @@ const struct route routes[] = {
 	ACT("/v1/failed/{id}/redrive", "redrive", act_members, redrive_post),
 	ACT("/v1/failed/{id}/cancel", "cancel", act_members, cancel_post),
 	ACT("/v1/failed/{id}/restore", "restore", act_members, restore_post),
+	LOOK("/v1/redrives", QUERY_PAGE, redrives_get),
+	ACT("/v1/redrives", "redrive_start", redrive_members, redrives_post),
+	LOOK("/v1/redrives/{id}", 0, redrives_one_get),
+	ACT("/v1/redrives/{id}/pause", "redrive_pause", act_members, redrives_pause_post),
+	ACT("/v1/redrives/{id}/resume", "redrive_resume", act_members, redrives_resume_post),
+	ACT("/v1/redrives/{id}/stop", "redrive_stop", act_members, redrives_stop_post),
 	ACT("/v1/channels/{channel}/pause", "pause", word_members, pause_post),
 	ACT("/v1/channels/{channel}/resume", "resume", word_members, resume_post),
 	ACT("/v1/channels/{channel}/breaker", "breaker", breaker_members, breaker_post),
@@ -46,6 +54,8 @@ const struct route routes[] = {
 	LOOK("/v1/outbox", QUERY_WAITING | QUERY_PAGE, outbox_get),
 	ACT("/v1/signups", "signup", signup_members, signup_post),
 	LOOK("/v1/audit", QUERY_TARGET | QUERY_PAGE, audit_get),
+	LOOK("/v1/alarms", QUERY_PAGE, alarms_get),
+	ACT("/v1/alarms/{id}/ack", "ack", word_members, alarm_ack_post),
 	PROBE("/actuator/health", health_get),
 	PROBE("/actuator/health/{component}", health_component_get),
 	PROBE("/metrics", metrics_get),
@@ -154,7 +164,7 @@ static bool is_json_type(const char *type)
 	return type && strncasecmp(type, json, len) == 0 && strchr("; \t", type[len]);
 }
 
-static int members_check(const cJSON *body, const char *const *known, struct usher_error *err)
+int members_check(const cJSON *body, const char *const *known, struct usher_error *err)
 {
 	for (const cJSON *member = body->child; member; member = member->next) {
 		size_t i = 0;

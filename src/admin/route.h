@@ -33,7 +33,7 @@ const struct route *route_find(const char *method, const struct target *target, 
 #define AUDIT_TARGET_SIZE 161
 void route_audit_target(const struct target *target, char ret_target[AUDIT_TARGET_SIZE]);
 
-#define BODY_MAX (64 * 1024) /* bytes of a request's body */
+#define BODY_MAX (256 * 1024) /* bytes of a request's body: REDRIVE_IDS_MAX ids fit */
 
 /* A whole request as the server received it; borrowed. */
 struct incoming {
@@ -49,13 +49,23 @@ struct incoming {
 void route_dispatch(const struct admin_context *ctx, const struct incoming *in, struct call *ret_call,
         char ret_allow[ALLOW_SIZE]);
 
+/* An object with these members only? USHER_EINVAL names one that is not known. Pure. */
+int members_check(const cJSON *object, const char *const *known, struct usher_error *err);
+
 /* -- Handlers, by file ---------------------------------------------------------------------------- */
 route_fn status_get;                                                  /* view_status.c */
 route_fn failed_list_get, failed_groups_get, failed_one_get, dlq_get; /* view_failed.c */
 route_fn retrying_get, outbox_get, audit_get;                         /* view_lists.c */
-route_fn redrive_post, cancel_post, restore_post, signup_post;        /* act.c */
-route_fn pause_post, resume_post, breaker_post;                       /* act.c */
-route_fn health_get, health_component_get;                            /* health.c */
-route_fn metrics_get;                                                 /* metrics.c */
+route_fn redrives_get, redrives_one_get, redrives_post, redrives_pause_post, redrives_resume_post,
+        redrives_stop_post;                                    /* redrives.c */
+route_fn redrive_post, cancel_post, restore_post, signup_post; /* act.c */
+route_fn pause_post, resume_post, breaker_post;                /* act.c */
+route_fn alarms_get;                                           /* view_alarms.c */
+route_fn alarm_ack_post;                                       /* act.c */
+route_fn health_get, health_component_get;                     /* health.c */
+route_fn metrics_get;                                          /* metrics.c */
+
+/* The alarm as it stands now, as the call's answer: view_alarms.c. */
+int view_alarm(struct call *call, int64_t id, struct usher_error *err);
 
 #endif

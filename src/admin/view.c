@@ -1,5 +1,5 @@
 /* Pieces that several answers of the admin API share: ids, times, figures, masked personal data, the
- * rows of failed_notification and of the audit. May call base/, model/; any thread. */
+ * rows of failed_notification and of the audit, redrive jobs. May call base/, model/; any thread. */
 #include "admin/view.h"
 
 #include "admin/mask.h"
@@ -116,16 +116,10 @@ void view_add_user_id(cJSON *object, const char *key, const char *user_id)
 
 /* -- Rows ------------------------------------------------------------------------------------------- */
 
-bool view_channel_idempotent(enum channel_id channel)
-{
-	return channel == CHANNEL_COUPON;
-}
-
 cJSON *view_failed(const struct failed_row *row)
 {
 	const struct failure_info *class = failure_info(row->class);
-	bool automatic =
-	        failure_disposition(row->class, view_channel_idempotent(row->channel)) == DISPOSITION_AUTO;
+	bool automatic = failure_disposition(row->class, row->channel) == DISPOSITION_AUTO;
 	cJSON *json = cJSON_CreateObject();
 	view_add_id(json, "id", row->id);
 	json_add_string(json, "event_id", row->event_id);
@@ -138,6 +132,7 @@ cJSON *view_failed(const struct failed_row *row)
 	view_add_words(json, "reason", row->reason);
 	json_add_int(json, "attempts", row->attempts);
 	json_add_int(json, "redrives", row->redrives);
+	json_add_int(json, "auto_redrives", row->auto_redrives);
 	json_add_int(json, "version", row->version);
 	view_add_user_id(json, "user_id", row->user_id);
 	view_add_email(json, "recipient", row->recipient);
@@ -189,5 +184,42 @@ cJSON *view_audit(const struct audit_row *row)
 	json_add_string(json, "outcome", row->outcome);
 	view_add_words(json, "reason", row->reason);
 	view_add_words(json, "detail", row->detail);
+	return json;
+}
+
+cJSON *view_redrive_job(const struct redrive_job *job)
+{
+	cJSON *json = cJSON_CreateObject();
+	view_add_id(json, "id", job->id);
+	json_add_string(json, "kind", job->automatic ? "auto" : "operator");
+	json_add_string(json, "state", redrive_job_state_name(job->state));
+	json_add_int(json, "version", job->version);
+	json_add_string(json, "waits", job->waits);
+	view_add_words(json, "why", job->why);
+	json_add_string(json, "created_by", job->created_by);
+	view_add_words(json, "reason", job->reason);
+	json_add_bool(json, "listed", job->listed);
+	json_add_string(
+	        json, "channel", job->channel < 0 ? NULL : channel_name((enum channel_id)job->channel));
+	json_add_string(
+	        json, "class", job->class < 0 ? NULL : failure_info((enum failure_class)job->class)->name);
+	view_add_words(json, "q", job->text);
+	view_add_time(json, "since", job->since);
+	view_add_time(json, "until", job->until);
+	view_add_time(json, "frozen_at", job->frozen_at);
+	view_add_rate(json, "rate", job->rate);
+	json_add_int(json, "canary", job->canary);
+	json_add_int(json, "stop_on_failures", job->stop_on);
+	json_add_int(json, "total", job->total);
+	json_add_bool(json, "total_capped", job->total_capped);
+	json_add_int(json, "sent", job->sent);
+	json_add_int(json, "skipped", job->skipped);
+	json_add_int(json, "delivered", redrive_job_delivered(job));
+	json_add_int(json, "failed_again", job->failed);
+	json_add_int(json, "on_the_way", job->on_the_way);
+	view_add_time(json, "created_at", job->created_at);
+	view_add_time(json, "started_at", job->started_at);
+	view_add_time(json, "ended_at", job->ended_at);
+	json_add_string(json, "moved_by", job->moved_by);
 	return json;
 }

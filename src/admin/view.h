@@ -11,6 +11,7 @@
 #include "store/audit.h"
 #include "store/control.h"
 #include "store/failed.h"
+#include "store/redrive_job.h"
 
 void view_add_id(cJSON *object, const char *key, int64_t id);       /* a decimal string */
 void view_add_time(cJSON *object, const char *key, wall_time time); /* null for none */
@@ -26,10 +27,13 @@ void view_add_email(cJSON *object, const char *key, const char *email);
 void view_add_name(cJSON *object, const char *key, const char *name);
 void view_add_user_id(cJSON *object, const char *key, const char *user_id);
 
+void view_add_alarms(cJSON *status, const struct alarm_board *board); /* NULL: not known yet */
+
 cJSON *view_failed(const struct failed_row *row);
 /* "paused" and "forced": null, or by whom, why and since when. */
 void view_add_control(cJSON *object, const struct control *control);
 cJSON *view_audit(const struct audit_row *row);
+cJSON *view_redrive_job(const struct redrive_job *job);
 
 /* Figures taken at `at` are too old to be believed: nobody has taken new ones for several intervals, and for
  * longer than a hiccup of the machine lasts. */
@@ -39,8 +43,5 @@ bool view_is_stale(const struct config *config, wall_time at, wall_time now);
 /* The same of a channel's depths, which are taken less often while nothing moves. status NULL: none yet. */
 bool view_depths_are_stale(
         const struct config *config, const struct status *status, enum channel_id channel, wall_time now);
-
-/* A second try on this channel cannot double the effect: decides who settles an ambiguous death. */
-bool view_channel_idempotent(enum channel_id channel);
 
 #endif

@@ -131,6 +131,22 @@ static int add_audit(cJSON *json, struct db *db, int64_t id, struct usher_error 
 	return 0;
 }
 
+/* The job that redrove it last; null where an operator did, row by row, or none. */
+static int add_job(cJSON *json, struct db *db, int64_t id, struct usher_error *err)
+{
+	struct redrive_job *job = NULL;
+	int rc = id ? redrive_job_get(db, id, &job, err) : USHER_ENOTFOUND;
+	if (rc == USHER_ENOTFOUND) {
+		cJSON_AddNullToObject(json, "redrive_job");
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	cJSON_AddItemToObject(json, "redrive_job", view_redrive_job(job));
+	redrive_jobs_free(job, 1);
+	return 0;
+}
+
 int failed_one_get(struct call *call, struct usher_error *err)
 {
 	struct db *db = call->ctx->db;
@@ -147,6 +163,8 @@ int failed_one_get(struct call *call, struct usher_error *err)
 		add_attempts(call->json, attempts, n);
 		attempts_free(attempts, n);
 		rc = add_audit(call->json, db, call->id, err);
+		if (rc == 0)
+			rc = add_job(call->json, db, row->job_id, err);
 	}
 	failed_rows_free(row, 1);
 	return rc;

@@ -13,8 +13,11 @@
 
 #define CONNECTIONS_MAX 64 /* of one broker: its receives, and what settles meanwhile */
 #define QUESTION_MAX 4096  /* bytes of a GetQueueUrl */
-#define BODY_MAX                                                                                             \
-	(3 * AWS_BODY_MAX + 256 * 1024) /* of any call: a batch with every byte quoted, and its frame */
+/* Bytes of any call: a batch and its frame. Quoted for JSON a byte is at most two, in a form three. */
+#define FRAME_MAX (256 * 1024)
+#define BODY_MAX (2 * AWS_SQS_BODY_MAX + FRAME_MAX)
+static_assert(BODY_MAX >= 3 * AWS_SNS_BODY_MAX + FRAME_MAX, "a batch for SNS has no room");
+static_assert(BODY_MAX <= HTTP_REQUEST_MAX, "http takes no such request");
 
 static const struct {
 	const char *name, *target;
@@ -304,6 +307,7 @@ static void open_clients(struct aws_broker *b, const struct aws_broker_settings 
 		.endpoint = settings->endpoint_url,
 		.ca_bundle = settings->ca_bundle,
 		.retried = &settings->counters->retried,
+		.ending = settings->ending,
 	};
 
 	b->sqs = aws_client_new(&client);

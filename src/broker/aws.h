@@ -13,10 +13,11 @@
 #include "broker/broker.h"
 
 #define AWS_BATCH_MAX 10
-#define AWS_BODY_MAX (256 * 1024)         /* bytes of a message with its attributes, and of a whole batch */
-#define AWS_ANSWER_MAX (16 * 1024 * 1024) /* bytes of a receive's answer: ten messages of 1 MiB, quoted */
-#define AWS_WAIT_MAX_S 20                 /* of one ReceiveMessage; a longer wait is several */
-#define AWS_POLL_MIN_MS 500               /* an empty long poll shorter than this was none */
+#define AWS_SNS_BODY_MAX BROKER_PUBLISH_MAX /* bytes of a message, attributes in, and of a batch */
+#define AWS_SQS_BODY_MAX BROKER_SEND_MAX    /* the same; 256 KiB until August 2025 */
+#define AWS_ANSWER_MAX (24 * 1024 * 1024)   /* bytes of a receive's answer: ten messages of 1 MiB, quoted */
+#define AWS_WAIT_MAX_S 20                   /* of one ReceiveMessage; a longer wait is several */
+#define AWS_POLL_MIN_MS 500                 /* an empty long poll shorter than this was none */
 #define AWS_DELAY_MAX_MS (15 * 60 * 1000)
 #define AWS_VISIBILITY_MAX_MS (12LL * 60 * 60 * 1000)
 #define AWS_CALL_TIMEOUT_MS 10000 /* of each try of a call, beside what a long poll waits */
@@ -27,7 +28,7 @@
 #define AWS_BROWSE_GRACE_MS 1000   /* after a look, or a delete out of it, the rest is handed back */
 #define AWS_BROWSE_LOANS_MAX 1000  /* what was looked at and is handed back; more come back by themselves */
 
-struct aws_broker_settings { /* copied; counters, environment are borrowed */
+struct aws_broker_settings { /* copied; counters, environment, ending are borrowed */
 	const char *region;
 	const char *endpoint_url; /* NULL: the services' own. One for both services */
 	const char *profile;      /* NULL: AWS_PROFILE, else the default one */
@@ -37,6 +38,7 @@ struct aws_broker_settings { /* copied; counters, environment are borrowed */
 	size_t queue_count;
 	struct aws_counters *counters;
 	const char *const *environment; /* NULL: the process's own */
+	const atomic_bool *ending;      /* as in net/aws.h */
 };
 
 /* Does no I/O. */

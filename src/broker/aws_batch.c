@@ -43,23 +43,36 @@ static bool next_call(struct batch *batch)
 		if (batch->results[batch->to].code != ENTRY_WAITS)
 			continue;
 		size += entry_size(batch, batch->to);
-		if (waiting > 0 && size > AWS_BODY_MAX)
+		if (waiting > 0 && (batch->one_by_one || size > batch->size_max))
 			break;
 		waiting++;
 	}
 	return waiting > 0;
 }
 
-/* An earlier call was answered, so that the batch as a whole has not failed: its rest has, entry by entry. */
-static void rest_fails(struct batch *batch, const struct usher_error *err)
+/* What waits from the call under way up to `to`. */
+static void refuse_waiting(struct batch *batch, size_t to, const struct usher_error *err)
 {
-	for (size_t i = batch->from; i < batch->n; i++)
+	for (size_t i = batch->from; i < to; i++)
 		if (batch->results[i].code == ENTRY_WAITS)
 			entry_refuse(&batch->results[i], err->code, "%s", err->message);
-	batch_end(batch);
 }
 
 static void batch_begin(struct op *op);
+
+/* The service's limit on a call is lower than the driver knows: the entries go one by one, so that only what
+ * is too large by itself is refused. */
+static void too_large(struct batch *batch, const struct usher_error *err)
+{
+	if (batch->one_by_one) {
+		refuse_waiting(batch, batch->to, err);
+		batch->answered = true;
+	} else {
+		batch->one_by_one = true;
+		batch->to = batch->from;
+	}
+	batch_begin(&batch->op);
+}
 
 static void on_answer(void *arg, const struct aws_answer *answer)
 {
@@ -74,8 +87,12 @@ static void on_answer(void *arg, const struct aws_answer *answer)
 		(void)read_publish_results(answer, batch, &err);
 	else
 		(void)read_results(answer, batch, &err);
-	if (err.code && batch->answered) {
-		rest_fails(batch, &err);
+	if (err.code == USHER_ETOOBIG) {
+		too_large(batch, &err);
+	} else if (err.code && batch->answered) {
+		/* The batch as a whole has not failed: its rest has. */
+		refuse_waiting(batch, batch->n, &err);
+		batch_end(batch);
 	} else if (err.code) {
 		op_nonsense(op, &err);
 	} else {
@@ -111,6 +128,7 @@ static struct batch *batch_new(struct broker *broker, enum aws_action action, co
 	batch->op.fail = batch_fail;
 	batch->action = action;
 	batch->n = n;
+	batch->size_max = action == AWS_PUBLISH ? AWS_SNS_BODY_MAX : AWS_SQS_BODY_MAX;
 	batch->done = done;
 	batch->arg = arg;
 	for (size_t i = 0; i < n && i < AWS_BATCH_MAX; i++)
@@ -123,8 +141,8 @@ static void check_entry(struct batch *batch, size_t i)
 	struct broker_entry_result checked = { 0 };
 
 	if (batch->action == AWS_SEND || batch->action == AWS_PUBLISH)
-		outgoing_check(
-		        &batch->outgoing[i], batch->action == AWS_SEND && !batch->op.queue->fifo, &checked);
+		outgoing_check(&batch->outgoing[i], batch->size_max,
+		        batch->action == AWS_SEND && !batch->op.queue->fifo, &checked);
 	else if (batch->action == AWS_DELETE ? !*batch->receipts[i] : !*batch->visibility[i].receipt)
 		entry_refuse(&checked, USHER_EINVAL, "not a receipt: it is empty");
 	else if (batch->action == AWS_HIDE &&

@@ -75,7 +75,7 @@ const char *attribute_value(const struct message_attribute *attribute, struct bu
 
 size_t outgoing_size(const struct broker_outgoing *m)
 {
-	struct buf scratch = BUF(AWS_BODY_MAX * 3);
+	struct buf scratch = VALUE_BUF();
 	size_t size = m->body_len;
 
 	for (size_t i = 0; m->attributes && i < m->attributes->count; i++)
@@ -85,14 +85,16 @@ size_t outgoing_size(const struct broker_outgoing *m)
 	return size;
 }
 
-void outgoing_check(const struct broker_outgoing *m, bool delay_allowed, struct broker_entry_result *result)
+void outgoing_check(const struct broker_outgoing *m, size_t size_max, bool delay_allowed,
+        struct broker_entry_result *result)
 {
 	size_t size = outgoing_size(m), good;
 
 	if (m->body_len == 0)
 		entry_refuse(result, USHER_EINVAL, "SNS and SQS carry no empty body");
-	else if (size > AWS_BODY_MAX)
-		entry_refuse(result, USHER_ETOOBIG, "the body with its attributes is over 256 KiB");
+	else if (size > size_max)
+		entry_refuse(result, USHER_ETOOBIG, "the body with its attributes is over %zu KiB",
+		        size_max / 1024);
 	else if ((good = sendable(m->body, m->body_len)) < m->body_len)
 		entry_refuse(result, USHER_EINVAL,
 		        "SNS and SQS carry text only: byte %zu of the body is no UTF-8, or a control "
@@ -141,7 +143,7 @@ static void sum_add(struct buf *out, const char *text)
 bool attributes_match(const char *said, const struct message_attributes *attributes)
 {
 	const struct message_attribute *sorted[MESSAGE_ATTRIBUTES_MAX];
-	struct buf sum = BUF(AWS_BODY_MAX * 2), scratch = BUF(AWS_BODY_MAX * 3);
+	struct buf sum = VALUE_BUF(), scratch = VALUE_BUF();
 	size_t n = 0;
 
 	for (size_t i = 0; attributes && i < attributes->count; i++) {

@@ -91,6 +91,8 @@ struct batch {
 		const struct broker_visibility *visibility;
 	};
 	size_t n, from, to; /* entries; [from, to) are in the call under way */
+	size_t size_max;    /* bytes of a message, and of all in one call */
+	bool one_by_one;    /* the service takes less in one call than it should: an entry a call */
 	bool answered;      /* an earlier call of this batch was */
 	struct broker_entry_result results[AWS_BATCH_MAX];
 	broker_batch_done *done;
@@ -129,7 +131,10 @@ int64_t seconds_up(int64_t ms);
 /* Bytes as the services count them. */
 size_t outgoing_size(const struct broker_outgoing *m);
 /* Refuses what the service would refuse together with the entries beside it. */
-void outgoing_check(const struct broker_outgoing *m, bool delay_allowed, struct broker_entry_result *result);
+void outgoing_check(const struct broker_outgoing *m, size_t size_max, bool delay_allowed,
+        struct broker_entry_result *result);
+/* Scratch for a value of any message: what cannot be sent becomes three bytes. */
+#define VALUE_BUF() BUF(3 * (size_t)AWS_SQS_BODY_MAX)
 
 #define ATTRIBUTE_TYPE "String"
 /* The value as it is sent; scratch holds it when it is not the attribute's own. */
@@ -142,7 +147,6 @@ void fifo_ids(const struct broker_outgoing *m, char group[FIFO_ID_MAX + 1], char
 void fifo_ids_sent(const struct broker_outgoing *m, char group[FIFO_ID_MAX + 1], char once[FIFO_ID_MAX + 1]);
 
 void json_quote(struct buf *out, const char *text, size_t len); /* valid UTF-8 */
-void form_add(struct buf *out, const char *name, const char *text, size_t len);
 
 void write_receive(struct buf *out, const char *url, int max, int64_t visibility_s, int64_t wait_s);
 void write_attributes_wanted(struct buf *out, const char *url, const char *const *names, size_t n);

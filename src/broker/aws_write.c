@@ -15,8 +15,8 @@ static void quote_bare(struct buf *out, const char *text, size_t len)
 			continue;
 		buf_add(out, text + from, i - from);
 		from = i + 1;
-		if (c == '\n')
-			buf_puts(out, "\\n");
+		if (c == '\t' || c == '\n' || c == '\r') /* all that a body has: see BODY_MAX */
+			buf_puts(out, c == '\t' ? "\\t" : c == '\n' ? "\\n" : "\\r");
 		else if (c < 0x20)
 			buf_printf(out, "\\u%04x", c);
 		else
@@ -36,27 +36,6 @@ static void member(struct buf *out, const char *name, const char *text)
 {
 	buf_printf(out, "\"%s\":", name);
 	json_quote(out, text, strlen(text));
-}
-
-void form_add(struct buf *out, const char *name, const char *text, size_t len)
-{
-	static const char hex[] = "0123456789ABCDEF";
-	size_t from = 0;
-
-	if (out->len)
-		buf_putc(out, '&');
-	buf_puts(out, name);
-	buf_putc(out, '=');
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		        (c && strchr("-._~", c)))
-			continue;
-		buf_add(out, text + from, i - from);
-		buf_add(out, (char[]){ '%', hex[c >> 4], hex[c & 15] }, 3);
-		from = i + 1;
-	}
-	buf_add(out, text + from, len - from);
 }
 
 void write_receive(struct buf *out, const char *url, int max, int64_t visibility_s, int64_t wait_s)
@@ -82,7 +61,7 @@ void write_attributes_wanted(struct buf *out, const char *url, const char *const
 
 static void write_message(struct buf *out, const struct broker_outgoing *m, bool fifo)
 {
-	struct buf scratch = BUF(AWS_BODY_MAX * 3);
+	struct buf scratch = VALUE_BUF();
 	const char *before = ",\"MessageAttributes\":{";
 
 	buf_puts(out, "\"MessageBody\":");
@@ -145,12 +124,12 @@ static void publish_field(
 	char name[128];
 
 	snprintf(name, sizeof name, "PublishBatchRequestEntries.member.%zu.%s", member_number, field);
-	form_add(out, name, text, len);
+	aws_form_add(out, name, text, len);
 }
 
 static void publish_attributes(struct buf *out, size_t k, const struct message_attributes *attributes)
 {
-	struct buf scratch = BUF(AWS_BODY_MAX * 3);
+	struct buf scratch = VALUE_BUF();
 	size_t n = 0;
 
 	for (size_t i = 0; attributes && i < attributes->count; i++) {
@@ -191,7 +170,7 @@ void write_publish(struct buf *out, const struct batch *batch, const char *topic
 	bool fifo = len > 5 && strcmp(topic_arn + len - 5, ".fifo") == 0;
 
 	buf_puts(out, "Action=PublishBatch&Version=2010-03-31");
-	form_add(out, "TopicArn", topic_arn, len);
+	aws_form_add(out, "TopicArn", topic_arn, len);
 	for (size_t i = batch->from; i < batch->to; i++)
 		if (batch->results[i].code == ENTRY_WAITS)
 			publish_entry(out, ++k, i, &batch->outgoing[i], fifo);

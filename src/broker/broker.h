@@ -23,6 +23,12 @@
 #include <stdint.h>
 #include <usher/error.h>
 
+/* Bytes of a body with its attributes; a larger one is refused with USHER_ETOOBIG, alone. They are those of
+ * SNS and SQS on every driver, so that what works on one works on the other. A queue may be set to take less.
+ */
+#define BROKER_PUBLISH_MAX (256 * 1024)
+#define BROKER_SEND_MAX (1024 * 1024)
+
 struct broker;
 
 struct broker_outgoing {
@@ -77,10 +83,10 @@ struct broker_ops {
 	bool counting_costs;   /* each depths() is billed: ask seldom while nothing moves */
 	bool dlq_counts_on;    /* a message moved by the redrive policy keeps its receive_count */
 
-	/* To the topic: a copy to every subscribed queue. */
+	/* To the topic: a copy to every subscribed queue. Bodies up to BROKER_PUBLISH_MAX. */
 	void (*publish)(struct broker *b, const struct broker_outgoing *batch, size_t n,
 	        broker_batch_done *done, void *arg);
-	/* To one queue. */
+	/* To one queue. Bodies up to BROKER_SEND_MAX. */
 	void (*send)(struct broker *b, const char *queue, const struct broker_outgoing *batch, size_t n,
 	        broker_batch_done *done, void *arg);
 	void (*receive)(struct broker *b, const char *queue, const struct broker_receive_options *options,

@@ -56,12 +56,13 @@ static size_t outgoing_size(const struct broker_outgoing *m)
 	return size;
 }
 
-static void outgoing_check(
-        const struct broker_outgoing *m, bool delay_allowed, struct broker_entry_result *result)
+static void outgoing_check(const struct broker_outgoing *m, bool sent, struct broker_entry_result *result)
 {
-	if (outgoing_size(m) > EMBEDDED_BODY_MAX)
-		entry_refuse(result, USHER_ETOOBIG, "the body with its attributes is over 256 KiB");
-	else if (m->delay_ms != 0 && !delay_allowed)
+	if (outgoing_size(m) > (sent ? BROKER_SEND_MAX : BROKER_PUBLISH_MAX))
+		entry_refuse(result, USHER_ETOOBIG,
+		        sent ? "the body with its attributes is over 1024 KiB"
+		             : "the body with its attributes is over 256 KiB");
+	else if (m->delay_ms != 0 && !sent)
 		entry_refuse(result, USHER_EINVAL, "what is published to a topic cannot be delayed");
 	else if (m->delay_ms < 0 || m->delay_ms > EMBEDDED_DELAY_MAX_MS)
 		entry_refuse(result, USHER_EINVAL, "a delay is 0 to 15 minutes");

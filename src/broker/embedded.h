@@ -9,7 +9,6 @@
 #include "broker/broker.h"
 
 #define EMBEDDED_POLL_MS 2000
-#define EMBEDDED_BODY_MAX (256 * 1024) /* bytes of a body with its attributes, as on SQS */
 #define EMBEDDED_DELAY_MAX_MS (15 * 60 * 1000)
 #define EMBEDDED_VISIBILITY_MAX_MS (12 * 60 * 60 * 1000)
 

@@ -3,7 +3,7 @@
  * and base. Runs on the channel's loop. */
 #include "channel/channel.h"
 #include "channel/email_templates.h"
-#include "channel/mime.h"
+#include "net/mime.h"
 #include "net/smtp.h"
 
 #include "base/error.h"
@@ -217,25 +217,11 @@ static const struct channel_ops email_ops = {
 
 /* -- Opening ---------------------------------------------------------------------------------------- */
 
-/* "welcome@shop.example" or "The Shop <welcome@shop.example>", the name in quotes or not. */
 static int from_parse(const char *from, struct email *email, struct usher_error *err)
 {
-	const char *open = strrchr(from, '<'), *name_end = open;
-	size_t len = strlen(from);
 	bool needs_utf8;
 
-	if (open && from[len - 1] == '>') {
-		email->from_address = mem_stringn(open + 1, len - (size_t)(open - from) - 2);
-		while (name_end > from && name_end[-1] == ' ')
-			name_end--;
-		if (name_end - from >= 2 && from[0] == '"' && name_end[-1] == '"') {
-			from++;
-			name_end--;
-		}
-		email->from_name = mem_stringn(from, (size_t)(name_end - from));
-	} else {
-		email->from_address = mem_string(from);
-	}
+	mime_address_parse(from, &email->from_name, &email->from_address);
 	const char *fault = smtp_address_fault(email->from_address, &needs_utf8);
 	if (fault)
 		return error_set(

@@ -285,4 +285,5 @@ void load_check(struct load *load)
 	check_tls(load);
 	check_queues(load);
 	check_sockets(load);
+	alarms_check(load);
 }

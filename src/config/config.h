@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "model/alarm.h"
 #include "model/delivery.h"
 
 #include <stdbool.h>
@@ -23,6 +24,8 @@ struct config_channel {
 	int receivers, in_flight;
 	double rate; /* sends a second; 0 = unlimited */
 	bool auto_redrive;
+	int auto_redrive_max;
+	double auto_redrive_rate; /* rows a second */
 	/* any [retry] key, overridden for this channel; else as [retry] */
 	int max_attempts;
 	int64_t base_ms;
@@ -38,6 +41,33 @@ struct config_answer {
 	wall_time kept_at;             /* not 0: none answered; this is what was answered then */
 	char fingerprint[65];          /* of all that is usher's in the answer, secrets included */
 	char *kept;                    /* what config_keep writes: no secret is in it */
+};
+
+/* [alarm.NAME] and [notify.NAME]: as many as are named. Thresholds and names are kept as they were written;
+ * what they mean stands beside them once everything has been read (alarms.c). */
+#define ALARMS_MAX 64
+#define NOTIFY_MAX 16 /* bits of notify_mask */
+
+struct config_alarm {
+	char name[ALARM_NAME_MAX + 1];
+	char *at; /* where the section was first seen */
+	char *metric, *channel, *above, *below, *clear, *notify;
+	int64_t for_ms, clear_for_ms, window_ms;
+	int at_least, severity; /* enum alarm_severity */
+	bool enabled;
+	/* what follows from them */
+	enum alarm_metric watches;
+	int of_channel; /* enum channel_id; -1: all */
+	bool is_below;
+	double raise_at, clear_at;
+	uint32_t notify_mask; /* bits: indexes of notify */
+};
+
+struct config_notify {
+	char name[ALARM_NAME_MAX + 1];
+	char *at;
+	char *kind, *url, *smtp_url, *user, *password, *from, *to, *tls, *ca_file, *topic;
+	int64_t timeout_ms;
 };
 
 struct config {
@@ -62,6 +92,7 @@ struct config {
 	} broker;
 	struct {
 		char *region, *endpoint_url, *profile, *topic, *kms_key_id, *ca_bundle;
+		bool spot_notice;
 	} aws;
 	struct {
 		int max_attempts;
@@ -87,7 +118,7 @@ struct config {
 		int probes;
 	} breaker;
 	struct {
-		int batch;
+		int batch, gzip_above;
 		int64_t interval_ms, linger_ms, max_backoff_ms;
 	} relay;
 	struct {
@@ -101,7 +132,14 @@ struct config {
 	struct config_answer *answer; /* NULL: none was asked, or there was none */
 	char **notes; /* sentences that an operator should read, as "no config server answers" */
 	size_t note_count;
-	char **origins; /* one a row of keys.def: where the value comes from */
+	struct config_alarm alarm[ALARMS_MAX];
+	struct config_notify notify[NOTIFY_MAX];
+	int alarms, notifies;
+	/* The rows of keys.def in their order, and behind them the keys of each [alarm.NAME] and
+	 * [notify.NAME]. */
+	struct config_key *keys;
+	size_t key_count;
+	char **origins; /* one a key: where the value comes from */
 };
 
 /* Everything that is wrong, for programs. */

@@ -13,14 +13,14 @@
 #include <string.h>
 
 /* The key that a message is about, by its beginning: "[section] key". NULL: none. */
-static const struct config_key *key_meant(const char *message)
+static const struct config_key *key_meant(const struct config *config, const char *message)
 {
 	char section[64], name[64];
 
 	if (sscanf(message, "[%63[^]]] %63[a-z_]", section, name) != 2)
 		return NULL;
-	const struct config_key *key = key_find(section, name);
-	return key ? key : key_find_file(section, name);
+	const struct config_key *key = key_in(config, section, name);
+	return key ? key : key_in_file(config, section, name);
 }
 
 void config_notes_free(char **notes, size_t count)
@@ -30,9 +30,10 @@ void config_notes_free(char **notes, size_t count)
 	free(notes);
 }
 
-static void error_collect(struct config_errors *told, const char *where, const char *message)
+static void error_collect(
+        const struct config *config, struct config_errors *told, const char *where, const char *message)
 {
-	const struct config_key *key = key_meant(message);
+	const struct config_key *key = key_meant(config, message);
 	struct config_error *error;
 	struct buf name = BUF(256), allowed = BUF(512);
 
@@ -81,7 +82,7 @@ void load_error(struct load *load, const char *where, const char *fmt, ...)
 	if (load->report)
 		fprintf(load->report, "%s\n", buf_str(&line));
 	if (load->told)
-		error_collect(load->told, where, buf_str(&line) + prefix);
+		error_collect(load->config, load->told, where, buf_str(&line) + prefix);
 	if (load->errors == 1) { /* the first is always told, cut if it must be */
 		char first[LOAD_SUMMARY_MAX];
 		utf8_copy(first, sizeof first, buf_str(&line), line.len);

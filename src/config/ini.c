@@ -63,15 +63,14 @@ static void section_begin(struct ini *ini, const char *line, size_t len)
 	while (end > line && blank(end[-1]))
 		end--;
 	utf8_copy(ini->section, sizeof ini->section, line, (size_t)(end - line));
-	ini->known = section_known(ini->section);
+	ini->known = section_known(ini->load->config, ini->section);
 	if (ini->known)
 		return;
-	if (section_reserved(ini->section)) {
-		load_error(ini->load, at, "section [%s] is not in this version of usher; remove it",
-		        ini->section);
+	if (section_pattern(ini->section)) {
+		ini->known = load_section(ini->load, ini->section, at);
 		return;
 	}
-	section_suggest(&hint, ini->section);
+	section_suggest(&hint, ini->load->config, ini->section);
 	load_error(ini->load, at, "there is no section [%s]%s", ini->section, buf_str(&hint));
 	buf_free(&hint);
 }
@@ -167,7 +166,7 @@ static void key_unknown(struct ini *ini, const char *name, const char *at)
 {
 	struct buf hint = BUF(256);
 
-	key_suggest(&hint, ini->section, name);
+	key_suggest(&hint, ini->load->config, ini->section, name);
 	load_error(ini->load, at, "[%s] has no key \"%s\"%s", ini->section, name, buf_str(&hint));
 	buf_free(&hint);
 }
@@ -197,9 +196,9 @@ static int handle(void *arg, const char *section, const char *name, const char *
 		load_error(ini->load, at, "the key \"%s\" stands before the first [SECTION]", key_name);
 	else if (!ini->known)
 		; /* the section's line has its error */
-	else if ((key = key_find(ini->section, key_name)))
+	else if ((key = key_in(ini->load->config, ini->section, key_name)))
 		load_value(ini->load, key, text, at);
-	else if ((key = key_find_file(ini->section, key_name)))
+	else if ((key = key_in_file(ini->load->config, ini->section, key_name)))
 		load_value_file(ini->load, key, text, at);
 	else
 		key_unknown(ini, key_name, at);

@@ -55,9 +55,6 @@ _Static_assert((int)LOG_TEXT == 0 && (int)LOG_JSON == 1, "log.format");
 _Static_assert(
         (int)SMTP_TLS_NONE == 0 && (int)SMTP_TLS_STARTTLS == 1 && (int)SMTP_TLS_IMPLICIT == 2, "email.tls");
 
-/* Sections that usher.ini will have and this version cannot obey: said so instead of "unknown". */
-static const char *const reserved[] = { "alarm.", "notify." };
-
 bool key_is_text(const struct config_key *key)
 {
 	return KIND_TYPE(key->kind) == 't';
@@ -65,7 +62,7 @@ bool key_is_text(const struct config_key *key)
 
 bool key_is_list(const struct config_key *key)
 {
-	return key->kind == KIND_URLS;
+	return key->kind == KIND_URLS || key->kind == KIND_NAMES;
 }
 
 bool key_is(const struct config_key *key, const char *section, const char *name)
@@ -73,19 +70,35 @@ bool key_is(const struct config_key *key, const char *section, const char *name)
 	return strcmp(key->section, section) == 0 && strcmp(key->name, name) == 0;
 }
 
-const struct config_key *key_find(const char *section, const char *name)
+bool key_is_pattern(const struct config_key *key)
 {
-	for (size_t i = 0; i < config_key_count; i++)
-		if (key_is(&config_keys[i], section, name))
-			return &config_keys[i];
+	return strchr(key->section, '*') != NULL;
+}
+
+static const struct config_key *find(
+        const struct config_key *keys, size_t count, const char *section, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (key_is(&keys[i], section, name))
+			return &keys[i];
 	return NULL;
 }
 
-const struct config_key *key_find_file(const char *section, const char *name)
+const struct config_key *key_find(const char *section, const char *name)
+{
+	return find(config_keys, config_key_count, section, name);
+}
+
+const struct config_key *key_in(const struct config *config, const char *section, const char *name)
+{
+	return find(config->keys, config->key_count, section, name);
+}
+
+const struct config_key *key_in_file(const struct config *config, const char *section, const char *name)
 {
 	size_t len = strlen(name);
-	for (size_t i = 0; i < config_key_count; i++) {
-		const struct config_key *key = &config_keys[i];
+	for (size_t i = 0; i < config->key_count; i++) {
+		const struct config_key *key = &config->keys[i];
 		size_t own = strlen(key->name);
 		if ((key->flags & SECRET) && strcmp(key->section, section) == 0 && len == own + 5 &&
 		        memcmp(name, key->name, own) == 0 && strcmp(name + own, "_file") == 0)
@@ -136,34 +149,41 @@ static bool property_same(const char *wanted, const struct config_key *key, cons
 	return strcmp(form, wanted) == 0;
 }
 
-const struct config_key *key_find_property(const char *property, bool *ret_file)
+const struct config_key *key_find_property(const struct config *config, const char *property, bool *ret_file)
 {
 	char wanted[CONFIG_ENV_NAME_MAX];
 
 	property_form(wanted, property);
-	for (size_t i = 0; i < config_key_count; i++) {
-		bool file =
-		        (config_keys[i].flags & SECRET) && property_same(wanted, &config_keys[i], "-file");
-		if (!file && !property_same(wanted, &config_keys[i], ""))
+	for (size_t i = 0; i < config->key_count; i++) {
+		const struct config_key *key = &config->keys[i];
+		bool file = (key->flags & SECRET) && property_same(wanted, key, "-file");
+
+		if (key_is_pattern(key) || (!file && !property_same(wanted, key, "")))
 			continue;
 		*ret_file = file;
-		return &config_keys[i];
+		return key;
 	}
 	return NULL;
 }
 
-bool section_known(const char *section)
+/* "usher.alarm.NAME.key" -> "alarm.NAME"; names of sections have no dots. */
+bool property_section(const char *property, char section[CONFIG_ENV_NAME_MAX])
 {
-	for (size_t i = 0; i < config_key_count; i++)
-		if (strcmp(config_keys[i].section, section) == 0)
-			return true;
-	return false;
+	size_t prefix = strlen(PROPERTY_PREFIX);
+	const char *end = strrchr(property, '.');
+
+	if (strncmp(property, PROPERTY_PREFIX, prefix) != 0 || end < property + prefix ||
+	        end - property >= CONFIG_ENV_NAME_MAX)
+		return false;
+	snprintf(section, CONFIG_ENV_NAME_MAX, "%.*s", (int)(end - property - (ptrdiff_t)prefix),
+	        property + prefix);
+	return section_pattern(section) != NULL;
 }
 
-bool section_reserved(const char *section)
+bool section_known(const struct config *config, const char *section)
 {
-	for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
-		if (strncmp(section, reserved[i], strlen(reserved[i])) == 0)
+	for (size_t i = 0; i < config->key_count; i++)
+		if (!key_is_pattern(&config->keys[i]) && strcmp(config->keys[i].section, section) == 0)
 			return true;
 	return false;
 }
@@ -216,42 +236,52 @@ static bool nearest_offer(struct nearest *n, const char *candidate)
 	return true;
 }
 
-void key_suggest(struct buf *out, const char *section, const char *name)
+/* "alarm.*" as an operator writes it. */
+static const char *section_shown(const struct config_key *key)
+{
+	return !key_is_pattern(key)                      ? key->section
+	       : strncmp(key->section, "alarm.", 6) == 0 ? "alarm.NAME"
+	                                                 : "notify.NAME";
+}
+
+void key_suggest(struct buf *out, const struct config *config, const char *section, const char *name)
 {
 	struct nearest n = { .wanted = name };
 
-	for (size_t i = 0; i < config_key_count; i++)
-		if (strcmp(config_keys[i].section, section) == 0)
-			nearest_offer(&n, config_keys[i].name);
+	for (size_t i = 0; i < config->key_count; i++)
+		if (strcmp(config->keys[i].section, section) == 0)
+			nearest_offer(&n, config->keys[i].name);
 	if (n.found) {
 		buf_printf(out, " (did you mean \"%s\"?)", n.found);
 		return;
 	}
 	for (size_t i = 0; i < config_key_count; i++) {
 		if (strcmp(config_keys[i].name, name) == 0) {
-			buf_printf(out, " (it belongs in [%s])", config_keys[i].section);
+			buf_printf(out, " (it belongs in [%s])", section_shown(&config_keys[i]));
 			return;
 		}
 	}
 }
 
-void section_suggest(struct buf *out, const char *section)
+void section_suggest(struct buf *out, const struct config *config, const char *section)
 {
 	struct nearest n = { .wanted = section };
 
-	for (size_t i = 0; i < config_key_count; i++)
-		nearest_offer(&n, config_keys[i].section);
+	for (size_t i = 0; i < config->key_count; i++)
+		if (!key_is_pattern(&config->keys[i]) && strcmp(config->keys[i].section, section) != 0)
+			nearest_offer(&n, config->keys[i].section);
 	if (n.found)
 		buf_printf(out, " (did you mean [%s]?)", n.found);
 }
 
-void env_suggest(struct buf *out, const char *env_name)
+void env_suggest(struct buf *out, const struct config *config, const char *env_name)
 {
 	char candidate[CONFIG_ENV_NAME_MAX], best[CONFIG_ENV_NAME_MAX];
 	struct nearest n = { .wanted = env_name };
 
-	for (size_t i = 0; i < config_key_count; i++)
-		if (nearest_offer(&n, key_env_name(&config_keys[i], candidate))) {
+	for (size_t i = 0; i < config->key_count; i++)
+		if (!key_is_pattern(&config->keys[i]) &&
+		        nearest_offer(&n, key_env_name(&config->keys[i], candidate))) {
 			memcpy(best, candidate, sizeof best);
 			n.found = best;
 		}
@@ -259,13 +289,15 @@ void env_suggest(struct buf *out, const char *env_name)
 		buf_printf(out, " (did you mean %s?)", n.found);
 }
 
-void property_suggest(struct buf *out, const char *property)
+void property_suggest(struct buf *out, const struct config *config, const char *property)
 {
 	char candidate[CONFIG_ENV_NAME_MAX], best[CONFIG_ENV_NAME_MAX];
 	struct nearest n = { .wanted = property };
 
-	for (size_t i = 0; i < config_key_count; i++) {
-		property_name(candidate, &config_keys[i], "");
+	for (size_t i = 0; i < config->key_count; i++) {
+		if (key_is_pattern(&config->keys[i]))
+			continue;
+		property_name(candidate, &config->keys[i], "");
 		if (nearest_offer(&n, candidate)) {
 			memcpy(best, candidate, sizeof best);
 			n.found = best;

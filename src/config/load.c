@@ -17,7 +17,7 @@
 static void refuse(struct load *load, const struct config_key *key, const char *where, const char *file,
         const struct usher_error *err)
 {
-	load->refused[key - config_keys] = true;
+	load->refused[key - load->config->keys] = true;
 	if (file)
 		load_error(load, where, "[%s] %s_file: %s: %s", key->section, key->name, file, err->message);
 	else
@@ -27,7 +27,7 @@ static void refuse(struct load *load, const struct config_key *key, const char *
 static void take(struct load *load, const struct config_key *key, const char *text, const char *where,
         const char *file)
 {
-	char **origin = &load->config->origins[key - config_keys];
+	char **origin = &load->config->origins[key - load->config->keys];
 	struct usher_error err;
 	struct buf from = BUF(CONFIG_VALUE_MAX * 2);
 
@@ -43,7 +43,7 @@ static void take(struct load *load, const struct config_key *key, const char *te
 /* A key may come once from each source. */
 static bool first_time(struct load *load, const struct config_key *key, const char *where)
 {
-	char **seen = &load->seen[key - config_keys];
+	char **seen = &load->seen[key - load->config->keys];
 
 	if (*seen) {
 		load_error(load, where, "[%s] %s is given twice; it is at %s already", key->section,
@@ -147,26 +147,53 @@ void load_value_file(struct load *load, const struct config_key *key, const char
 
 /* -- Sources in their order ----------------------------------------------------------------------- */
 
+static void set_built_in(struct load *load, const struct config_key *key)
+{
+	if (key->value)
+		take(load, key, key->value, ORIGIN_BUILT_IN, NULL);
+	else
+		load->config->origins[key - load->config->keys] = mem_string(ORIGIN_BUILT_IN);
+}
+
+bool load_section(struct load *load, const char *section, const char *at)
+{
+	struct config_key *first;
+	struct usher_error err;
+	size_t n;
+
+	if (section_add(load->config, section, at, &first, &n, &err)) {
+		load_error(load, at, "%s", err.message);
+		return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		set_built_in(load, first + i);
+	return true;
+}
+
 void load_begin(struct load *load, bool database_only, FILE *report)
 {
+	size_t most = config_key_capacity();
+
 	*load = (struct load){ .database_only = database_only,
 		.report = report,
 		.summary = BUF(LOAD_SUMMARY_MAX),
 		.config = mem_alloc(sizeof *load->config),
-		.seen = mem_array(config_key_count, sizeof *load->seen),
-		.refused = mem_array(config_key_count, sizeof *load->refused) };
-	load->config->origins = mem_array(config_key_count, sizeof *load->config->origins);
-	for (size_t i = 0; i < config_key_count; i++) {
-		if (config_keys[i].value)
-			take(load, &config_keys[i], config_keys[i].value, ORIGIN_BUILT_IN, NULL);
-		else
-			load->config->origins[i] = mem_string(ORIGIN_BUILT_IN);
-	}
+		.seen = mem_array(most, sizeof *load->seen),
+		.refused = mem_array(most, sizeof *load->refused) };
+	struct config *config = load->config;
+	config->keys = mem_array(most, sizeof *config->keys);
+	config->origins = mem_array(most, sizeof *config->origins);
+	config->key_count = config_key_count;
+	memcpy(config->keys, config_keys, config_key_count * sizeof *config_keys);
+	for (size_t i = 0; i < config_key_count; i++)
+		if (!key_is_pattern(&config->keys[i]))
+			set_built_in(load, &config->keys[i]);
+	alarms_begin(load);
 }
 
 void load_next_source(struct load *load)
 {
-	for (size_t i = 0; i < config_key_count; i++)
+	for (size_t i = 0; i < load->config->key_count; i++)
 		mem_freep(&load->seen[i]);
 }
 
@@ -234,6 +261,7 @@ int load_finish(struct load *load, struct config **ret_config, struct usher_erro
 	int code = 0;
 
 	load_check(load);
+	load_next_source(load);
 	if (load->errors) {
 		code = load_tell(load, err);
 		config_free(load->config);
@@ -317,13 +345,15 @@ void config_free(struct config *config)
 {
 	if (!config)
 		return;
-	for (size_t i = 0; i < config_key_count; i++) {
-		if (key_is_text(&config_keys[i]))
-			value_free(config, &config_keys[i]);
+	for (size_t i = 0; i < config->key_count; i++) {
+		if (key_is_text(&config->keys[i]) && !key_is_pattern(&config->keys[i]))
+			value_free(config, &config->keys[i]);
 		free(config->origins[i]);
 	}
 	config_notes_free(config->notes, config->note_count);
 	config_answer_free(config->answer);
+	sections_free(config);
+	free(config->keys);
 	free(config->origins);
 	free(config);
 }

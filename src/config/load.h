@@ -31,8 +31,8 @@ struct load {
 	const char *path;               /* usher.ini's, where a missing value is told; may be NULL */
 	int errors;
 	struct buf summary;              /* as many errors as a struct usher_error holds */
-	char **seen;                     /* a row: where the source being read gave it; NULL not yet */
-	bool *refused;                   /* a row: some source gave a value that cannot be */
+	char **seen;                     /* a key: where the source being read gave it; NULL not yet */
+	bool *refused;                   /* a key: some source gave a value that cannot be */
 	struct config_errors *told;      /* where errors are collected; may be NULL */
 	struct server_environment *kept; /* the kept answer, when it is used; NULL else */
 };
@@ -45,6 +45,9 @@ void load_next_source(struct load *load);
  * the environment and the name does not begin at the root. Errors are noted. */
 void load_value(struct load *load, const struct config_key *key, const char *text, const char *where);
 void load_value_file(struct load *load, const struct config_key *key, const char *name, const char *where);
+/* Makes a section of a repeatable kind, with the values its keys have when nobody says. False: it cannot be,
+ * and the error is noted. */
+bool load_section(struct load *load, const char *section, const char *at);
 /* Fills what follows from other values, checks the whole, hands over. USHER_ECONFIG if there was any error.
  */
 int load_finish(struct load *load, struct config **ret_config, struct usher_error *err);
@@ -72,6 +75,18 @@ void load_server(struct load *load, const struct config *settings, bool offline)
 /* Once every other source has been read. */
 void load_server_end(struct load *load);
 void config_answer_free(struct config_answer *answer); /* NULL is allowed */
+/* -- Alarms and notices: alarms.c ---------------------------------------------------------------- */
+#define NOTIFY_BUILT_IN "notify.log"
+struct alarm_default {
+	const char *section, *help;
+	struct {
+		const char *key, *text;
+	} values[6];
+};
+extern const struct alarm_default alarm_defaults[];
+extern const size_t alarm_default_count;
+void alarms_begin(struct load *load); /* those that hold without a word */
+void alarms_check(struct load *load);
 
 /* -- What must hold between values: check.c ---------------------------------------------------- */
 void load_check(struct load *load);

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "config/keys.h"
+#include "config/load.h"
 #include "config/value.h"
 
 #include <string.h>
@@ -13,9 +14,10 @@
 #define UNUSED_HELP "This version does not use it."
 #define SAMPLE_COLUMNS 100 /* where a comment is broken */
 
-static bool section_begins(size_t i)
+/* Of the keys in a table. */
+static bool section_begins(const struct config_key *keys, size_t i)
 {
-	return i == 0 || strcmp(config_keys[i].section, config_keys[i - 1].section) != 0;
+	return i == 0 || strcmp(keys[i].section, keys[i - 1].section) != 0;
 }
 
 static void answer_print(const struct config_answer *a, FILE *out)
@@ -36,14 +38,24 @@ void config_print(const struct config *config, FILE *out)
 	answer_print(config->answer, out);
 	for (size_t i = 0; i < config->note_count; i++)
 		fprintf(out, "note: %s\n%s", config->notes[i], i + 1 == config->note_count ? "\n" : "");
-	for (size_t i = 0; i < config_key_count; i++) {
+	for (size_t i = 0; i < config->key_count; i++) {
+		const struct config_key *key = &config->keys[i];
 		struct buf value = BUF(SHOWN_MAX);
-		value_format(&value, config, &config_keys[i]);
-		if (section_begins(i))
-			fprintf(out, "%s[%s]\n", i ? "\n" : "", config_keys[i].section);
-		fprintf(out, "  %-18s %-36s  %s\n", config_keys[i].name, buf_str(&value), config->origins[i]);
+		if (key_is_pattern(key))
+			continue;
+		value_format(&value, config, key);
+		if (section_begins(config->keys, i))
+			fprintf(out, "%s[%s]\n", i ? "\n" : "", key->section);
+		fprintf(out, "  %-18s %-36s  %s\n", key->name, buf_str(&value), config->origins[i]);
 		buf_free(&value);
 	}
+}
+
+/* [alarm.*] is written [alarm.NAME]. */
+static void section_print(FILE *out, const char *section)
+{
+	size_t len = strcspn(section, "*");
+	fprintf(out, "[%.*s%s]", (int)len, section, section[len] ? "NAME" : "");
 }
 
 /* -- usher.ini(5) ------------------------------------------------------------------------------- */
@@ -98,15 +110,43 @@ static void manual_key(FILE *out, const struct config_key *key)
 	buf_free(&allowed);
 }
 
+/* What can be watched, and the alarms that hold without a word. */
+static void manual_alarms(FILE *out)
+{
+	fputs(".Ss Metrics of alarms\n.Bl -tag -width Ds\n", out);
+	for (int i = 0; i < ALARM_METRIC_COUNT; i++) {
+		const struct alarm_metric_info *m = alarm_metric_info((enum alarm_metric)i);
+		fprintf(out, ".It Cm %s\n", m->name);
+		roff_sentence(out, "", m->help);
+		roff_sentence(out, "A threshold is ", alarm_value_form(m->unit));
+		fputs(m->scope == SCOPE_FLEET ? "Known for all daemons.\n"
+		                              : "What the leading daemon sees itself.\n",
+		        out);
+	}
+	fputs(".El\n.Ss Alarms that hold without a word\n.Bl -tag -width Ds\n", out);
+	for (size_t i = 0; i < alarm_default_count; i++) {
+		const struct alarm_default *d = &alarm_defaults[i];
+		fprintf(out, ".It Bq %s\n", d->section);
+		roff_sentence(out, "", d->help);
+		for (size_t k = 0; k < ARRAY_LEN(d->values); k++)
+			fprintf(out, "%s%s = %s", k ? ", " : "", d->values[k].key, d->values[k].text);
+		fputc('\n', out);
+	}
+	fputs(".El\n", out);
+}
+
 void config_print_manual(FILE *out)
 {
 	for (size_t i = 0; i < config_key_count; i++) {
-		if (section_begins(i))
-			fprintf(out, "%s.Ss [%s]\n.Bl -tag -width Ds\n", i ? ".El\n" : "",
-			        config_keys[i].section);
+		if (section_begins(config_keys, i)) {
+			fputs(i ? ".El\n.Ss " : ".Ss ", out);
+			section_print(out, config_keys[i].section);
+			fputs("\n.Bl -tag -width Ds\n", out);
+		}
 		manual_key(out, &config_keys[i]);
 	}
 	fputs(".El\n", out);
+	manual_alarms(out);
 }
 
 /* -- conf/usher.ini ------------------------------------------------------------------------------- */
@@ -125,11 +165,13 @@ static void comment_print(FILE *out, const char *text)
 	}
 }
 
-static void sample_key(FILE *out, const struct config_key *key)
+static void sample_help(FILE *out, const struct config_key *key)
 {
 	struct buf text = BUF(SHOWN_MAX), allowed = BUF(SHOWN_MAX);
 
 	value_allowed(&allowed, key);
+	if (key_is_pattern(key))
+		buf_printf(&text, "  %s: ", key->name);
 	buf_puts(&text, key->help);
 	if (key->flags & UNUSED)
 		buf_puts(&text, " " UNUSED_HELP);
@@ -137,10 +179,32 @@ static void sample_key(FILE *out, const struct config_key *key)
 		buf_printf(&text, " Allowed: %s.", buf_str(&allowed));
 	if (key->flags & SECRET)
 		buf_printf(&text, " Or %s_file: a file whose first line it is.", key->name);
+	if (key_is_pattern(key) && key->value)
+		buf_printf(&text, " Default: %s", key->value);
 	comment_print(out, buf_str(&text));
-	fprintf(out, "#%s =%s%s\n\n", key->name, key->value ? " " : "", key->value ? key->value : "");
 	buf_free(&text);
 	buf_free(&allowed);
+}
+
+/* A key of a section that has no name yet is told of and not offered. */
+static void sample_key(FILE *out, const struct config_key *key)
+{
+	sample_help(out, key);
+	if (!key_is_pattern(key))
+		fprintf(out, "#%s =%s%s\n\n", key->name, key->value ? " " : "", key->value ? key->value : "");
+}
+
+static void sample_alarms(FILE *out)
+{
+	fputs("\n# The alarms and the notice that hold when nobody says otherwise.\n", out);
+	for (size_t i = 0; i < alarm_default_count; i++) {
+		const struct alarm_default *d = &alarm_defaults[i];
+		fprintf(out, "\n[%s]\n", d->section);
+		comment_print(out, d->help);
+		for (size_t k = 0; k < ARRAY_LEN(d->values); k++)
+			fprintf(out, "#%s = %s\n", d->values[k].key, d->values[k].text);
+	}
+	fputs("\n[" NOTIFY_BUILT_IN "]\n#kind = log\n", out);
 }
 
 void config_print_sample(FILE *out)
@@ -161,8 +225,13 @@ void config_print_sample(FILE *out)
 	      "# every error at once, and what is in force.\n\n",
 	        out);
 	for (size_t i = 0; i < config_key_count; i++) {
-		if (section_begins(i))
-			fprintf(out, "[%s]\n", config_keys[i].section);
-		sample_key(out, &config_keys[i]);
+		const struct config_key *key = &config_keys[i];
+		if (section_begins(config_keys, i)) {
+			fputs(key_is_pattern(key) ? "\n# " : "", out);
+			section_print(out, key->section);
+			fputc('\n', out);
+		}
+		sample_key(out, key);
 	}
+	sample_alarms(out);
 }

@@ -24,7 +24,7 @@ static cJSON *object_in(cJSON *array)
 /* A value as it would be written in usher.ini; a secret is null whether it is set or not. */
 static void value_in(cJSON *values, const struct config *config, size_t i)
 {
-	const struct config_key *key = &config_keys[i];
+	const struct config_key *key = &config->keys[i];
 	cJSON *item = object_in(values);
 	struct buf text = BUF(SHOWN_MAX);
 	bool set = !key_is_text(key) || *value_text(config, key), secret = key->flags & SECRET;
@@ -93,8 +93,9 @@ void config_print_json(
 		json_add_string(json, "profile", config->daemon.profile);
 		answer_in(json, config->answer);
 		cJSON *values = json_add_array(json, "values");
-		for (size_t i = 0; i < config_key_count; i++)
-			value_in(values, config, i);
+		for (size_t i = 0; i < config->key_count; i++)
+			if (!key_is_pattern(&config->keys[i]))
+				value_in(values, config, i);
 	}
 	OWNED char *text = json_print(json);
 	fprintf(out, "%s\n", text);

@@ -37,21 +37,34 @@ static void property_unknown(struct load *load, const struct server_property *p,
 {
 	struct buf hint = BUF(256);
 
-	property_suggest(&hint, p->name);
+	property_suggest(&hint, load->config, p->name);
 	load_error(load, where, "there is no key %s%s", p->name, buf_str(&hint));
 	buf_free(&hint);
+}
+
+/* "usher.alarm.backlog.above" makes [alarm.backlog], if it is not there. NULL: no such key. */
+static const struct config_key *property_key(
+        struct load *load, const struct server_property *p, const char *where, bool *ret_file)
+{
+	char section[CONFIG_ENV_NAME_MAX];
+	const struct config_key *key = key_find_property(load->config, p->name, ret_file);
+
+	if (key || !property_section(p->name, section) || !load_section(load, section, where))
+		return key;
+	return key_find_property(load->config, p->name, ret_file);
 }
 
 static void property_take(struct load *load, const struct server_property *p, const char *where)
 {
 	bool file = false;
-	const struct config_key *key = key_find_property(p->name, &file);
+	const struct config_key *key = p->fault ? key_find_property(load->config, p->name, &file)
+	                                        : property_key(load, p, where, &file);
 	const char *misplaced = key ? property_misplaced(key, file) : NULL;
 
 	if (p->fault) {
 		load_error(load, where, "%s: %s", p->name, p->fault);
 		if (key)
-			load->refused[key - config_keys] = true;
+			load->refused[key - load->config->keys] = true;
 	} else if (!key)
 		property_unknown(load, p, where);
 	else if (misplaced)
@@ -79,10 +92,10 @@ static void properties_take(struct load *load, const struct server_environment *
 	}
 }
 
-static bool property_secret(const char *name)
+static bool property_secret(const void *config, const char *name)
 {
 	bool file;
-	const struct config_key *key = key_find_property(name, &file);
+	const struct config_key *key = key_find_property(config, name, &file);
 
 	return !key || (key->flags & SECRET);
 }
@@ -102,8 +115,8 @@ static void fingerprint(const struct server_environment *environment, char text[
 
 /* -- The answer ------------------------------------------------------------------------------------ */
 
-static struct config_answer *answer_new(
-        const struct config *settings, const struct server_environment *environment, const char *url)
+static struct config_answer *answer_new(const struct config *config, const struct config *settings,
+        const struct server_environment *environment, const char *url)
 {
 	struct config_answer *answer = mem_alloc(sizeof *answer);
 	OWNED char *asked = server_asked(settings);
@@ -115,7 +128,7 @@ static struct config_answer *answer_new(
 	answer->kept_at = environment->kept_at;
 	fingerprint(environment, answer->fingerprint);
 	if (!environment->kept_at.ms)
-		answer->kept = server_kept_text(environment, asked, wall_now(), property_secret);
+		answer->kept = server_kept_text(environment, asked, wall_now(), property_secret, config);
 	return answer;
 }
 
@@ -134,8 +147,8 @@ void config_answer_free(struct config_answer *answer)
 static void environment_take(struct load *load, const struct config *settings,
         struct server_environment *environment, const char *url)
 {
-	load->config->answer = answer_new(settings, environment, url);
-	properties_take(load, environment);
+	properties_take(load, environment); /* first: what is a secret shows once its section is there */
+	load->config->answer = answer_new(load->config, settings, environment, url);
 }
 
 /* -- While no server answers ----------------------------------------------------------------------- */
@@ -161,11 +174,12 @@ static void withheld_check(struct load *load, const struct server_environment *e
 	bool file;
 
 	for (size_t i = 0; i < environment->withheld_count; i++) {
-		const struct config_key *key = key_find_property(environment->withheld[i], &file);
+		const struct config_key *key =
+		        key_find_property(load->config, environment->withheld[i], &file);
 		if (!key || (load->database_only && strcmp(key->section, "database") != 0) ||
-		        strcmp(load->config->origins[key - config_keys], ORIGIN_BUILT_IN) != 0)
+		        strcmp(load->config->origins[key - load->config->keys], ORIGIN_BUILT_IN) != 0)
 			continue;
-		load->refused[key - config_keys] = true;
+		load->refused[key - load->config->keys] = true;
 		load_error(load, "config server",
 		        "[%s] %s comes from the config server, which is away, and is not kept on disk; set "
 		        "%s_file "

@@ -60,8 +60,9 @@ char *server_asked(const struct config *settings);
 
 /* The text of what is kept: an environment in the second form, and what is needed to use it. `secret` says
  * which properties must not be in it. The caller frees. */
+typedef bool server_secret(const void *arg, const char *name);
 char *server_kept_text(const struct server_environment *environment, const char *asked, wall_time now,
-        bool (*secret)(const char *name));
+        server_secret *secret, const void *arg);
 /* USHER_ENOTFOUND: there is none for what is asked now. */
 int server_kept_read(
         const struct config *settings, struct server_environment **ret_environment, struct usher_error *err);

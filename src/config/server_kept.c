@@ -46,7 +46,7 @@ static void name_in(cJSON *array, const char *name)
 
 /* Properties stand in the order of their sources. */
 static void properties_in(
-        cJSON *json, const struct server_environment *environment, bool (*secret)(const char *name))
+        cJSON *json, const struct server_environment *environment, server_secret *secret, const void *arg)
 {
 	cJSON *sources = json_add_array(json, "propertySources"),
 	      *withheld = json_add_array(json, "withheld");
@@ -59,7 +59,7 @@ static void properties_in(
 			json_add_string(item, "name", p->source);
 			source = json_add_object(item, "source");
 		}
-		if (secret(p->name)) {
+		if (secret(arg, p->name)) {
 			name_in(withheld, p->name);
 			continue;
 		}
@@ -71,7 +71,7 @@ static void properties_in(
 }
 
 char *server_kept_text(const struct server_environment *environment, const char *asked, wall_time now,
-        bool (*secret)(const char *name))
+        server_secret *secret, const void *arg)
 {
 	cJSON *json = cJSON_CreateObject();
 	char at[WALL_TEXT_SIZE];
@@ -84,7 +84,7 @@ char *server_kept_text(const struct server_environment *environment, const char 
 	json_add_string(json, "label", environment->label);
 	json_add_string(json, "version", environment->version);
 	json_add_string(json, "state", environment->state);
-	properties_in(json, environment, secret);
+	properties_in(json, environment, secret, arg);
 	char *text = json_print(json);
 	cJSON_Delete(json);
 	return text;

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WORDS_MAX 160 /* bytes of what value_allowed writes */
+#define WORDS_MAX 400 /* bytes of what value_allowed writes */
 #define SHOWN_MAX 60  /* bytes of a bad value that its message repeats */
 #define DIGITS_MAX 15 /* of a number: what a double holds exactly */
 
@@ -218,6 +218,12 @@ static bool address_valid(const char *text)
 	       !memchr(start, ',', len);
 }
 
+/* "ops, log": names of sections, whichever there are. */
+static bool names_valid(const char *text)
+{
+	return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_, ") == strlen(text);
+}
+
 static bool text_fits(const struct config_key *key, const char *text)
 {
 	switch (key->kind) {
@@ -237,6 +243,10 @@ static bool text_fits(const struct config_key *key, const char *text)
 		return listen_valid(text);
 	case KIND_ADDRESS:
 		return address_valid(text);
+	case KIND_METRIC:
+		return alarm_metric_by_name(text, &(enum alarm_metric){ 0 });
+	case KIND_NAMES:
+		return names_valid(text);
 	case KIND_CHOICE:
 		return word_find(key->allowed, text, false) >= 0;
 	default:
@@ -456,6 +466,17 @@ void value_allowed(struct buf *out, const struct config_key *key)
 		break;
 	case KIND_ADDRESS:
 		buf_puts(out, "a mail address, as NAME@HOST or TEXT <NAME@HOST>");
+		break;
+	case KIND_METRIC:
+		for (int i = 0; i < ALARM_METRIC_COUNT; i++)
+			buf_printf(out, "%s%s",
+			        i == 0                       ? ""
+			        : i + 1 < ALARM_METRIC_COUNT ? ", "
+			                                     : " or ",
+			        alarm_metric_info((enum alarm_metric)i)->name);
+		break;
+	case KIND_NAMES:
+		buf_puts(out, "names with commas between them");
 		break;
 	case KIND_CHOICE:
 	case KIND_WORD:

@@ -3,6 +3,7 @@
  * the daemon dies instead, the message comes back and the ledger answers for it. Pipeline's thread. */
 #include "engine/pipeline.h"
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -29,51 +30,55 @@ static const enum job_phase waiting_phase[] = {
 	[DISMISS_DLQ] = JOB_TO_DLQ,
 };
 
-/* First usher's marks are left out; a body that is too long by itself stays in the failed row alone, which
- * has it byte for byte. */
-static void dlq_refused_length(struct job *job)
+/* It is too long, or the queue's own MaximumMessageSize says so, which SQS calls an invalid parameter, or SQS
+ * does not carry what it is made of: none of this passes. First usher's marks are left out; what is refused
+ * all the same stays in the failed row alone, which has it byte for byte. */
+static void dlq_refused(struct job *job, const char *why)
 {
 	if (!job->dlq_bare) {
 		job->dlq_bare = true;
 		job_move(job, JOB_TO_DLQ);
 		return;
 	}
-	log_warn(job->pipeline->area, "%s is too long for the DLQ: it stands in failed_notification alone",
-	        job->event_id);
+	log_warn(job->pipeline->area,
+	        "the DLQ does not take %s, which stands in failed_notification alone: %s", job->event_id,
+	        why);
 	job_move(job, JOB_TO_DELETE);
 }
 
 /* The copy stands in the DLQ: the message may go. Otherwise the job is done, or its receipt is stale and
- * whoever received the message since answers for it. */
-static void entry_done(struct dismissal *d, struct job *job, int code)
+ * whoever received the message since answers for it. False: it must be asked for again. */
+static bool entry_done(struct dismissal *d, struct job *job, const struct broker_entry_result *result)
 {
-	if (d->kind == DISMISS_DLQ && code == USHER_ETOOBIG)
-		dlq_refused_length(job);
-	else if (code != 0 && code != USHER_ESTALE)
-		job_move(job, waiting_phase[d->kind]);
-	else if (d->kind == DISMISS_DLQ)
+	bool dlq = d->kind == DISMISS_DLQ;
+
+	if (dlq && (result->code == USHER_ETOOBIG || result->code == USHER_EINVAL))
+		dlq_refused(job, result->message);
+	else if (result->code != 0 && result->code != USHER_ESTALE)
+		return false;
+	else if (dlq)
 		job_move(job, JOB_TO_DELETE);
 	else
 		job_free(job);
+	return true;
 }
 
 static void on_dismissed(
         void *arg, const struct broker_entry_result *results, size_t n, const struct usher_error *err)
 {
+	static const struct broker_entry_result unanswered = { USHER_EPROTOCOL, "no result" };
 	struct dismissal *d = arg;
 	struct pipeline *p = d->pipeline;
 	struct usher_error entry_err = { 0 };
 
 	p->broker_calls--;
 	for (size_t i = 0; i < d->n; i++) {
-		int code = err->code ? err->code : i < n ? results[i].code : USHER_EPROTOCOL;
+		const struct broker_entry_result *result = i < n ? &results[i] : &unanswered;
 
-		if (code && code != USHER_ESTALE && code != USHER_ETOOBIG && !err->code) {
-			entry_err.code = code;
-			snprintf(entry_err.message, sizeof entry_err.message, "%s",
-			        i < n ? results[i].message : "no result");
-		}
-		entry_done(d, d->jobs[i], code);
+		if (!err->code && entry_done(d, d->jobs[i], result))
+			continue;
+		job_move(d->jobs[i], waiting_phase[d->kind]);
+		error_set(&entry_err, result->code, "%s", result->message);
 	}
 	if (err->code || entry_err.code)
 		pipeline_broker_failed(p, err->code ? err : &entry_err);

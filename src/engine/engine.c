@@ -127,6 +127,8 @@ int engine_start(struct engine *engine, struct usher_error *err)
 	if (rc == 0)
 		rc = relay_start(engine, &relay, err);
 	relay_set(engine, relay);
+	if (rc == 0 && engine->config->aws.spot_notice)
+		rc = interruption_start(engine, &engine->interruption, err);
 	if (rc < 0)
 		engine_stop(engine);
 	return rc;
@@ -138,12 +140,18 @@ void engine_stop(struct engine *engine)
 	struct relay *relay = engine->relay;
 	struct watcher *watcher = engine->watcher;
 
+	atomic_store(&engine->stopping, true);
 	relay_set(engine, NULL);
+	if (engine->interruption)
+		interruption_stop(engine->interruption);
 	if (relay)
 		relay_stop(relay);
 	for (int id = 0; id < CHANNEL_COUNT; id++)
 		if (engine->pipeline[id])
 			pipeline_stop(engine->pipeline[id]);
+	if (engine->interruption)
+		interruption_join(engine->interruption);
+	engine->interruption = NULL;
 	if (relay)
 		relay_join(relay);
 	for (enum channel_id id = 0; id < CHANNEL_COUNT; id++) {

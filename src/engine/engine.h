@@ -1,5 +1,6 @@
 /* The engine: joins broker, channels, policy and store, and runs them: a pipeline thread a channel, one
- * relay, one watcher. usher_worker (engine/worker.c) and the admin API see it through this header. */
+ * relay, one watcher, one that listens for the machine's end. usher_worker (engine/worker.c) and the admin
+ * API see it through this header. */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
@@ -15,19 +16,26 @@ struct embedded_hub;
 struct broker;
 struct loop;
 
+/* As usher_worker_on_notice has it. */
+typedef void engine_on_notice(void *arg, const char *action, const char *at);
+
 /* What all threads share: immutable settings, counters, the status board. */
 struct engine {
 	const struct config *config;
 	struct counters counters;
 	struct status_board *board;
 	struct embedded_hub *hub;
+	atomic_bool stopping;                     /* calls to SNS and SQS are not tried again */
 	char owner[64];                           /* host:pid:random: who holds a claim */
 	struct pipeline *pipeline[CHANNEL_COUNT]; /* NULL when disabled */
 	struct relay *relay;
 	struct watcher *watcher;
+	struct interruption *interruption; /* NULL: not asked for */
+	engine_on_notice *on_notice;       /* NULL: nobody; set before the start */
+	void *on_notice_arg;
 	struct heartbeats heartbeats; /* of all threads, the admin API's too */
-	pthread_mutex_t kick_lock; /* over the three before, for who has no part in their life: they come and
-	                              go meanwhile */
+	pthread_mutex_t kick_lock;    /* over pipelines, relay and watcher, for who has no part in their life:
+	                                 they come and    go meanwhile */
 };
 
 /* A db for the calling thread, with the configuration's settings and the engine's statement counter. */
@@ -60,11 +68,16 @@ void relay_kick(struct relay *relay); /* a sign-up was stored: look at once. Any
 void relay_stop(struct relay *relay);
 void relay_join(struct relay *relay);
 
-/* -- Watcher: engine/watcher.c: depths, status, DLQ mirror, redrive intents, retention ---------- */
+/* -- Watcher: engine/watcher.c: depths, status, DLQ mirror, redrives, retention ---------- */
 int watcher_start(struct engine *engine, struct watcher **ret, struct usher_error *err);
 void watcher_kick(struct watcher *watcher); /* an act was recorded: send its intents at once. Any thread */
 void watcher_stop(struct watcher *watcher);
 void watcher_join(struct watcher *watcher);
+
+/* -- Interruption: engine/interruption.c: EC2 takes the instance away --------------------------- */
+int interruption_start(struct engine *engine, struct interruption **ret, struct usher_error *err);
+void interruption_stop(struct interruption *interruption);
+void interruption_join(struct interruption *interruption);
 
 /* A broker on this loop, as the configuration says: engine/join.c. */
 struct broker *engine_broker(struct engine *engine, struct loop *loop);

@@ -142,6 +142,7 @@ static struct broker *open_aws(
 	                .queues = queues,
 	                .queue_count = n,
 	                .counters = &engine->counters.aws,
+	                .ending = &engine->stopping,
 	        },
 	        loop);
 }

@@ -171,26 +171,37 @@ static void hand_back_unstarted(struct pipeline *p)
 	}
 }
 
+static void sooner(mono_time *deadline, mono_time candidate)
+{
+	if (candidate.ns && candidate.ns < deadline->ns)
+		*deadline = candidate;
+}
+
 static bool past(mono_time deadline, mono_time now)
 {
 	return deadline.ns <= now.ns;
 }
 
-/* Stopped: nothing held and nothing under way, or the grace is over too. */
+/* All else is sent, and in the ledger. What the broker is not told comes back by itself and costs nothing
+ * then. */
+static bool only_broker_waits(const struct pipeline *p)
+{
+	return p->jobs == p->phase[JOB_TO_DELETE].n + p->phase[JOB_TO_HIDE].n + p->phase[JOB_TO_DLQ].n +
+	                          p->phase[JOB_AT_BROKER].n;
+}
+
+/* Stopped: nothing held and nothing under way, or the grace is over too, which begins when the drain time is
+ * over or there is nothing to drain any more. */
 static bool finished(struct pipeline *p, mono_time now)
 {
+	if (only_broker_waits(p))
+		sooner(&p->drain_until, now);
 	if (p->phase[JOB_SENDING].n && past(p->drain_until, now))
 		sending_abandon(p);
 	if (p->jobs == 0 && p->receives == 0 && p->broker_calls == 0)
 		return true;
 	return past(mono_add_ms(p->drain_until, STOP_GRACE_MS), now) && p->receives == 0 &&
 	       p->broker_calls == 0;
-}
-
-static void sooner(mono_time *deadline, mono_time candidate)
-{
-	if (candidate.ns && candidate.ns < deadline->ns)
-		*deadline = candidate;
 }
 
 static mono_time next_deadline(struct pipeline *p, mono_time now)
@@ -320,14 +331,15 @@ static void turn(void *arg)
 	dismissal_flush(p, now);
 	intake_receive(p, now);
 
-	now = mono_now();
-	gauges_update(p, now);
-	if (p->stopping && finished(p, now)) {
+	mono_time ended = mono_now();
+	gauges_update(p, ended);
+	if (p->stopping && finished(p, ended)) {
 		loop_stop(p->loop);
 		return;
 	}
 	if (!p->turn_pending) {
-		int64_t wait_ms = mono_since_ms(now, next_deadline(p, now));
+		/* What came due during the turn was not seen to: it counts from where the turn began. */
+		int64_t wait_ms = mono_since_ms(ended, next_deadline(p, now));
 
 		loop_timer_start(p->timer, wait_ms > 0 ? wait_ms + 1 : 1);
 	}

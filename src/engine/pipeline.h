@@ -55,7 +55,7 @@ struct job {
 	enum failure_class class;
 	enum delivery_state outcome;
 	int64_t hide_ms;
-	bool dlq_bare; /* too long for the DLQ with usher's attributes: goes without */
+	bool dlq_bare; /* the DLQ does not take it with usher's attributes: goes without */
 };
 
 struct job_list {
@@ -126,7 +126,7 @@ struct pipeline {
 #define RETRY_PEER_MAX_MS 5000
 #define RECEIVE_WAIT_MS 20000 /* one long poll */
 #define RECEIVES_STEP_UP 3    /* receives more after a full batch; one fewer after another */
-#define STOP_GRACE_MS 2000    /* after drain_timeout, for the last settles */
+#define STOP_GRACE_MS 2000    /* for the last settles, when the drain time or all that it is for is over */
 
 /* -- pipeline.c ------------------------------------------------------------------------------ */
 struct job *job_new(struct pipeline *p, struct message *message);

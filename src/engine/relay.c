@@ -17,7 +17,6 @@
 #define RELAY_TAKE MESSAGE_BATCH_MAX /* rows under one lease; published relay.batch at a time */
 #define RELAY_LEASE_MS 15000         /* a relay that died holds rows back this long */
 #define RELAY_FIRST_PAUSE_MS 200     /* after the first refusal; doubled up to relay.max_backoff */
-#define RELAY_GZIP_ABOVE (32 * 1024) /* bytes of an event from which it is compressed */
 
 struct relay;
 
@@ -163,7 +162,14 @@ static void on_published(
 		finish_take(r);
 }
 
-/* Large events travel as gzip+base64, as event_decode reads them. */
+/* Large events travel as gzip+base64, unless nobody would unpack so much: the broker then says what is wrong.
+ */
+static bool packs(const struct relay *r, const struct outbox_row *row)
+{
+	return row->payload_len > (size_t)r->engine->config->relay.gzip_above &&
+	       row->payload_len <= EVENT_BODY_MAX;
+}
+
 static void prepare(struct relay *r, size_t i)
 {
 	const struct outbox_row *row = &r->rows[i];
@@ -176,8 +182,7 @@ static void prepare(struct relay *r, size_t i)
 	*out = (struct broker_outgoing){
 		.body = row->payload, .body_len = row->payload_len, .attributes = &r->attributes[i]
 	};
-	if (row->payload_len > RELAY_GZIP_ABOVE &&
-	        gzip_encode(&zipped, row->payload, row->payload_len) == 0) {
+	if (packs(r, row) && gzip_encode(&zipped, row->payload, row->payload_len) == 0) {
 		base64_encode(&r->packed[i], zipped.data, zipped.len);
 		if (!r->packed[i].failed && r->packed[i].len < row->payload_len) {
 			message_attribute_set(&r->attributes[i], ATTRIBUTE_ENCODING, "gzip");

@@ -1,18 +1,21 @@
-/* Retention: delivered ledger rows, published outbox rows and messages past their queue's retention are
- * deleted in small batches, one at a turn, so that nothing else waits for it. The fleet's leader does it.
- * Watcher's thread. */
+/* Retention: delivered ledger rows, published outbox rows, redrive jobs that are over, messages past their
+ * queue's retention and old alarms are deleted in small batches, one at a turn, so that nothing else waits
+ * for it. The fleet's leader does it. Watcher's thread. */
 #include "engine/watch.h"
 
 #include "base/mem.h"
+#include "store/alarm.h"
 #include "store/ledger.h"
 #include "store/outbox.h"
 #include "store/queue.h"
+#include "store/redrive_job.h"
 
-#define RETENTION_BATCH 500         /* rows of one DELETE */
-#define RETENTION_BUSY_MS 200       /* between batches while there is more */
-#define RETENTION_INTERVAL_MS 60000 /* between looks when there is not */
+#define RETENTION_BATCH 500                        /* rows of one DELETE */
+#define RETENTION_BUSY_MS 200                      /* between batches while there is more */
+#define ALARM_KEEP_MS (90LL * 24 * 60 * 60 * 1000) /* how long alarms that are over stay */
+#define RETENTION_INTERVAL_MS 60000                /* between looks when there is not */
 
-enum retention_step { STEP_LEDGER, STEP_OUTBOX, STEP_QUEUES, STEP_COUNT };
+enum retention_step { STEP_LEDGER, STEP_OUTBOX, STEP_JOBS, STEP_QUEUES, STEP_ALARMS, STEP_COUNT };
 
 struct retention {
 	struct watch *watch;
@@ -48,6 +51,10 @@ static int step(struct retention *r, int *ret_n, struct usher_error *err)
 		return ledger_prune(w->db, keep_ms, RETENTION_BATCH, ret_n, err);
 	case STEP_OUTBOX:
 		return outbox_prune(w->db, keep_ms, RETENTION_BATCH, ret_n, err);
+	case STEP_ALARMS:
+		return alarm_prune(w->db, ALARM_KEEP_MS, RETENTION_BATCH, ret_n, err);
+	case STEP_JOBS:
+		return redrive_job_prune(w->db, keep_ms, RETENTION_BATCH, ret_n, err);
 	case STEP_QUEUES:
 	case STEP_COUNT:
 		break;

@@ -4,6 +4,7 @@
 
 #include "channel/channel.h"
 #include "config/config.h"
+#include "notice/notice.h"
 #include "policy/breaker.h"
 #include "policy/retry.h"
 
@@ -13,5 +14,8 @@ struct breaker_settings settings_breaker(const struct config *config, enum chann
 long settings_connections(const struct config *config, enum channel_id channel);
 int settings_open_channel(const struct config *config, enum channel_id channel, struct loop *loop,
         struct curl_loop *curl, struct channel **ret_channel, struct usher_error *err);
+/* The way that a [notify.NAME] section describes. */
+struct notifier *settings_open_notifier(const struct config *config, const struct config_notify *notify,
+        struct loop *loop, struct http *http);
 
 #endif

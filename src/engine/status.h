@@ -12,6 +12,8 @@
 #include "model/message.h"
 #include "policy/breaker.h"
 #include "store/control.h"
+#include "config/config.h"
+#include "store/alarm.h"
 #include "store/fleet.h"
 #include "policy/rate.h"
 
@@ -91,6 +93,21 @@ struct channel_status {
 	struct control control; /* of the whole fleet, as last read */
 };
 
+#define ALARMS_SHOWN 8
+
+/* What is raised now, whichever daemon raised it, and what could not be told. */
+struct alarm_board {
+	int raised, critical, unsent, shown, troubles;
+	struct alarm_row list[ALARMS_SHOWN]; /* the worst first; ack_reason is not set */
+	struct notice_trouble {
+		char notify[ALARM_NAME_MAX + 1];
+		const char *kind; /* owned by the configuration; "" of a section that is no more */
+		int count, given_up;
+		wall_time since;
+		char error[200];
+	} trouble[NOTIFY_MAX];
+};
+
 struct status {
 	atomic_int refs;
 	wall_time at, started_at;
@@ -107,6 +124,7 @@ struct status {
 	int64_t disk_total, disk_free; /* bytes, where state_dir is; -1: not known */
 	bool disk_exists;
 	struct history history;
+	struct alarm_board alarms;
 };
 
 /* The board holds the newest snapshot; its lock covers one pointer. */

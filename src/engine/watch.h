@@ -1,6 +1,6 @@
-/* The watcher's inside: what watcher.c shares with the jobs it runs (fleet.c, control.c, mirror.c,
- * redrive.c, retention.c). All of it lives on the watcher's thread. A job has at most one run under way;
- * watch_job_ended is called when it ends. */
+/* The watcher's inside: what watcher.c shares with the jobs it runs (fleet.c, control.c, mirror.c, redrive.c,
+ * redrive_job.c, auto_redrive.c, retention.c, alarm.c). All of it lives on the watcher's thread. A job has at
+ * most one run under way; watch_job_ended is called when it ends. */
 #ifndef ENGINE_WATCH_H
 #define ENGINE_WATCH_H
 
@@ -42,7 +42,10 @@ struct watch {
 	struct controls *controls;
 	struct mirror *mirror;
 	struct redrive *redrive;
+	struct runner *runner;
+	struct auto_redrive *auto_redrive;
 	struct retention *retention;
+	struct alarms *alarms;
 	bool stopping;
 };
 
@@ -89,9 +92,27 @@ void redrive_free(struct redrive *redrive);
 void redrive_turn(struct redrive *redrive); /* sends what is due, unless a run is under way */
 bool redrive_busy(const struct redrive *redrive);
 
+/* -- Redrive jobs -------------------------------------------------------------------------------- */
+struct runner *runner_new(struct watch *w); /* has a timer of its own */
+void runner_free(struct runner *runner);
+void runner_turn(struct runner *runner); /* a job may have been made or moved: look at once */
+
+/* -- Automatic redrive --------------------------------------------------------------------------- */
+struct auto_redrive *auto_redrive_new(struct watch *w);
+void auto_redrive_free(struct auto_redrive *a);
+void auto_redrive_turn(struct auto_redrive *a); /* makes a job of what may go, when it is time; leader only */
+
 /* -- Retention ----------------------------------------------------------------------------------- */
 struct retention *retention_new(struct watch *w);
 void retention_free(struct retention *retention);
 void retention_turn(struct retention *retention); /* one small batch, when it is time */
+
+/* -- Alarms ------------------------------------------------------------------------------------------ */
+struct alarms *alarms_new(struct watch *w);
+void alarms_free(struct alarms *alarms); /* notices under way are dropped */
+/* Looks at every rule once; `status` is as it is published. */
+void alarms_turn(struct alarms *alarms, const struct status *status);
+bool alarms_busy(const struct alarms *alarms);
+void alarms_board(const struct alarms *alarms, struct alarm_board *board);
 
 #endif

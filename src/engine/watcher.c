@@ -247,6 +247,7 @@ static void publish(struct watcher *w)
 	}
 	disk_look(w);
 	figures_add(&w->figures, &sample, s);
+	alarms_board(w->watch.alarms, &s->alarms);
 	if (s->history.minute != w->saved_minute)
 		history_keep(w);
 	put(w);
@@ -314,6 +315,7 @@ static void round_end(struct watcher *w)
 	w->in_round = false;
 	if (!w->watch.stopping) {
 		ask_database(w, count_all);
+		alarms_turn(w->watch.alarms, &w->status);
 		publish(w);
 		redrive_turn(w->watch.redrive);
 		mirror_turn(w->watch.mirror);
@@ -326,7 +328,8 @@ static void round_end(struct watcher *w)
 void watch_job_ended(struct watch *watch)
 {
 	struct watcher *w = (struct watcher *)watch;
-	if (watch->stopping && !w->in_round && !mirror_busy(watch->mirror) && !redrive_busy(watch->redrive))
+	if (watch->stopping && !w->in_round && !mirror_busy(watch->mirror) && !redrive_busy(watch->redrive) &&
+	        !alarms_busy(watch->alarms))
 		loop_stop(watch->loop);
 }
 
@@ -355,6 +358,7 @@ static void on_kick(void *arg)
 	if (ask_database(w, feel) && w->status.at.ms)
 		put(w);
 	mirror_want(w->watch.mirror);
+	runner_turn(w->watch.runner);
 	redrive_turn(w->watch.redrive);
 	mirror_turn(w->watch.mirror);
 }
@@ -381,6 +385,9 @@ static void *run(void *arg)
 	watch->controls = controls_new(watch);
 	w->pulse = loop_timer_new(watch->loop, pulse, w);
 	loop_timer_start(w->pulse, 0);
+	watch->alarms = alarms_new(watch);
+	watch->auto_redrive = auto_redrive_new(watch);
+	watch->runner = runner_new(watch);
 	w->timer = loop_timer_new(watch->loop, round_begin, w);
 	loop_timer_start(w->timer, 0);
 	loop_run(watch->loop);
@@ -390,6 +397,9 @@ static void *run(void *arg)
 	loop_timer_free(w->timer);
 	loop_timer_free(w->pulse);
 	controls_free(watch->controls);
+	alarms_free(watch->alarms);
+	runner_free(watch->runner);
+	auto_redrive_free(watch->auto_redrive);
 	fleet_free(watch->fleet);
 	retention_free(watch->retention);
 	watch->broker->ops->close(watch->broker);

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <usher/error.h>
 
-/* Bytes of a body as received, and of an event unpacked: a bomb ends here. */
-#define EVENT_BODY_MAX (256 * 1024)
+/* Bytes of a body as received, which is what SQS carries, and of an event unpacked: a bomb ends here. */
+#define EVENT_BODY_MAX (1024 * 1024)
 #define EVENT_ID_MAX 128    /* bytes; also user ids */
 #define EVENT_EMAIL_MIN 3   /* bytes; asked of a sign-up, not of an event that has happened */
 #define EVENT_EMAIL_MAX 320 /* bytes */

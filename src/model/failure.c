@@ -28,9 +28,9 @@ enum failure_class failure_by_name(const char *name)
 	return FAILURE_NONE;
 }
 
-enum disposition failure_disposition(enum failure_class class, bool idempotent_channel)
+enum disposition failure_disposition(enum failure_class class, enum channel_id channel)
 {
-	if (class == FAILURE_AMBIGUOUS && idempotent_channel)
+	if (class == FAILURE_AMBIGUOUS && channel == CHANNEL_COUPON)
 		return DISPOSITION_AUTO;
 	return classes[class].disposition;
 }

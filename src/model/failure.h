@@ -2,6 +2,8 @@
 #ifndef MODEL_FAILURE_H
 #define MODEL_FAILURE_H
 
+#include "model/delivery.h"
+
 #include <stdbool.h>
 
 enum failure_class {
@@ -30,6 +32,6 @@ const struct failure_info *failure_info(enum failure_class class);
 enum failure_class failure_by_name(const char *name);
 /* The disposition on a channel: ambiguous is automatic for coupons (the idempotency key makes a
  * second try safe) and manual for mail. */
-enum disposition failure_disposition(enum failure_class class, bool idempotent_channel);
+enum disposition failure_disposition(enum failure_class class, enum channel_id channel);
 
 #endif

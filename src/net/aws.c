@@ -20,6 +20,7 @@ struct aws_client {
 	struct aws_provider *provider;
 	char *region, *service, *endpoint, *ca_bundle;
 	atomic_uint_least64_t *retried;
+	const atomic_bool *ending;
 	struct aws_call *calls;
 	uint64_t random; /* never 0 */
 };
@@ -69,6 +70,7 @@ struct aws_client *aws_client_new(const struct aws_client_settings *settings)
 	client->endpoint = endpoint_text(settings);
 	client->ca_bundle = mem_string(settings->ca_bundle);
 	client->retried = settings->retried;
+	client->ending = settings->ending;
 	if (getrandom(&client->random, sizeof client->random, GRND_NONBLOCK) < 0 || client->random == 0)
 		client->random = (uint64_t)mono_now().ns | 1; /* chance enough to spread retries */
 	return client;
@@ -162,6 +164,8 @@ static bool try_again(struct aws_call *call, enum aws_remedy remedy, int64_t ret
 			return false;
 		call->refreshed = true;
 		aws_provider_refresh(client->provider);
+	} else if (client->ending && atomic_load_explicit(client->ending, memory_order_relaxed)) {
+		return false;
 	} else {
 		wait = wait_ms(call, remedy, retry_after_ms);
 	}

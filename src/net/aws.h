@@ -5,6 +5,7 @@
 #ifndef NET_AWS_H
 #define NET_AWS_H
 
+#include "base/buf.h"
 #include "net/aws_credentials.h"
 #include "net/http.h"
 
@@ -30,6 +31,7 @@ struct aws_client_settings {
 	const char *endpoint;           /* NULL: the service's own in that region */
 	const char *ca_bundle;          /* NULL: the system's */
 	atomic_uint_least64_t *retried; /* counts tries after the first; NULL: nobody does */
+	const atomic_bool *ending; /* true: what fails is not tried again, somebody waits to end; or NULL */
 };
 struct aws_client;
 struct aws_client *aws_client_new(const struct aws_client_settings *settings); /* copies the strings */
@@ -67,6 +69,9 @@ struct aws_call *aws_call(
         struct aws_client *client, const struct aws_request *request, aws_done *done, void *arg);
 void aws_cancel(
         struct aws_call *call); /* the callback is not called; the service may have acted all the same */
+
+/* "&name=text", percent-encoded; without the & where the buffer is empty: net/aws_form.c; pure. */
+void aws_form_add(struct buf *out, const char *name, const char *text, size_t len);
 
 /* -- What an answer means: net/aws_error.c; pure ------------------------------------------------- */
 

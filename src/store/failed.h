@@ -19,7 +19,8 @@ struct failed_row { /* all strings owned, NULL where the table has NULL */
 	enum failed_status status;
 	enum delivery_state delivery_state;
 	enum failure_class class;
-	int version, attempts, redrives;
+	int version, attempts, redrives, auto_redrives;
+	int64_t job_id; /* of the redrive job that redrove it last; 0: none */
 	wall_time first_at, dead_at, updated_at, dlq_seen_at, dlq_expires_at;
 	/* only from failed_get: */
 	char *payload;
@@ -33,7 +34,9 @@ struct failed_filter {              /* -1 / NULL / 0: any */
 	const char *text;           /* prefix of event id, user id or recipient; exact first */
 	wall_time since, until;     /* dead_at */
 	bool oldest_first;          /* default newest first */
-	bool in_dlq; /* only rows whose copy is known to stand in the DLQ (dlq_message_id is set) */
+	bool in_dlq;  /* only rows whose copy is known to stand in the DLQ (dlq_message_id is set) */
+	int auto_max; /* > 0: only rows that usher itself has redriven less often; for counts, with status,
+	                 channel and class */
 };
 #define FAILED_LIMIT_MAX 500
 #define ATTEMPTS_SHOWN_MAX 500 /* the latest of a row; more than that is a story of its own */
@@ -87,6 +90,15 @@ int failed_cancel(struct db *db, int64_t id, int version, const struct act *act,
         struct usher_error *err); /* dead -> cancelled; reason required */
 int failed_restore(struct db *db, int64_t id, int version, const struct act *act,
         struct usher_error *err); /* cancelled -> dead */
+
+/* A redrive job's batch, inside its transaction: redrives those picks that are dead still, as they were seen,
+ * in row and ledger; the others are left alone. No audit: the job has its own. */
+struct failed_pick {
+	int64_t id;
+	int version;
+};
+int failed_redrive_batch(struct db *db, const struct failed_pick *picks, size_t n, int64_t job_id,
+        bool automatic, const struct act *act, size_t *ret_moved, struct usher_error *err);
 
 /* -- Redrive intents: copies still to be sent ------------------------------------------------
  * The copy carries event_id as attribute usher.event_id: a body without an id of its own (or that is no

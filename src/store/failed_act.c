@@ -1,6 +1,6 @@
 /* Redrive, cancel, restore: what operators do with a row. One transaction each over the ledger, the row, its
- * intent and the audit, so that no half of an act is ever seen; a refusal is audited by itself. On the db's
- * thread. */
+ * intent and the audit, so that no half of an act is ever seen; a refusal is audited by itself. A redrive job
+ * moves a batch of rows by the same statements. On the db's thread. */
 #include "store/failed.h"
 
 #include "base/error.h"
@@ -9,6 +9,7 @@
 #include "store/age.h"
 #include "store/audit.h"
 #include "store/ledger_parts.h"
+#include "store/redrive_job.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -54,6 +55,16 @@ static const struct act_kind restore = {
 	.failed_set = "",
 };
 
+/* Rows that make the same move at once, found fit for it and locked by the caller's transaction. */
+struct moving {
+	const struct act_kind *kind;
+	const struct act *act;
+	const int64_t *ids, *delivery_ids;
+	size_t n;
+	int64_t job_id; /* redrive: of the job that does it; 0: an operator, one row at a time */
+	bool automatic; /* by usher itself */
+};
+
 struct acting {
 	const struct act_kind *kind;
 	const struct act *act;
@@ -63,7 +74,7 @@ struct acting {
 	/* as found */
 	enum failed_status status;
 	enum delivery_state state;
-	int64_t delivery_id, age_s;
+	int64_t delivery_id, job_id, age_s;
 	int found_version;
 	char settled_by[WIDTH_OPERATOR * 4 + 1];
 };
@@ -152,7 +163,8 @@ static int find(struct db *db, struct acting *a, struct usher_error *err)
 
 	sql_add(&sql,
 	        "SELECT f.status, f.version, f.delivery_id, d.state, f.settled_by, "
-	        "TIMESTAMPDIFF(SECOND, f.updated_at, UTC_TIMESTAMP(3)) FROM failed_notification f JOIN "
+	        "TIMESTAMPDIFF(SECOND, f.updated_at, UTC_TIMESTAMP(3)), f.job_id FROM failed_notification f "
+	        "JOIN "
 	        "delivery d "
 	        "ON d.id = f.delivery_id WHERE f.id = ?i FOR UPDATE",
 	        a->id);
@@ -165,6 +177,7 @@ static int find(struct db *db, struct acting *a, struct usher_error *err)
 		a->found_version = (int)row_int(rows, 1);
 		a->delivery_id = row_int(rows, 2);
 		a->age_s = row_int(rows, 5);
+		a->job_id = row_int(rows, 6);
 		snprintf(a->settled_by, sizeof a->settled_by, "%s",
 		        row_text(rows, 4) != NULL ? row_text(rows, 4) : "");
 	}
@@ -172,46 +185,62 @@ static int find(struct db *db, struct acting *a, struct usher_error *err)
 	return found ? 0 : error_set(err, USHER_ENOTFOUND, "there is no failed row %" PRId64, a->id);
 }
 
-static int move_ledger(struct db *db, const struct acting *a, struct usher_error *err)
+static int move_ledger(struct db *db, const struct moving *m, struct usher_error *err)
 {
 	struct sql sql = sql_new(db);
 
-	assert(delivery_move_legal(a->kind->ledger_from, a->kind->ledger_to));
+	assert(delivery_move_legal(m->kind->ledger_from, m->kind->ledger_to));
 	sql_add(&sql, "UPDATE delivery SET state = ?s, version = version + 1, updated_at = UTC_TIMESTAMP(3)",
-	        delivery_state_name(a->kind->ledger_to));
-	sql_add(&sql, a->kind->ledger_set);
-	sql_add(&sql, " WHERE id = ?i", a->delivery_id);
+	        delivery_state_name(m->kind->ledger_to));
+	sql_add(&sql, m->kind->ledger_set);
+	sql_add(&sql, " WHERE id IN ");
+	sql_add_ids(&sql, m->delivery_ids, m->n);
 	return db_exec(db, &sql, NULL, err);
 }
 
 /* A restored row is as it was when it died: nobody has settled it. */
-static int move_failed(struct db *db, const struct acting *a, struct usher_error *err)
+static int move_failed(struct db *db, const struct moving *m, struct usher_error *err)
 {
-	bool settles = a->kind->to != FAILED_DEAD;
+	bool settles = m->kind->to != FAILED_DEAD;
 	struct sql sql = sql_new(db);
 
 	sql_add(&sql,
 	        "UPDATE failed_notification SET status = ?s, version = version + 1, updated_at = "
 	        "UTC_TIMESTAMP(3), "
 	        "settled_by = ",
-	        failed_status_name(a->kind->to));
-	sql_add_clipped(&sql, settles ? a->act->operator: NULL, WIDTH_OPERATOR);
-	sql_add(&sql, ", settled_reason = ?s", settles ? a->act->reason : NULL);
-	sql_add(&sql, a->kind->failed_set);
-	sql_add(&sql, " WHERE id = ?i", a->id);
+	        failed_status_name(m->kind->to));
+	sql_add_clipped(&sql, settles ? m->act->operator: NULL, WIDTH_OPERATOR);
+	sql_add(&sql, ", settled_reason = ?s", settles ? m->act->reason : NULL);
+	sql_add(&sql, m->kind->failed_set);
+	if (m->kind->to == FAILED_QUEUED) {
+		sql_add(&sql, m->automatic ? ", auto_redrives = auto_redrives + 1" : ", auto_redrives = 0");
+		sql_add(&sql, m->job_id ? ", job_id = ?i" : ", job_id = NULL", m->job_id);
+	}
+	sql_add(&sql, " WHERE id IN ");
+	sql_add_ids(&sql, m->ids, m->n);
 	return db_exec(db, &sql, NULL, err);
 }
 
-static int add_intent(struct db *db, const struct acting *a, struct usher_error *err)
+static int add_intents(struct db *db, const struct moving *m, struct usher_error *err)
 {
 	struct sql sql = sql_new(db);
 
-	sql_add(&sql,
-	        "INSERT INTO redrive_intent (failed_id, next_at) VALUES (?i, UTC_TIMESTAMP(3)) ON DUPLICATE "
-	        "KEY UPDATE "
-	        "next_at = VALUES(next_at), attempts = 0, last_error = NULL",
-	        a->id);
+	sql_add(&sql, "INSERT INTO redrive_intent (failed_id, next_at) VALUES ");
+	for (size_t i = 0; i < m->n; i++)
+		sql_add(&sql, i == 0 ? "(?i, UTC_TIMESTAMP(3))" : ", (?i, UTC_TIMESTAMP(3))", m->ids[i]);
+	sql_add(&sql, " ON DUPLICATE KEY UPDATE next_at = VALUES(next_at), attempts = 0, last_error = NULL");
 	return db_exec(db, &sql, NULL, err);
+}
+
+static int move(struct db *db, const struct moving *m, struct usher_error *err)
+{
+	int code = move_ledger(db, m, err);
+
+	if (code == 0)
+		code = move_failed(db, m, err);
+	if (code == 0 && m->kind->to == FAILED_QUEUED)
+		code = add_intents(db, m, err);
+	return code;
 }
 
 static int act_work(struct db *db, void *arg, struct usher_error *err)
@@ -223,11 +252,15 @@ static int act_work(struct db *db, void *arg, struct usher_error *err)
 	if (code == 0)
 		code = check_row(a, err);
 	if (code == 0)
-		code = move_ledger(db, a, err);
-	if (code == 0)
-		code = move_failed(db, a, err);
-	if (code == 0 && a->kind->to == FAILED_QUEUED)
-		code = add_intent(db, a, err);
+		code = move(db,
+		        &(struct moving){ .kind = a->kind,
+		                .act = a->act,
+		                .ids = &a->id,
+		                .delivery_ids = &a->delivery_id,
+		                .n = 1 },
+		        err);
+	if (code == 0 && a->kind->to == FAILED_QUEUED && a->job_id)
+		code = redrive_job_taken(db, a->job_id, 1, err);
 	if (code != 0)
 		return code;
 	snprintf(detail, sizeof detail, "%s to %s", failed_status_name(a->kind->from),
@@ -268,4 +301,85 @@ int failed_cancel(struct db *db, int64_t id, int version, const struct act *act,
 int failed_restore(struct db *db, int64_t id, int version, const struct act *act, struct usher_error *err)
 {
 	return perform(db, &restore, id, version, act, err);
+}
+
+/* -- Batches of a redrive job ------------------------------------------------------------------------- */
+
+static int by_id(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The rows were some job's and failed again: they stay counted there as such. */
+static int tell_jobs(struct db *db, int64_t *job_ids, size_t n, struct usher_error *err)
+{
+	int code = 0;
+
+	qsort(job_ids, n, sizeof *job_ids, by_id);
+	for (size_t i = 0, k; i < n && code == 0; i = k) {
+		for (k = i; k < n && job_ids[k] == job_ids[i]; k++)
+			;
+		if (job_ids[i])
+			code = redrive_job_taken(db, job_ids[i], (int64_t)(k - i), err);
+	}
+	return code;
+}
+
+static bool picked(const struct failed_pick *picks, size_t n, int64_t id, int64_t version)
+{
+	for (size_t i = 0; i < n; i++)
+		if (picks[i].id == id)
+			return picks[i].version == version;
+	return false;
+}
+
+/* Locks what the batch may move: the rows that are still as they were picked. */
+static int lock_fit(struct db *db, const struct failed_pick *picks, size_t n, struct moving *m, int64_t *ids,
+        int64_t *delivery_ids, int64_t *job_ids, struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+	struct rows *rows = NULL;
+	int code;
+
+	sql_add(&sql, "SELECT f.id, f.version, f.delivery_id, f.job_id FROM failed_notification f "
+	              "JOIN delivery d ON d.id = f.delivery_id "
+	              "WHERE f.status = 'dead' AND d.state = 'dead' AND f.id IN (");
+	for (size_t i = 0; i < n; i++)
+		sql_add(&sql, i == 0 ? "?i" : ",?i", picks[i].id);
+	sql_add(&sql, ") ORDER BY f.id FOR UPDATE");
+	code = db_query(db, &sql, &rows, err);
+	if (code != 0)
+		return code;
+	while (rows_next(rows)) {
+		if (!picked(picks, n, row_int(rows, 0), row_int(rows, 1)))
+			continue;
+		ids[m->n] = row_int(rows, 0);
+		delivery_ids[m->n] = row_int(rows, 2);
+		job_ids[m->n++] = row_int(rows, 3);
+	}
+	rows_free(rows);
+	return 0;
+}
+
+int failed_redrive_batch(struct db *db, const struct failed_pick *picks, size_t n, int64_t job_id,
+        bool automatic, const struct act *act, size_t *ret_moved, struct usher_error *err)
+{
+	OWNED int64_t *ids = mem_array(n + 1, sizeof *ids), *delivery_ids = mem_array(n + 1, sizeof *ids),
+	              *job_ids = mem_array(n + 1, sizeof *ids);
+	struct moving m = { .kind = &redrive,
+		.act = act,
+		.ids = ids,
+		.delivery_ids = delivery_ids,
+		.job_id = job_id,
+		.automatic = automatic };
+	int code = n > 0 ? lock_fit(db, picks, n, &m, ids, delivery_ids, job_ids, err) : 0;
+
+	if (code == 0 && m.n > 0)
+		code = move(db, &m, err);
+	if (code == 0 && m.n > 0)
+		code = tell_jobs(db, job_ids, m.n, err);
+	*ret_moved = m.n;
+	return code;
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "store/cursor.h"
+#include "store/ledger_parts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -50,10 +51,10 @@ bool failed_status_by_name(const char *name, enum failed_status *ret)
 	"f.message_id, f.dlq_message_id, f.settled_by, f.settled_reason, f.channel, f.status, d.state, "     \
 	"f.class, "                                                                                          \
 	"f.version, f.attempts, f.redrives, f.first_at, f.dead_at, f.updated_at, f.dlq_seen_at, "            \
-	"f.dlq_expires_at"
-#define ROW_EXACT 24   /* only in lists */
-#define ROW_PAYLOAD 24 /* the columns that only failed_get asks for */
-#define ROW_ATTRIBUTES 25
+	"f.dlq_expires_at, f.job_id, f.auto_redrives"
+#define ROW_EXACT 26   /* only in lists */
+#define ROW_PAYLOAD 26 /* the columns that only failed_get asks for */
+#define ROW_ATTRIBUTES 27
 
 static void row_read(const struct rows *rows, struct failed_row *row)
 {
@@ -85,6 +86,8 @@ static void row_read(const struct rows *rows, struct failed_row *row)
 	row->updated_at = row_time(rows, 21);
 	row->dlq_seen_at = row_time(rows, 22);
 	row->dlq_expires_at = row_time(rows, 23);
+	row->job_id = row_int(rows, 24);
+	row->auto_redrives = (int)row_int(rows, 25);
 }
 
 static void row_free(struct failed_row *row)
@@ -122,6 +125,8 @@ static const char *index_for(const struct failed_filter *filter)
 {
 	bool status = filter->status >= 0;
 
+	if (filter->auto_max > 0)
+		return "FORCE INDEX (automatic) ";
 	if (filter->class >= 0)
 		return status ? "FORCE INDEX (list_class_status) " : "FORCE INDEX (list_class) ";
 	if (filter->channel >= 0)
@@ -176,6 +181,16 @@ static void add_filter(struct sql *sql, const struct failed_filter *filter)
 		sql_add(sql, "AND f.dead_at < ?t ", filter->until);
 	if (filter->in_dlq)
 		sql_add(sql, "AND f.dlq_message_id IS NOT NULL ");
+	for (int i = 0; i < filter->auto_max; i++) /* one range of the index each */
+		sql_add(sql, i == 0 ? "AND f.auto_redrives IN (?i" : ", ?i", (int64_t)i);
+	if (filter->auto_max > 0)
+		sql_add(sql, ") ");
+}
+
+void failed_add_filtered(struct sql *sql, const struct failed_filter *filter)
+{
+	add_from(sql, filter);
+	add_filter(sql, filter);
 }
 
 /* -- Lists ----------------------------------------------------------------------------------- */

@@ -92,6 +92,11 @@ struct ledger_counts {
 };
 int ledger_count(struct db *db, enum channel_id channel, struct ledger_counts *ret, struct usher_error *err);
 
+/* When a delivery last succeeded on each channel, whichever daemon did it; 0: not among the latest
+ * LEDGER_LATEST. */
+#define LEDGER_LATEST 500
+int ledger_last_delivered(struct db *db, wall_time ret_at[CHANNEL_COUNT], struct usher_error *err);
+
 /* -- The Retrying list: soonest first ------------------------------------------------------- */
 struct retrying_row {
 	int64_t id;

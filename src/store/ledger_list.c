@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+#include <string.h>
+
 #define LIST_RETRYING 'r'
 
 int ledger_count(struct db *db, enum channel_id channel, struct ledger_counts *ret, struct usher_error *err)
@@ -126,5 +128,31 @@ int retrying_list(struct db *db, const char *cursor, int limit, int channel, str
 	rows_free(rows);
 	*ret_rows = page;
 	*ret_n = n;
+	return 0;
+}
+
+/* -- The latest deliveries ------------------------------------------------------------------- */
+
+int ledger_last_delivered(struct db *db, wall_time ret_at[CHANNEL_COUNT], struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+	struct rows *rows = NULL;
+	enum channel_id channel;
+	int code;
+
+	sql_add(&sql,
+	        "SELECT channel, MAX(delivered_at) FROM (SELECT channel, delivered_at FROM delivery FORCE "
+	        "INDEX (prune) WHERE state = 'delivered' ORDER BY delivered_at DESC LIMIT ?i) AS latest "
+	        "GROUP "
+	        "BY channel",
+	        (int64_t)LEDGER_LATEST);
+	code = db_query(db, &sql, &rows, err);
+	if (code != 0)
+		return code;
+	memset(ret_at, 0, CHANNEL_COUNT * sizeof *ret_at);
+	while (rows_next(rows))
+		if (channel_by_name(row_text(rows, 0), &channel))
+			ret_at[channel] = row_time(rows, 1);
+	rows_free(rows);
 	return 0;
 }

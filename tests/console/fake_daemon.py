@@ -71,6 +71,30 @@ def row(number, **changes):
     return made
 
 
+def alarm(number, **changes):
+    """One alarm with its notices."""
+    made = {"id": str(number), "name": "dead", "channel": "email", "severity": "warning", "state": "raised",
+            "raised_at": stamp(312), "cleared_at": None, "value": 3, "text": "3 newly dead, above 0 within 5m", "acked_by": None,
+            "acked_at": None, "ack_reason": None, "notices": [
+                {"notify": notify, "what": "raised", "state": state, "created_at": stamp(312), "settled_at": None,
+                 "attempts": 1, "next_s": None, "last_error": None} for notify, state in (("log", "sent"), ("ops", "waiting"))]}
+    made.update(changes)
+    return made
+
+
+def job(number, **changes):
+    """One redrive job."""
+    made = {
+        "id": str(number), "kind": "operator", "state": "running", "version": 1, "waits": None, "why": None,
+        "created_by": "mina", "reason": "쿠폰 service is back", "listed": False, "channel": "coupon", "class": "service_down",
+        "q": None, "since": None, "until": None, "frozen_at": stamp(300), "rate": 10, "canary": 1, "stop_on_failures": 5,
+        "total": 300, "total_capped": False, "sent": 150, "skipped": 0, "delivered": 120, "failed_again": 1,
+        "on_the_way": 29, "created_at": stamp(300), "started_at": stamp(299), "ended_at": None, "moved_by": None,
+    }
+    made.update(changes)
+    return made
+
+
 DETAIL_ONLY = ("payload", "payload_bytes", "attributes", "attempt_list", "audit")
 
 
@@ -91,8 +115,11 @@ class FakeDaemon:
         self.rows = {str(n): row(n) for n in range(1, rows + 1)}
         self.status, self.raw, self.race, self.delay_s = {}, None, None, 0
         self.paused, self.forced = {}, {}   # channel -> who said it, why and when
+        self.jobs = {}               # redrive jobs by id: job(...)
         self.requests = []           # (method, path, query, body) as they came
         self.audit = []
+        self.alarms = []             # of alarm(); the status shows those that are raised
+        self.unsent = []             # of the status: what could not be told
         self._open = threading.Event()  # clear: nothing is answered
         self._open.set()
         self._servers = []
@@ -155,6 +182,7 @@ class FakeDaemon:
             "channels": [self.channel("email"), self.channel("coupon")],
             "outbox": {"waiting": figure(2), "oldest_age_s": 1, "published_per_s": 12.3, "failing": False,
                        "retry_at": None, "published_total": 1000, "refused_total": 0},
+            "alarms": self.board(),
             "totals": {k: 1 for k in ("signups", "acts", "refused_acts", "redriven", "statements")},
         }
         changes = copy.deepcopy(self.status)
@@ -162,6 +190,24 @@ class FakeDaemon:
             next(c for c in made["channels"] if c["name"] == name).update(more)
         made.update(changes)
         return made
+
+    def board(self):
+        up = [a for a in self.alarms if a["state"] == "raised"]
+        return {"raised": len(up), "critical": sum(a["severity"] == "critical" for a in up), "unsent": len(self.unsent),
+                "list": up[:8], "notices": self.unsent}
+
+    def ack(self, number, body, read_only):
+        if read_only:
+            raise Problem(403, "Forbidden", "this socket is read-only: use usher.sock to act")
+        if self.race:
+            self.race(number, "ack")
+        one = next((a for a in self.alarms if a["id"] == number), None)
+        if one is None:
+            raise Problem(404, "Not Found", f"there is no alarm {number}")
+        if one["state"] != "raised" or one["acked_by"]:
+            raise Problem(409, "Conflict", f"alarm {number} is acknowledged already: by {one['acked_by']}")
+        one.update(acked_by="mina", acked_at=stamp(), ack_reason=body.get("reason"))
+        return one
 
     def select(self, query):
         wanted = {"status": query.get("status"), "channel": query.get("channel"), "class": query.get("class")}
@@ -223,6 +269,18 @@ class FakeDaemon:
             self.paused[channel] = word if act == "pause" else None
         return {"name": channel, "paused": self.paused.get(channel), "forced": self.forced.get(channel)}
 
+    def act_on_job(self, number, act, body, read_only):
+        if read_only:
+            raise Problem(403, "Forbidden", "this socket is read-only: use usher.sock to act")
+        if self.race:
+            self.race(number, act)
+        one = self.jobs[number]
+        before, after = {"pause": ("running", "paused"), "resume": ("paused", "running"), "stop": (None, "stopped")}[act]
+        if before and one["state"] != before or body.get("version", one["version"]) != one["version"]:
+            raise Problem(409, "Conflict", f"redrive job {number} is {one['state']} by {one['moved_by']}")
+        one.update(state=after, version=one["version"] + 1, moved_by="mina", why=body.get("reason"))
+        return one
+
     def answer(self, method, path, query, body, read_only):
         """Returns (status, JSON)."""
         parts = path.strip("/").split("/")[1:]
@@ -232,6 +290,14 @@ class FakeDaemon:
             return 200, self.act(parts[1], parts[2], body, read_only)
         if method == "POST" and len(parts) == 3 and parts[0] == "channels":
             return 200, self.control(parts[1], parts[2], body, read_only)
+        if method == "POST" and len(parts) == 3 and parts[0] == "alarms" and parts[2] == "ack":
+            return 200, self.ack(parts[1], body, read_only)
+        if parts == ["alarms"]:
+            return 200, self.page(self.alarms, query)
+        if method == "POST" and len(parts) == 3 and parts[0] == "redrives":
+            return 200, self.act_on_job(parts[1], parts[2], body, read_only)
+        if parts == ["redrives"]:
+            return 200, {"items": sorted(self.jobs.values(), key=lambda j: -int(j["id"])), "next": None}
         if parts == ["status"]:
             return 200, self.status_json(read_only)
         if parts == ["failed"]:

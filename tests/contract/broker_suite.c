@@ -155,7 +155,7 @@ static void bodies_come_byte_for_byte(void **state)
 static void one_bad_entry_fails_alone(void **state)
 {
 	(void)state;
-	size_t size = 256 * 1024 + 1;
+	size_t size = BROKER_SEND_MAX + 1;
 	OWNED char *big = mem_alloc(size);
 	memset(big, 'x', size);
 	struct broker_outgoing batch[] = { text("first"), { .body = big, .body_len = size }, text("last") };
@@ -173,19 +173,33 @@ static void one_bad_entry_fails_alone(void **state)
 		seen++;
 	}
 	assert_nothing_visible(suite->queue);
+
+	batch[1].body_len = BROKER_PUBLISH_MAX + 1;
+	assert_int_equal(party_publish(&party, batch, 2), 0);
+	assert_int_equal(party.results[0].code, 0);
+	assert_int_equal(party.results[1].code, USHER_ETOOBIG);
 }
 
+/* Each byte is the worst for who must quote it in SQL, in JSON, in a form. */
 static void the_largest_body_passes(void **state)
 {
 	(void)state;
-	size_t size = 256 * 1024;
+	static const char worst[] = "'\"\\\t\r\n";
+	size_t size = BROKER_SEND_MAX;
 	OWNED char *big = mem_alloc(size);
-	memset(big, '\'', size); /* the worst for whoever must quote it */
+	for (size_t i = 0; i < size; i++)
+		big[i] = worst[i % strlen(worst)];
 	struct broker_outgoing m = { .body = big, .body_len = size };
-	assert_int_equal(party_publish(&party, &m, 1), 0);
-	assert_int_equal(party.results[0].code, 0);
-	assert_int_equal(receive_one(suite->other_queue, DEADLINE_MS, LONG_MS)->body_len, size);
+	assert_int_equal(party_send(&party, suite->queue, &m, 1), 0);
+	assert_string_equal(party.results[0].message, "");
+	assert_int_equal(receive_one(suite->queue, DEADLINE_MS, LONG_MS)->body_len, size);
 	assert_memory_equal(party.messages[0]->body, big, size);
+
+	m.body_len = BROKER_PUBLISH_MAX;
+	assert_int_equal(party_publish(&party, &m, 1), 0);
+	assert_string_equal(party.results[0].message, "");
+	assert_int_equal(receive_one(suite->other_queue, DEADLINE_MS, LONG_MS)->body_len, BROKER_PUBLISH_MAX);
+	assert_memory_equal(party.messages[0]->body, big, BROKER_PUBLISH_MAX);
 }
 
 static void too_many_entries_are_refused(void **state)

@@ -2,6 +2,8 @@
  * that died outside usher's hands are adopted. On a real MariaDB. */
 #include "ledger_rows.h"
 
+#include "model/event.h"
+
 /* -- Settling ------------------------------------------------------------------------------------------ */
 
 static void a_batch_of_successes_costs_four_statements(void **state)
@@ -88,27 +90,27 @@ static void the_dead_body_is_kept_byte_for_byte(void **state)
 
 static void large_bodies_go_in_several_statements(void **state)
 {
-	struct ledger_claim claims[100] = { 0 };
-	struct ledger_settle settles[100];
-	struct message large = { .id = (char *)"m", .body_len = 256 * 1024 };
-	char ids[100][16];
+	struct ledger_claim claims[30] = { 0 };
+	struct ledger_settle settles[30];
+	struct message large = { .id = (char *)"m", .body_len = EVENT_BODY_MAX };
+	char ids[30][16];
 	struct usher_error err;
 
 	(void)state;
 	large.body = mem_alloc(large.body_len + 1); /* NUL bytes: escaped to twice the size */
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 30; i++) {
 		snprintf(ids[i], sizeof ids[i], "e%d", i);
 		claims[i].event_id = ids[i];
 	}
-	assert_done(ledger_claim(db, CHANNEL_EMAIL, A, LEASE_MS, claims, 100, &err), &err);
-	for (int i = 0; i < 100; i++) {
+	assert_done(ledger_claim(db, CHANNEL_EMAIL, A, LEASE_MS, claims, 30, &err), &err);
+	for (int i = 0; i < 30; i++) {
 		settles[i] = settle_of(&claims[i], DELIVERY_DEAD);
 		settles[i].dead.message = &large;
 	}
-	assert_done(ledger_settle(db, CHANNEL_EMAIL, A, settles, 100, &err), &err);
+	assert_done(ledger_settle(db, CHANNEL_EMAIL, A, settles, 30, &err), &err);
 	assert_int_equal(
-	        fixture_int(db, "SELECT COUNT(*) FROM failed_notification WHERE LENGTH(payload) = 262144"),
-	        100);
+	        fixture_int(db, "SELECT COUNT(*) FROM failed_notification WHERE LENGTH(payload) = 1048576"),
+	        30);
 	free(large.body);
 }
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "engine/signup.h"
+#include "model/event.h"
 #include "store/control.h"
 #include "store/ledger.h"
 
@@ -51,6 +52,7 @@ static void default_config(void)
 	};
 	config.email.connections = 1;
 	config.relay.batch = 10;
+	config.relay.gzip_above = 1024;
 	config.relay.interval_ms = 20;
 	config.relay.max_backoff_ms = 100;
 }
@@ -502,6 +504,43 @@ static void a_stop_notes_a_send_without_an_answer_as_ambiguous(void **state)
 	assert_int_equal(scripted_visible(), 4);
 }
 
+/* The ledger takes longer than the rate's next token: nobody else would wake the pipeline for it. */
+static void a_token_that_comes_during_a_long_turn_is_used(void **state)
+{
+	(void)state;
+	config.channel[CHANNEL_EMAIL].rate = 1;
+	put_events(0, 1);
+	start_pipeline();
+	WAIT_FOR(delivered() == 1);
+	mono_time sent = mono_now();
+	fixture_exec(db, "LOCK TABLES delivery WRITE");
+	put_events(1, 1);
+	WAIT_FOR(mono_since_ms(sent, mono_now()) > 1200);
+	assert_int_equal(scripted_sends(), 1);
+	fixture_exec(db, "UNLOCK TABLES");
+	WAIT_FOR(scripted_sends() == 2);
+	assert_true(mono_since_ms(sent, mono_now()) < 5000);
+}
+
+/* What was sent stands in the ledger: a broker that is away is not waited for as long as a send would be. */
+static void a_stop_does_not_wait_for_a_broker_that_is_away(void **state)
+{
+	(void)state;
+	config.daemon.drain_timeout_ms = 60000;
+	scripted_answer((struct scripted_reply){ .code = 250, .delay_ms = 500 });
+	scripted_fail(OP_DELETE, 1000000);
+	scripted_fail(OP_HIDE, 1000000);
+	put_events(0, 4);
+	start_pipeline();
+	WAIT_FOR(scripted_sending() == 4);
+	mono_time began = mono_now();
+	stop_pipeline();
+	assert_int_equal(delivered(), 4);
+	assert_int_equal(scripted_in_queue(), 4); /* they come back, and the ledger answers for them */
+	int64_t took_ms = mono_since_ms(began, mono_now());
+	assert_true(took_ms >= 2000 && took_ms < 10000);
+}
+
 static void a_database_that_dies_during_sends_costs_no_second_send(void **state)
 {
 	(void)state;
@@ -737,6 +776,46 @@ static void an_event_that_is_refused_alone_holds_nobody_up(void **state)
 	assert_int_equal(scripted_published(), 12);
 }
 
+static void store_event(const char *id, int padding)
+{
+	char sql[512];
+
+	snprintf(sql, sizeof sql,
+	        "INSERT INTO signup_outbox (event_id, payload) VALUES ('%s', CONCAT('{\"eventId\":\"%s\","
+	        "\"type\":\"user-signup\",\"userId\":\"u\",\"email\":\"a@b.example\",\"name\":\"n\",\"x\":\"'"
+	        ", "
+	        "REPEAT('x', %d), '\"}'))",
+	        id, id, padding);
+	fixture_exec(db, sql);
+}
+
+static void large_events_are_packed_and_no_others(void **state)
+{
+	struct event *event;
+	struct usher_error err;
+
+	(void)state;
+	config.relay.gzip_above = 2000;
+	store_event("small", 1800);
+	store_event("large", 2000);
+	store_event("largest", EVENT_BODY_MAX - 200);
+	store_event("beyond", EVENT_BODY_MAX); /* nobody would unpack it: the broker refuses it by its size */
+	start_relay();
+	WAIT_FOR(scripted_published() == 4);
+	assert_int_equal(scripted_published_body(0)[0], '{');
+	assert_int_equal(scripted_published_body(3)[0], '{');
+	for (int i = 1; i <= 2; i++) {
+		const char *body = scripted_published_body(i);
+
+		assert_true(strlen(body) < 4000);
+		assert_int_equal(event_decode(&(struct event_source){ body, strlen(body), "gzip", "m" },
+		                         &event, NULL, &err),
+		        0);
+		assert_string_equal(event->event_id, i == 1 ? "large" : "largest");
+		event_free(event);
+	}
+}
+
 static void two_relays_publish_each_event_once(void **state)
 {
 	struct engine *other = engine_new(&config);
@@ -780,6 +859,8 @@ int main(void)
 		T(a_long_send_keeps_its_lease),
 		T(a_stop_finishes_what_is_sent_and_hands_back_the_rest),
 		T(a_stop_notes_a_send_without_an_answer_as_ambiguous),
+		T(a_token_that_comes_during_a_long_turn_is_used),
+		T(a_stop_does_not_wait_for_a_broker_that_is_away),
 		T(a_database_that_dies_during_sends_costs_no_second_send),
 		T(another_workers_lease_is_respected),
 		T(a_trickle_is_gathered),
@@ -791,6 +872,7 @@ int main(void)
 		T(a_breaker_forced_closed_is_not_asked),
 		T(a_sign_up_succeeds_while_the_broker_is_down),
 		T(an_event_that_is_refused_alone_holds_nobody_up),
+		T(large_events_are_packed_and_no_others),
 		T(two_relays_publish_each_event_once),
 	};
 

@@ -9,8 +9,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool secret(const char *name)
+static bool secret(const void *arg, const char *name)
 {
+	(void)arg;
 	return strstr(name, "password") != NULL;
 }
 
@@ -30,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	for (size_t i = 0; i < environment->count; i++)
 		free(server_where(environment, &environment->properties[i]));
-	OWNED char *text = server_kept_text(environment, "usher/default", (wall_time){ 1 }, secret);
+	OWNED char *text = server_kept_text(environment, "usher/default", (wall_time){ 1 }, secret, NULL);
 	if (usable(environment) && server_parse(text, strlen(text), &again, NULL) < 0)
 		abort();
 	server_environment_free(environment);

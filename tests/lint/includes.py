@@ -1,6 +1,6 @@
 """Includes run one way. Fails on a wrong #include, naming the line and the rule.
 
-    usherd -> {admin, provision} -> engine -> {broker, channel, store, policy, config} -> net -> model -> base
+    usherd -> {admin, provision} -> engine -> {broker, channel, notice, store, policy, config} -> net -> model -> base
     ui -> base and the public headers
 
 Folders in braces do not include each other. Each outside library is spoken to by the folders that are
@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 
-LAYERS = [["base"], ["model"], ["net"], ["broker", "channel", "store", "policy", "config"], ["engine"],
+LAYERS = [["base"], ["model"], ["net"], ["broker", "channel", "notice", "store", "policy", "config"], ["engine"],
           ["admin", "provision"]]
 LAYER_OF = {folder: depth for depth, folders in enumerate(LAYERS) for folder in folders}
 

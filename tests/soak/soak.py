@@ -347,7 +347,7 @@ def soak(stage, minutes):
     faults.end_all()
     began = time.monotonic()
     redriven = come_to_rest(stage)
-    extra = check_all(stage.db, crowd.people, stage.smtp, stage.coupon, interruptions, 2 * IN_FLIGHT, stage.cloud, redriven=True)
+    extra = check_all(stage.db, crowd.people, stage.smtp, stage.coupon, interruptions, 2 * IN_FLIGHT, stage.cloud, died=True)
     lines, wrong = judge(sizes)
     print("\n".join(["", f"sign-ups     {len(crowd.people)}, each one coupon and its mail; at rest {time.monotonic() - began:.0f} s after the last fault",
                      f"extra mails  {extra}, each on its way when something was cut short",

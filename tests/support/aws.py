@@ -113,6 +113,22 @@ class Cloud:
                      Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}",
                      **{"Attributes.entry.1.key": "RawMessageDelivery", "Attributes.entry.1.value": "true"})
 
+    def alarm_topic(self, topic, queue):
+        """A topic for notices and a queue that hears of them; the topic's ARN."""
+        self.sns("CreateTopic", Name=topic)
+        self._make_queue(queue)
+        arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic}"
+        self.sns("Subscribe", TopicArn=arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}",
+                 **{"Attributes.entry.1.key": "RawMessageDelivery", "Attributes.entry.1.value": "true"})
+        return arn
+
+    def received_texts(self, queue):
+        """Bodies, taken off the queue."""
+        taken = self.receive(queue, visibility_s=30)
+        for message in taken:
+            self.sqs("DeleteMessage", queue=queue, ReceiptHandle=message["ReceiptHandle"])
+        return [message["Body"] for message in taken]
+
     # -- Looking and meddling --
     def standing(self, queue):
         """Messages in a queue, hidden and delayed ones too. Receives nothing."""

@@ -23,7 +23,7 @@ SANITIZER_OPTIONS = {"ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1",
 
 def settings(db, smtp=None, coupon=None, folder="."):
     """usher.ini's sections: everything as shipped, but for where the others are and a schedule that tests can wait for:
-    0.3 s, 0.6 s, then dead."""
+    0.3 s, 0.6 s, then dead; and what is dead stays so: tests of automatic redrive switch it on."""
     group = grp.getgrgid(os.getegid()).gr_name
     return {
         "daemon": {"run_dir": folder, "socket_group": group, "readonly_group": group, "drain_timeout": "5s"},
@@ -31,8 +31,8 @@ def settings(db, smtp=None, coupon=None, folder="."):
         "database": {"socket": db.socket, "name": mariadb.DATABASE, "user": mariadb.USER, "password": mariadb.PASSWORD,
                      "migrate_user": mariadb.MIGRATE_USER, "migrate_password": mariadb.MIGRATE_PASSWORD},
         "retry": {"max_attempts": "3", "base": "300ms", "factor": "2", "max_delay": "5s", "jitter": "0.1"},
-        "channel.email": {"visibility_timeout": "2s"},
-        "channel.coupon": {"visibility_timeout": "2s"},
+        "channel.email": {"visibility_timeout": "2s", "auto_redrive": "no"},
+        "channel.coupon": {"visibility_timeout": "2s", "auto_redrive": "no"},
         "email": {"smtp_url": smtp.url if smtp else "smtp://127.0.0.1:9", "tls": "none", "timeout": "3s",
                   "from": "환영 <welcome@usher.example>", "template_dir": str(ROOT / "conf" / "templates")},
         "coupon": {"url": coupon.url if coupon else "http://127.0.0.1:9/", "token": coupon.token if coupon else "none",

@@ -9,6 +9,7 @@ request on; or None: the connection is cut without a word."""
 import asyncio
 import json
 import re
+import time
 import urllib.parse
 from collections import Counter
 from dataclasses import dataclass, field
@@ -148,12 +149,16 @@ class Plan:
         return (self.times < 0 or self.met < self.times) and self.action in ("", request.action) and self.queue in ("", request.queue)
 
 
-async def _read(reader):
-    """(head, headers, body) of the next message; None at the connection's end."""
+async def _read(reader, writer=None):
+    """(head, headers, body) of the next message; None at the connection's end. Who asks first whether it may send its body,
+    as curl does from 1 MiB on, may."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
         lines = head.decode("latin-1").split("\r\n")
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        if writer and headers.pop("expect", ""):
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            head = re.sub(rb"(?i)\r\nexpect:[^\r]*", b"", head)
         return head, headers, await reader.readexactly(int(headers.get("content-length", 0)))
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
@@ -164,6 +169,7 @@ class FaultProxy(Service):
         self._behind = cloud.port
         self._plans = []
         self.requests = Counter()    # (action, queue) -> how many came
+        self.moments = {}            # (action, queue) -> when, on the monotonic clock
         super().__init__()
 
     @property
@@ -192,7 +198,7 @@ class FaultProxy(Service):
         back = None
         try:
             back = await asyncio.open_connection("127.0.0.1", self._behind, limit=4 << 20)
-            while (came := await _read(reader)) is not None:
+            while (came := await _read(reader, writer)) is not None:
                 answer = await self._answer(*came, back)
                 if answer is None:
                     break
@@ -219,6 +225,7 @@ class FaultProxy(Service):
     async def _answer(self, head, headers, body, back):
         request = self._parse(head, headers, body)
         self.requests[request.action, request.queue] += 1
+        self.moments.setdefault((request.action, request.queue), []).append(time.monotonic())
 
         async def forward(changed=None):
             return await self._forward(request, body if changed is None else changed, back)

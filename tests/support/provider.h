@@ -31,6 +31,7 @@ struct route {
 	char body[2048];
 	bool hang;
 	const char *needs, *refusal; /* a request without the text `needs` is answered 400 and this body */
+	int refusal_status;          /* 0: 400 */
 	atomic_int requests;
 	char seen[SEEN_MAX]; /* the last request, head and body */
 };
@@ -110,7 +111,7 @@ static inline void party_serve(struct server *server, struct peer *peer)
 		}
 		const char *body = refused ? route->refusal : route ? route->body : "";
 		snprintf(answer, sizeof answer, "HTTP/1.1 %d Said\r\nContent-Length: %zu\r\n\r\n%s",
-		        refused ? 400
+		        refused ? (route->refusal_status ? route->refusal_status : 400)
 		        : route ? route->status
 		                : 404,
 		        strlen(body), body);

@@ -6,7 +6,7 @@ from support.daemon import Daemon
 from support.rows import STILL
 
 TABLES = ("failed_notification", "delivery", "delivery_attempt", "redrive_intent", "audit", "users", "signup_outbox",
-          "channel_control")
+          "channel_control", "redrive_job", "redrive_job_row")
 
 
 @pytest.fixture(scope="module")

@@ -100,8 +100,8 @@ WRONG = {
     "long user": ("POST", "/v1/signups", json.dumps({"email": "a@b.c", "name": "A", "user_id": "u" * 129}).encode(), JSON, 400,
                   ["128"]),
     "empty user": ("POST", "/v1/signups", b'{"email":"a@b.c","name":"A","user_id":""}', JSON, 400, ["user"]),
-    "65 KiB": ("POST", "/v1/signups", b"x" * 65537, JSON, 413, ["65536"]),
-    "1 MB field": ("POST", "/v1/signups", b'{"name":"' + b"x" * 1_000_000 + b'"}', JSON, 413, ["65536"]),
+    "257 KiB": ("POST", "/v1/signups", b"x" * 262145, JSON, 413, ["262144"]),
+    "1 MB field": ("POST", "/v1/signups", b'{"name":"' + b"x" * 1_000_000 + b'"}', JSON, 413, ["262144"]),
 }
 
 

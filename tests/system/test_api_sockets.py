@@ -118,7 +118,7 @@ def test_chunked_bodies_are_taken_and_limited(still, api):
     def chunks(count):
         return iter([b'{"email":"a@b.example","name":"'] + [b"x" * 1000] * count + [b'"}'])
     problem(api.request("POST", "/v1/signups", chunks(60), JSON), 400, "name")
-    problem(api.request("POST", "/v1/signups", chunks(70), JSON), 413, "65536")
+    problem(api.request("POST", "/v1/signups", chunks(270), JSON), 413, "262144")
 
 
 # -- Health, metrics, and what watching costs ------------------------------------------------------------

@@ -6,6 +6,7 @@ import os
 import random
 import time
 
+import pexpect
 import pytest
 from support import load
 from support.aws import ENVIRONMENT
@@ -15,6 +16,7 @@ from support.proof import Interruptions, check_all
 
 EMAIL = QUEUES["email"]
 KILLS = 8
+DATABASE_KILLS = 3
 IN_FLIGHT = 40
 BATCH = 40
 
@@ -119,6 +121,44 @@ def test_looking_receives_nothing(aws_daemon, mariadb, cloud, road):
     assert road.count("ReceiveMessage", EMAIL) > 0, "the proxy counts nothing"
 
 
+def look_around(usherd):
+    """The console is opened and shows its screens, and every verb that looks is run."""
+    console = pexpect.spawn(str(usherd.build / "usher"), ["--socket", usherd.socket], dimensions=(24, 80), timeout=20,
+                            env={**usherd.environment, "TERM": "xterm-256color"})
+    console.expect("Overview")
+    for key, title in (("2", "2 DLQ"), ("3", "3 Failed")):
+        console.send(key)
+        console.expect(title)
+    console.send("q")
+    console.expect(pexpect.EOF)
+    console.close()
+    for verb in ("status", "dlq", "failed", "retrying", "outbox"):
+        usherd.usher(verb)
+
+
+def test_an_idle_daemon_polls_once_in_20_s_and_looking_receives_nothing(aws_daemon, mariadb, cloud, road):
+    """Two long polls of each queue are waited for while somebody looks all the time: what comes in between is what looking
+    costs. The DLQ, which is empty, is not received from at all."""
+    usherd = aws_daemon({"log": {"level": "info"}})
+    polls = {queue: lambda queue=queue: road.moments.get(("ReceiveMessage", queue), []) for queue in QUEUES.values()}
+    looks = 0
+
+    def both_again():
+        nonlocal looks
+        look_around(usherd)
+        looks += 1
+        return all(len(moments()) >= 2 for moments in polls.values())
+
+    wait_until(both_again, lambda: road.requests, 60)
+    for queue, moments in polls.items():
+        first, second = moments()[:2]
+        assert second - first > 19, f"{queue} was received from after {second - first:.1f} s"
+        assert len(moments()) == 2, f"{queue}: {len(moments())} receives"
+        assert road.count("ReceiveMessage", queue + "-dlq") == 0
+    print(f"{looks} looks around in {time.monotonic() - polls[EMAIL]()[0]:.0f} s")
+    assert looks > 3
+
+
 def test_what_fails_is_tried_again_by_visibility(aws_daemon, smtp, coupon, mariadb, cloud):
     aws_daemon()
     member = Member("again", fault="down2")
@@ -150,7 +190,7 @@ def test_queues_that_are_missing_are_named(aws_daemon):
     assert usherd.running
 
 
-# -- Sudden death, and two at work -------------------------------------------------------------------
+# -- Sudden death, and several at work ---------------------------------------------------------------
 
 class Crowd:
     """Members who keep signing up."""
@@ -190,17 +230,62 @@ def deliveries_of(usherd):
     return sum(channel["totals"]["delivered"] for channel in usherd.api.status()["channels"])
 
 
-def test_daemons_share_the_work(aws_daemon, smtp, coupon, mariadb, cloud):
-    slowly = {name: {**keys, "rate": "40"} if name.startswith("channel.") else keys for name, keys in UNDER_FIRE.items()}
-    first, second = aws_daemon(slowly), aws_daemon(slowly)  # one alone would have done it all in a moment
-    crowd = Crowd(mariadb, "both")
+@pytest.mark.parametrize("count", [2, 4])
+def test_daemons_share_the_work(aws_daemon, smtp, coupon, mariadb, cloud, count):
+    slowly = {name: {**keys, "rate": str(80 // count)} if name.startswith("channel.") else keys for name, keys in UNDER_FIRE.items()}
+    daemons = [aws_daemon(slowly) for _ in range(count)]    # one alone would have done it all in a moment
+    crowd = Crowd(mariadb, "shared")
     crowd.more(200)
     wait_settled(mariadb, 60, cloud)
     check_all(mariadb, crowd.people, smtp, coupon, Interruptions(mariadb), IN_FLIGHT, cloud)
-    shares = deliveries_of(first), deliveries_of(second)
+    shares = [deliveries_of(one) for one in daemons]
     assert sum(shares) == 2 * len(crowd.people) and min(shares) > 0, shares
-    print(f"two daemons made {shares} deliveries")
-    assert (first.stop(), second.stop()) == (0, 0)
+    print(f"{count} daemons made {shares} deliveries")
+    assert [one.stop() for one in daemons] == [0] * count
+
+
+def test_one_of_four_is_killed_under_load(aws_daemon, smtp, coupon, mariadb, cloud, chance):
+    """The others take over what it held, and finish."""
+    daemons = [aws_daemon(UNDER_FIRE) for _ in range(4)]
+    crowd, cut = Crowd(mariadb, "four"), Interruptions(mariadb)
+    crowd.more(400)
+    wait_until(lambda: len(smtp.mails) > 40, "no load")
+    moment = time.monotonic() + chance.uniform(0, 0.2)
+    wait_until(lambda: time.monotonic() > moment, "time stands still")
+    crowd.more()
+    began = time.time()
+    daemons.pop(chance.randrange(4)).kill()
+    cut.note(began, time.time() + 0.5)
+    assert len(smtp.mails) < len(crowd.people), "the load was over before the kill"
+    crowd.more()
+    wait_settled(mariadb, 60, cloud)
+    extra = check_all(mariadb, crowd.people, smtp, coupon, cut, IN_FLIGHT, cloud)
+    print(f"{len(crowd.people)} sign-ups; {extra} extra mails, all in flight at the kill")
+    assert [one.stop() for one in daemons] == [0, 0, 0]
+
+
+def test_mariadbd_killed_under_load_on_sqs(aws_daemon, smtp, coupon, mariadb, cloud, chance):
+    """Without the ledger nothing is received; what was sent when it fell is in it once it is back."""
+    cloud.fresh(max_receives=100)
+    usherd = aws_daemon({**UNDER_FIRE, "database": {"connect_timeout": "1s", "read_timeout": "5s"}})
+    crowd, cut = Crowd(mariadb), Interruptions(mariadb)
+    for _ in range(DATABASE_KILLS):
+        seen = len(smtp.mails)
+        crowd.more(200)
+        wait_until(lambda: len(smtp.mails) > seen + 20, "no load", 30)
+        moment = time.monotonic() + chance.uniform(0, 0.1)
+        wait_until(lambda: time.monotonic() > moment, "time stands still")
+        began = time.time()
+        mariadb.kill()
+        assert len(smtp.mails) < len(crowd.people), "the load was over before the kill"
+        quiet = time.monotonic() + chance.uniform(0.1, 1.5)
+        wait_until(lambda: time.monotonic() > quiet, "time stands still")
+        assert usherd.running, usherd.log()[-3000:]
+        mariadb.start()
+        cut.note(began, time.time())
+    wait_settled(mariadb, 90, cloud)
+    extra = check_all(mariadb, crowd.people, smtp, coupon, cut, IN_FLIGHT, cloud)
+    print(f"{DATABASE_KILLS} kills; {len(crowd.people)} sign-ups; {extra} extra mails, all in flight when mariadbd died")
 
 
 # -- What idleness costs -------------------------------------------------------------------------------

@@ -137,6 +137,29 @@ def test_credentials_that_expire_are_fetched_anew(aws_daemon, smtp, coupon, mari
         assert secret not in usherd.log() and secret not in json.dumps(usherd.api.status())
 
 
+CLOCK = [
+    pytest.param("RequestTimeTooSkewed", "The difference between the request time and the current time is too large.", id="skewed"),
+    pytest.param("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001500Z", id="expired"),
+]
+
+
+@pytest.mark.parametrize("kind, words", CLOCK)
+def test_a_clock_that_goes_wrong_mid_run_loses_nothing(aws_daemon, smtp, coupon, mariadb, cloud, road, kind, words):
+    """In the middle of the work every request is refused, until the clock is set: what was sent stands in the ledger and is
+    deleted later, what was not is not lost, and no attempt is burnt."""
+    usherd = aws_daemon({**CHANGES, "channel.email": {"rate": "40"}, "channel.coupon": {"rate": "40"}})
+    people = load.members(60, "clock")
+    load.store(mariadb, people)
+    wait_until(lambda: smtp.mails and coupon.grants, "no work")
+    road.plan(fault.refused(403, kind, words))
+    for channel in ("email", "coupon"):
+        wait_told(usherd, f"pipeline {channel}", "the broker refuses", kind, words[:40])
+    assert len(smtp.mails) < len(people), "the load was over before"
+    road.lift()
+    prove(people, smtp, coupon, mariadb, cloud)
+    assert mariadb.value("SELECT MAX(attempts) FROM delivery") == 1
+
+
 @pytest.mark.parametrize("kind, words", [
     pytest.param("RequestTimeTooSkewed", "The difference between the request time and the current time is too large.", id="skewed"),
     pytest.param("SignatureDoesNotMatch", "Signature expired: 20260101T000000Z is now earlier than 20260101T001500Z", id="expired"),

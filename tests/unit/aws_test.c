@@ -32,6 +32,7 @@ static struct fixture {
 	struct aws_provider *provider;
 	struct aws_client *client;
 	atomic_uint_least64_t counted, retried;
+	atomic_bool ending;
 	char endpoint[64];
 	struct aws_answer answer; /* body is not kept */
 	char body[256];
@@ -103,7 +104,8 @@ static int setup(void **state)
 	        .region = "eu-west-1",
 	        .service = "sqs",
 	        .endpoint = f.endpoint,
-	        .retried = &f.retried });
+	        .retried = &f.retried,
+	        .ending = &f.ending });
 	return 0;
 }
 
@@ -216,6 +218,14 @@ static void a_slow_endpoint_is_told(void **state)
 	assert_int_equal(CALL({ .silent = true }), USHER_EUNAVAILABLE);
 	assert_int_equal(f.seen, AWS_TRIES_MAX);
 	assert_non_null(strstr(f.answer.error_message, "does not answer"));
+}
+
+static void who_ends_does_not_try_again(void **state)
+{
+	(void)state;
+	atomic_store(&f.ending, true);
+	assert_int_equal(CALL({ .status = "500 Oops", .body = "" }, GOOD), USHER_EUNAVAILABLE);
+	assert_int_equal(f.seen, 1);
 }
 
 /* A service that asks for a long pause is not held on to: the caller has a pause of its own. */
@@ -384,6 +394,7 @@ int main(void)
 		T(tries_have_a_bound),
 		T(a_cut_answer_is_asked_for_again),
 		T(a_slow_endpoint_is_told),
+		T(who_ends_does_not_try_again),
 		T(retry_after_is_honoured),
 		T(what_is_refused_names_principal_and_action),
 		T(expired_credentials_are_renewed_once),

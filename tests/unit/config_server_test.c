@@ -95,8 +95,9 @@ static void what_is_no_answer_is_refused(void **state)
 	}
 }
 
-static bool secret(const char *name)
+static bool secret(const void *arg, const char *name)
 {
+	(void)arg;
 	return strstr(name, "password") != NULL;
 }
 
@@ -105,7 +106,7 @@ static void what_is_kept_is_read_again_without_its_secrets(void **state)
 	struct server_environment *e =
 	        parsed(ANSWER(SOURCE("\"usher.a\":{\"value\":7,\"origin\":\"f:1\"},\"usher.password\":"
 	                             "\"hunter2\"") "," SOURCE("\"usher.a\":8")));
-	OWNED char *text = server_kept_text(e, "usher/default", (wall_time){ 1000 }, secret);
+	OWNED char *text = server_kept_text(e, "usher/default", (wall_time){ 1000 }, secret, NULL);
 	struct server_environment *again = parsed(text);
 	OWNED char *where = server_where(again, &again->properties[0]);
 	(void)state;

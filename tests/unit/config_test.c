@@ -237,6 +237,8 @@ static void defaults_hold_without_a_word(void **state)
 	assert_int_equal(c->relay.batch, 10);
 	assert_int_equal(c->relay.interval_ms, 1000);
 	assert_int_equal(c->relay.max_backoff_ms, 60000);
+	assert_int_equal(c->relay.gzip_above, 32768);
+	assert_false(c->aws.spot_notice);
 	assert_int_equal(c->watch.depth_interval_ms, 1000);
 	assert_int_equal(c->watch.mirror_interval_ms, 30000);
 }
@@ -275,7 +277,7 @@ static void every_default_is_within_its_own_limits(void **state)
 
 	buf_puts(&text, NEEDED_INI);
 	for (size_t i = 0; i < config_key_count; i++)
-		if (config_keys[i].value)
+		if (config_keys[i].value && !key_is_pattern(&config_keys[i]))
 			buf_printf(&text, "[%s]\n%s = %s\n", config_keys[i].section, config_keys[i].name,
 			        config_keys[i].value);
 	accept_text(f, buf_str(&text));
@@ -630,6 +632,7 @@ static void bad_values_are_refused_with_what_is_allowed(void **state)
 		{ "log", "level = INFO", "use debug, info, warn or error" },
 		{ "log", "format = xml", "use text or json" },
 		{ "relay", "batch = 11", "1..10" },
+		{ "relay", "gzip_above = 262145", "0..262144" },
 		{ "broker", "driver = kafka", "use embedded or aws" },
 		{ "email", "tls = maybe", "use none, starttls or implicit" },
 		{ "email", "smtp_url = mail.example:25", "use smtp:// or smtps://..." },
@@ -696,9 +699,6 @@ static void bad_lines_are_refused(void **state)
 		        "there is no section [lug] (did you mean [log]?)" },
 		{ NEEDED_INI "[]\nlevel = info\n", 5, "there is no section []" },
 		{ NEEDED_INI "[chanel.email]\n", 5, "(did you mean [channel.email]?)" },
-		{ NEEDED_INI "[alarm.backlog]\nmetric = x\n", 5,
-		        "section [alarm.backlog] is not in this version of usher" },
-		{ NEEDED_INI "[notify.mail]\n", 5, "is not in this version" },
 		{ NEEDED_INI "[config_server]\nuri = http://c/\n", 6, "(did you mean \"url\"?)" },
 		{ NEEDED_INI "[wholly.different.section.with.a.name.of.more.than.fifty.bytes]\n", 5,
 		        "there is no section" },
@@ -1180,6 +1180,133 @@ static void profiles_are_configurations(void **state)
 	assert_string_equal(f->config->email.password, "s3cret");
 }
 
+/* -- Alarms and notices --------------------------------------------------------------------------- */
+
+static const struct config_alarm *alarm_named(const struct config *c, const char *name)
+{
+	for (int i = 0; i < c->alarms; i++)
+		if (strcmp(c->alarm[i].name, name) == 0)
+			return &c->alarm[i];
+	fail_msg("there is no alarm %s", name);
+	return NULL;
+}
+
+static void alarms_hold_without_a_word(void **state)
+{
+	const struct config *c = accept_text(*state, NEEDED_INI);
+	const struct config_alarm *retention = alarm_named(c, "retention"),
+	                          *failing = alarm_named(c, "failing");
+
+	assert_int_equal(c->alarms, 12);
+	assert_int_equal(c->notifies, 1);
+	assert_string_equal(c->notify[0].kind, "log");
+	assert_int_equal(retention->watches, METRIC_RETENTION_LEFT);
+	assert_true(retention->is_below && retention->enabled);
+	assert_true(retention->raise_at == 2 * 86400 && retention->clear_at == 3 * 86400);
+	assert_int_equal(retention->severity, SEVERITY_CRITICAL);
+	assert_int_equal(retention->of_channel, -1);
+	assert_int_equal(retention->notify_mask, 1);
+	assert_true(failing->raise_at == 0.2 && failing->clear_at == 0.1);
+	assert_int_equal(failing->for_ms, 60000);
+	assert_int_equal(failing->clear_for_ms, 120000);
+	shows(c, "alarm.dead", "metric", "dlq_arrivals", "built-in");
+}
+
+static void sections_change_single_keys_of_built_in_alarms(void **state)
+{
+	struct fixture *f = *state;
+	const struct config *c =
+	        accept_text(f, NEEDED_INI "[alarm.backlog]\nabove = 100\n[alarm.dead]\nenabled = no\n"
+	                                  "[alarm.retention]\nclear = 60h\n");
+
+	assert_int_equal(c->alarms, 12);
+	assert_true(alarm_named(c, "backlog")->raise_at == 100 && alarm_named(c, "backlog")->clear_at == 100);
+	assert_int_equal(alarm_named(c, "backlog")->for_ms, 300000);
+	assert_false(alarm_named(c, "dead")->enabled);
+	assert_true(alarm_named(c, "retention")->clear_at == 60 * 3600);
+	shows(c, "alarm.backlog", "clear", "(not set)", "not with what is set");
+	shows(c, "alarm.backlog", "for", "5m", "built-in");
+}
+
+static void alarms_and_notices_are_named_at_will(void **state)
+{
+	static const char *const environment[] = { "USHER_NOTIFY_PAGER_KIND=webhook",
+		"USHER_NOTIFY_PAGER_URL=http://127.0.0.1:1/secret-token", "USHER_ALARM_DLQ_FULL_CLEAR_FOR=9s",
+		NULL };
+	struct fixture *f = *state;
+
+	write_text(f, "usher.ini",
+	        NEEDED_INI "[alarm.dlq_full]\nmetric = dlq\nchannel = email\nabove = 50\nclear = 5\nnotify = "
+	                   "log, pager\n"
+	                   "[notify.ops]\nkind = mail\nto = ops@example.com\n");
+	assert_int_equal(load(f, environment), 0);
+	const struct config_alarm *a = alarm_named(f->config, "dlq_full");
+	assert_int_equal(a->of_channel, CHANNEL_EMAIL);
+	assert_true(a->raise_at == 50 && a->clear_at == 5);
+	assert_int_equal(a->clear_for_ms, 9000);
+	assert_int_equal(f->config->notifies, 3);
+	assert_string_equal(f->config->notify[2].name, "pager");
+	assert_int_equal(a->notify_mask, 1 | 4);
+	shows(f->config, "notify.pager", "url", "(set)", "environment USHER_NOTIFY_PAGER_URL");
+	OWNED char *text = effective(f->config);
+	lacks(text, "secret-token");
+}
+
+static void bad_alarms_are_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		int line;
+		const char *words;
+	} cases[] = {
+		{ "[alarm.x]\nmetric = queue\nabove = 1\n", 6, "use dlq, dlq_arrivals," },
+		{ "[alarm.backlogg]\nabove = 1\n", 5, "metric is needed (did you mean [alarm.backlog]?)" },
+		{ "[alarm.x]\nmetric = dlq\n", 5, "[alarm.x] above is needed, or below" },
+		{ "[alarm.x]\nmetric = dlq\nabove = 5m\n", 7, "\"5m\" is not allowed; dlq wants a number" },
+		{ "[alarm.x]\nmetric = oldest_age\nabove = 5\n", 7, "oldest_age wants a duration, as 90s" },
+		{ "[alarm.x]\nmetric = failure_share\nabove = 101%\n", 7,
+		        "failure_share wants a share, as 5% or 0.05" },
+		{ "[alarm.x]\nmetric = dlq\nabove = 5\nbelow = 2\n", 8,
+		        "above and below exclude each other" },
+		{ "[alarm.x]\nmetric = dlq\nabove = 5\nclear = 6\n", 8,
+		        "clear: 6 is on the bad side of above, 5" },
+		{ "[alarm.x]\nmetric = retention_left\nbelow = 5h\nclear = 4h\n", 8,
+		        "bad side of below, 5h" },
+		{ "[alarm.x]\nmetric = dlq\nabove = 5\nnotify = log, pager\n", 8,
+		        "there is no section [notify.pager]" },
+		{ "[alarm.x]\nmetric = outbox_age\nabove = 5s\nchannel = email\n", 8,
+		        "the same for all channels" },
+		{ "[alarm.Dead-Letters]\nmetric = dlq\n", 5, "small letters, digits and _" },
+		{ "[alarm.x]\nmetrik = dlq\nenabled = no\n", 6, "did you mean \"metric\"?" },
+		{ "[watch]\nabove = 1\n", 6, "it belongs in [alarm.NAME]" },
+		{ "[notify.x]\nkind = pigeon\n", 6, "use log, webhook, mail or sns" },
+		{ "[notify.x]\nkind = webhook\n", 5, "[notify.x] url is needed by a webhook" },
+		{ "[notify.x]\nkind = webhook\nurl = ftp://h/\n", 7, "\"...\" is not allowed" },
+		{ "[notify.x]\nkind = mail\n", 5, "[notify.x] to is needed by a mail" },
+		{ "[notify.x]\nkind = mail\nto = a@b.c\ntls = none\n", 8, "tls goes with smtp_url" },
+		{ "[notify.x]\nkind = sns\ntopic = alarms\n", 7, "write its ARN" },
+		{ "[notify.x]\nto = a@b.c\n", 5, "[notify.x] kind is needed" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		OWNED char *text = NULL;
+		assert_true(asprintf(&text, NEEDED_INI "%s", cases[i].text) > 0);
+		refuse_text(*state, text, cases[i].line, cases[i].words);
+	}
+}
+
+static void sections_beyond_the_limit_are_refused(void **state)
+{
+	struct buf text = BUF(65536);
+
+	buf_puts(&text, NEEDED_INI);
+	for (int i = 0; i < NOTIFY_MAX; i++)
+		buf_printf(&text, "[notify.n%d]\nkind = log\n", i);
+	refuse_text(*state, buf_str(&text), 4 + 2 * NOTIFY_MAX - 1,
+	        "one too many: there are at most 16 [notify.NAME]");
+	buf_free(&text);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -1225,6 +1352,11 @@ int main(void)
 		TEST(bad_secret_files_are_refused),
 		TEST(secrets_are_never_shown),
 		TEST(the_database_alone_needs_no_other_secrets),
+		TEST(alarms_hold_without_a_word),
+		TEST(sections_change_single_keys_of_built_in_alarms),
+		TEST(alarms_and_notices_are_named_at_will),
+		TEST(bad_alarms_are_refused),
+		TEST(sections_beyond_the_limit_are_refused),
 		TEST(manual_is_what_the_table_says),
 		TEST(sample_is_what_the_table_says),
 		TEST(sample_is_a_configuration),

@@ -215,7 +215,7 @@ static void test_limits_are_exact(void **state)
 	assert_int_equal(utf8_length(e->name), EVENT_NAME_MAX);
 	event_free(e);
 	buf_putc(&body, ' ');
-	bad(body.data, body.len, NULL, "the body has 262145 bytes; at most 262144 are allowed", BROKER_ID);
+	bad(body.data, body.len, NULL, "the body has 1048577 bytes; at most 1048576 are allowed", BROKER_ID);
 	buf_free(&body);
 }
 
@@ -382,7 +382,7 @@ static void test_fields_that_are_too_long(void **state)
 	while (body.len < 1 << 20)
 		buf_putc(&body, 'x');
 	buf_puts(&body, "\"}");
-	bad_text(body.data, "the body has 1048578 bytes; at most 262144 are allowed", BROKER_ID);
+	bad_text(body.data, "the body has 1048578 bytes; at most 1048576 are allowed", BROKER_ID);
 	buf_free(&body);
 }
 
@@ -451,9 +451,9 @@ static void test_bomb(void **state)
 	buf_puts(&body, "\"}");
 	struct buf coded = gzipped(body.data, body.len);
 	assert_true(coded.len < 20000);
-	bad(coded.data, coded.len, "gzip", "the body unpacks to more than 262144 bytes", BROKER_ID);
+	bad(coded.data, coded.len, "gzip", "the body unpacks to more than 1048576 bytes", BROKER_ID);
 	OWNED char *inside = enveloped(coded.data, "gzip");
-	bad_text(inside, "the notification's Message unpacks to more than 262144 bytes", "sns-9");
+	bad_text(inside, "the notification's Message unpacks to more than 1048576 bytes", "sns-9");
 	buf_free(&coded);
 	buf_free(&body);
 }

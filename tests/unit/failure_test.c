@@ -40,8 +40,8 @@ static void test_the_table(void **state)
 		assert_int_equal(info->retried, cases[i].retried);
 		assert_int_equal(info->feeds_breaker, cases[i].feeds_breaker);
 		assert_int_equal(info->burns_attempt, cases[i].burns_attempt);
-		assert_int_equal(failure_disposition(class, false), cases[i].mail);
-		assert_int_equal(failure_disposition(class, true), cases[i].coupon);
+		assert_int_equal(failure_disposition(class, CHANNEL_EMAIL), cases[i].mail);
+		assert_int_equal(failure_disposition(class, CHANNEL_COUPON), cases[i].coupon);
 		assert_true(strlen(info->help) > 10);
 		assert_true(strlen(info->name) <= 24); /* delivery.last_class */
 	}

@@ -1,5 +1,5 @@
 /* Mail messages: headers that fold and encode, bodies that survive, and that no value adds a header. */
-#include "channel/mime.h"
+#include "net/mime.h"
 
 #include "base/text.h"
 

@@ -34,6 +34,13 @@ void console_close_detail(struct console *c)
 	c->detail.close(c->detail.state);
 }
 
+static void show_number(struct console *c, int number)
+{
+	for (int i = 0; i < SCREEN_COUNT; i++)
+		if (c->screens[i].number == number)
+			console_show(c, i);
+}
+
 void console_show(struct console *c, int screen)
 {
 	console_close_detail(c);
@@ -131,9 +138,19 @@ static void common_key(struct console *c, enum action action)
 {
 	switch (action) {
 	case ACTION_OVERVIEW:
+		show_number(c, 1);
+		break;
 	case ACTION_DLQ:
+		show_number(c, 2);
+		break;
 	case ACTION_FAILED:
-		console_show(c, (int)(action - ACTION_OVERVIEW));
+		show_number(c, 3);
+		break;
+	case ACTION_REDRIVES:
+		show_number(c, 5);
+		break;
+	case ACTION_ALARMS:
+		show_number(c, 6);
 		break;
 	case ACTION_NEXT:
 		console_show(c, c->current + 1);
@@ -251,6 +268,8 @@ int console_run(const struct socket_choice *choice, const char *given, bool read
 	overview_open(&c->screens[0]);
 	dlq_open(&c->screens[1], c);
 	failed_open(&c->screens[2], c);
+	redrives_open(&c->screens[3], c);
+	alarms_open(&c->screens[4], c);
 	int end = run(c);
 	terminal_close();
 	free_console(c);

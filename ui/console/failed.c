@@ -206,7 +206,8 @@ void failed_open(struct screen *s, struct console *c)
 		.arg = f };
 	list_open(&f->rows);
 	list_open(&f->groups);
-	*s = (struct screen){ .name = "Failed",
+	*s = (struct screen){ .number = 3,
+		.name = "Failed",
 		.title = "Failed notifications",
 		.state = f,
 		.scope = failed_scope,

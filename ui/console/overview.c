@@ -332,7 +332,8 @@ static void overview_close(void *state)
 
 void overview_open(struct screen *s)
 {
-	*s = (struct screen){ .name = "Overview",
+	*s = (struct screen){ .number = 1,
+		.name = "Overview",
 		.title = "Overview",
 		.state = mem_alloc(sizeof(struct overview)),
 		.scope = overview_scope,

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 
-#define SCREEN_COUNT 3
+#define SCREEN_COUNT 5
 #define ROW_ID_MAX 24
 #define STATUS_EVERY_MS 2000
 #define STATUS_TIMEOUT_MS 3000
@@ -22,6 +22,7 @@
 struct console;
 
 struct screen {
+	int number;        /* the key that shows it; fixed, so that fingers learn it */
 	const char *name;  /* in the bar: "Failed" */
 	const char *title; /* of the help overlay */
 	void *state;
@@ -37,6 +38,8 @@ struct screen {
 void overview_open(struct screen *s);
 void dlq_open(struct screen *s, struct console *c);
 void failed_open(struct screen *s, struct console *c);
+void alarms_open(struct screen *s, struct console *c);
+void redrives_open(struct screen *s, struct console *c);
 void detail_open(struct screen *s, struct console *c, const char *id);
 
 /* One row as the operator saw it: acts name the version they were decided on. */

@@ -7,14 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static int refuse_read_only(const struct verb_call *call)
-{
-	if (!call->option[OPT_READ_ONLY])
-		return 0;
-	fprintf(stderr, "usher: %s acts, and you asked to look only (-R)\n", call->verb->name);
-	return EXIT_FORBIDDEN;
-}
-
 static void print_done(const cJSON *item, const char *id, const char *done)
 {
 	const char *channel = json_string(item, "channel"), *recipient = json_string(item, "recipient");
@@ -48,7 +40,7 @@ static int act_one(
 /* Each id is answered on its own line; the exit status is the highest of them. */
 static int act_all(struct verb_call *call, const char *done)
 {
-	int worst = refuse_read_only(call);
+	int worst = verb_may_act(call);
 	if (worst != 0)
 		return worst;
 	const char *reason = call->option[OPT_REASON];
@@ -69,7 +61,7 @@ static int act_all(struct verb_call *call, const char *done)
 	return worst;
 }
 
-int verb_redrive(struct verb_call *call)
+int verb_redrive_rows(struct verb_call *call)
 {
 	return act_all(call, "queued again");
 }
@@ -96,7 +88,7 @@ int verb_restore(struct verb_call *call)
 
 static int channel_act(struct verb_call *call, const char *state, const char *done)
 {
-	int status = refuse_read_only(call);
+	int status = verb_may_act(call);
 	if (status != 0)
 		return status;
 	const char *channel = call->args[0];
@@ -153,7 +145,7 @@ int verb_signup(struct verb_call *call)
 {
 	if (!call->option[OPT_EMAIL] || !call->option[OPT_NAME])
 		return usage_error(call, "signup needs --email ADDRESS and --name NAME");
-	int status = refuse_read_only(call);
+	int status = verb_may_act(call);
 	if (status != 0)
 		return status;
 	static const struct {

@@ -1,4 +1,4 @@
-/* The verbs that print lists: failed, dlq, retrying, outbox, audit; see verbs.h. */
+/* The verbs that print lists: failed, dlq, retrying, outbox, alarms, audit; see verbs.h. */
 #include "verbs.h"
 
 #include "../format.h"
@@ -210,32 +210,13 @@ static int show_one(struct verb_call *call, const char *id)
 	return status;
 }
 
-/* RFC 3339, or an age ("1h") counted back from now. */
-static int since_text(struct verb_call *call, char text[WALL_TEXT_SIZE])
-{
-	const char *since = call->option[OPT_SINCE];
-	wall_time at = { 0 };
-	int64_t ago_ms;
-	*text = 0;
-	if (!since)
-		return 0;
-	if (duration_parse(since, &ago_ms) == 0)
-		at.ms = call->now.ms - ago_ms;
-	else if (wall_parse(since, &at) != 0)
-		return usage_error(call,
-		        "--since takes a time like 2026-11-22T21:00:00+09:00 or an age like 1h, not \"%s\"",
-		        since);
-	wall_format(at, text);
-	return 0;
-}
-
 int verb_failed(struct verb_call *call)
 {
 	if (call->arg_count == 1)
 		return show_one(call, call->args[0]);
 	int limit;
 	char since[WALL_TEXT_SIZE];
-	if (limit_of(call, &limit) != 0 || since_text(call, since) != 0)
+	if (limit_of(call, &limit) != 0 || verb_time(call, OPT_SINCE, since) != 0)
 		return EXIT_USAGE;
 	bool groups = call->option[OPT_GROUPS] != NULL;
 	if (groups && call->option[OPT_SORT])
@@ -386,6 +367,30 @@ static void print_audit(const struct listing *l, wall_time now)
 	table_free(&t);
 }
 
+static void print_alarms(const struct listing *l, wall_time now)
+{
+	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "SEVERITY", TEXT_LEFT, 0 },
+		{ "STATE", TEXT_LEFT, 0 }, { "ALARM", TEXT_LEFT, 0 }, { "CHANNEL", TEXT_LEFT, 0 },
+		{ "SINCE", TEXT_RIGHT, 0 }, { "OVER", TEXT_RIGHT, 0 }, { "ACKNOWLEDGED", TEXT_LEFT, 20 },
+		{ "WHAT", TEXT_LEFT, 0 } };
+	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
+	const cJSON *item;
+	cJSON_ArrayForEach(item, l->items)
+	{
+		table_add(&t, json_string(item, "id"));
+		table_add(&t, json_string(item, "severity"));
+		table_add(&t, json_string(item, "state"));
+		table_add(&t, json_string(item, "name"));
+		table_add(&t, json_string(item, "channel"));
+		add_age(&t, time_get(item, "raised_at"), now);
+		add_age(&t, time_get(item, "cleared_at"), now);
+		table_add(&t, json_string(item, "acked_by"));
+		table_add(&t, json_string(item, "text"));
+	}
+	table_print(&t, stdout);
+	table_free(&t);
+}
+
 /* A list that needs nothing but its path and its printer. */
 static int simple_list(struct verb_call *call, const struct buf *path, const char *what,
         void (*print)(const struct listing *, wall_time))
@@ -436,6 +441,15 @@ int verb_audit(struct verb_call *call)
 	buf_puts(&path, "/v1/audit");
 	path_query(&path, "target", call->option[OPT_TARGET]);
 	int status = simple_list(call, &path, "acts recorded", print_audit);
+	buf_free(&path);
+	return status;
+}
+
+int verb_alarms_list(struct verb_call *call)
+{
+	struct buf path = BUF(64);
+	buf_puts(&path, "/v1/alarms");
+	int status = simple_list(call, &path, "alarms", print_alarms);
 	buf_free(&path);
 	return status;
 }

@@ -13,10 +13,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define BIT(id) (1u << OPT_##id)
+#define BIT(id) (1ull << OPT_##id)
 #define COMMON (BIT(JSON) | BIT(SOCKET) | BIT(READ_ONLY) | BIT(HELP))
 #define LEADING (COMMON | BIT(VERSION))
 #define FILTERS (BIT(STATUS) | BIT(CHANNEL) | BIT(CLASS) | BIT(SEARCH) | BIT(SINCE))
+#define SELECTION (BIT(CHANNEL) | BIT(CLASS) | BIT(SEARCH) | BIT(SINCE) | BIT(UNTIL))
+#define JOB (BIT(RATE) | BIT(CANARY) | BIT(STOP_ON) | BIT(DRY_RUN) | BIT(WATCH))
 #define WIDTH_IN_PIPE 100
 #define ARGS_ANY 10000
 
@@ -27,7 +29,10 @@ static const struct verb verbs[] = {
 	{ "dlq", "[CHANNEL]", "what stands in the dead-letter queues", 0, 1, BIT(LIMIT), verb_dlq },
 	{ "retrying", "", "deliveries that wait for their next attempt", 0, 0, BIT(CHANNEL) | BIT(LIMIT),
 	        verb_retrying },
-	{ "redrive", "ID...", "send dead notifications again", 1, ARGS_ANY, BIT(REASON), verb_redrive },
+	{ "redrive", "[ID...]", "send dead notifications again: these, or what a filter finds as a job", 0,
+	        ARGS_ANY, BIT(REASON) | SELECTION | JOB, verb_redrive },
+	{ "redrives", "[ACT ID]", "redrive jobs; show, pause, resume or stop one", 0, 2,
+	        BIT(REASON) | BIT(LIMIT) | BIT(WATCH), verb_redrives },
 	{ "cancel", "ID...", "give dead notifications up, with a reason", 1, ARGS_ANY, BIT(REASON),
 	        verb_cancel },
 	{ "restore", "ID...", "undo a cancel", 1, ARGS_ANY, BIT(REASON), verb_restore },
@@ -40,6 +45,8 @@ static const struct verb verbs[] = {
 	        BIT(WAITING) | BIT(PUBLISHED) | BIT(LIMIT), verb_outbox },
 	{ "signup", "", "register a sign-up, as the application would", 0, 0,
 	        BIT(EMAIL) | BIT(NAME) | BIT(USER_ID) | BIT(LOCALE), verb_signup },
+	{ "alarms", "[ack ID...]", "what is raised and what was, or acknowledge it", 0, ARGS_ANY,
+	        BIT(LIMIT) | BIT(REASON), verb_alarms },
 	{ "audit", "", "who did what", 0, 0, BIT(TARGET) | BIT(LIMIT), verb_audit },
 };
 
@@ -133,6 +140,32 @@ int verb_options(struct verb_call *call, int argc, char **argv, bool leading, in
 	}
 	*ret_rest = optind;
 	return 0;
+}
+
+int verb_time(struct verb_call *call, enum option_id option, char text[WALL_TEXT_SIZE])
+{
+	const char *given = call->option[option];
+	wall_time at = { 0 };
+	int64_t ago_ms;
+	*text = 0;
+	if (!given)
+		return 0;
+	if (duration_parse(given, &ago_ms) == 0)
+		at.ms = call->now.ms - ago_ms;
+	else if (wall_parse(given, &at) != 0)
+		return usage_error(call,
+		        "--%s takes a time like 2026-11-22T21:00:00+09:00 or an age like 1h, not \"%s\"",
+		        option_rows[option].name, given);
+	wall_format(at, text);
+	return 0;
+}
+
+int verb_may_act(const struct verb_call *call)
+{
+	if (!call->option[OPT_READ_ONLY])
+		return 0;
+	fprintf(stderr, "usher: %s acts, and you asked to look only (-R)\n", call->verb->name);
+	return EXIT_FORBIDDEN;
 }
 
 int exit_of(const struct reply *r)

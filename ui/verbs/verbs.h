@@ -26,9 +26,15 @@ enum exit_status {
 	OPTION(CLASS, "class", 0, "CLASS", "only this failure class, such as service_down")                  \
 	OPTION(SEARCH, "search", 0, "TEXT", "event id, user id or recipient, or how one begins")             \
 	OPTION(SINCE, "since", 0, "TIME", "dead since: RFC 3339, or an age such as 90s, 1h or 2d")           \
+	OPTION(UNTIL, "until", 0, "TIME", "dead before: RFC 3339, or an age")                                \
 	OPTION(SORT, "sort", 0, "ORDER", "newest (the default) or oldest first")                             \
 	OPTION(LIMIT, "limit", 0, "N", "how many rows at most (default 50)")                                 \
 	OPTION(GROUPS, "groups", 0, NULL, "count by channel, status, class and reason")                      \
+	OPTION(RATE, "rate", 0, "N", "rows a second at most (default 10)")                                   \
+	OPTION(CANARY, "canary", 0, "N", "rows sent first, whose outcome is awaited (default 1)")            \
+	OPTION(STOP_ON, "stop-on", 0, "N", "stop when so many failed again (default 5; 0: never)")           \
+	OPTION(DRY_RUN, "dry-run", 0, NULL, "say what would happen, and do nothing")                         \
+	OPTION(WATCH, "watch", 0, NULL, "go on looking until the job is over")                               \
 	OPTION(REASON, "reason", 0, "TEXT", "why, for the audit and for who comes after you")                \
 	OPTION(EMAIL, "email", 0, "ADDRESS", "where the welcome mail goes")                                  \
 	OPTION(NAME, "name", 0, "NAME", "the new member's name")                                             \
@@ -46,6 +52,7 @@ enum exit_status {
 #define OPTION_ID(id, ...) OPT_##id,
 enum option_id { OPTION_TABLE(OPTION_ID) OPT_COUNT };
 #undef OPTION_ID
+_Static_assert(OPT_COUNT <= 64, "an option is a bit");
 
 struct verb_call {
 	const struct verb *verb;
@@ -59,7 +66,7 @@ struct verb_call {
 struct verb {
 	const char *name, *args, *summary;
 	int args_min, args_max;
-	unsigned options; /* bit per option_id, beyond the common ones */
+	uint64_t options; /* bit per option_id, beyond the common ones */
 	int (*run)(struct verb_call *call);
 };
 
@@ -68,6 +75,13 @@ const struct verb *verb_find(const char *name);
  * on standard error when one is wrong. Returns 0; *ret_rest is the index of the first word left. */
 int verb_options(struct verb_call *call, int argc, char **argv, bool leading, int *ret_rest);
 void verb_help(const struct verb *verb); /* NULL: of the whole program */
+
+/* RFC 3339, or an age ("1h") counted back from now, of --since or --until; "" when it is not given. */
+int verb_time(struct verb_call *call, enum option_id option, char text[WALL_TEXT_SIZE]);
+/* Acts of a read-only call are refused here already. 0, or the exit status. */
+int verb_may_act(const struct verb_call *call);
+/* One act a row, by id: redrive without any of a job's options. */
+int verb_redrive_rows(struct verb_call *call);
 
 int exit_of(const struct reply *reply);
 /* "usher: what: message" on standard error; returns exit_of. */
@@ -85,7 +99,10 @@ int verb_dlq(struct verb_call *call);
 int verb_retrying(struct verb_call *call);
 int verb_outbox(struct verb_call *call);
 int verb_audit(struct verb_call *call);
+int verb_alarms(struct verb_call *call);
+int verb_alarms_list(struct verb_call *call);
 int verb_redrive(struct verb_call *call);
+int verb_redrives(struct verb_call *call);
 int verb_cancel(struct verb_call *call);
 int verb_restore(struct verb_call *call);
 int verb_pause(struct verb_call *call);

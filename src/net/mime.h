@@ -1,6 +1,7 @@
-/* A mail message as RFC 5322 and MIME want it: encoded headers, and the same text twice, plain and
- * HTML (multipart/alternative). Whatever comes in, what goes out is 7-bit lines of at most 998 bytes that
- * end in CRLF (an address outside ASCII aside, RFC 6532), and no value can add a header. Pure; any thread. */
+/* A mail message as RFC 5322 and MIME want it: encoded headers, and the text plain, or the same text twice,
+ * plain and HTML (multipart/alternative). Whatever comes in, what goes out is 7-bit lines of at most 998
+ * bytes that end in CRLF (an address outside ASCII aside, RFC 6532), and no value can add a header. Pure; any
+ * thread. */
 #ifndef CHANNEL_MIME_H
 #define CHANNEL_MIME_H
 
@@ -20,9 +21,13 @@ struct mime_message { /* all borrowed, UTF-8 */
 	const char *message_id; /* with <> */
 	wall_time date;
 	const char *unsubscribe; /* a URI; NULL: no such header */
-	const char *text, *html; /* lines end in LF or CRLF */
+	const char *text, *html; /* lines end in LF or CRLF; html NULL: text alone */
 	size_t text_len, html_len;
 };
+
+/* "welcome@shop.example", or "The Shop <welcome@shop.example>" with the name in quotes or not. The caller
+ * frees both; *ret_name NULL: none. Whether the address can be one is for smtp_address_fault to say. */
+void mime_address_parse(const char *text, char **ret_name, char **ret_address);
 
 /* Appends the message to out, whose `failed` tells whether it was too long. */
 void mime_message_write(const struct mime_message *message, struct buf *out);

@@ -1,8 +1,9 @@
 /* Writing mail messages: see mime.h. Texts that are mostly ASCII become quoted-printable, which an
  * operator can read in a raw mail; others base64, which is shorter. May call base only. Pure; any
  * thread. */
-#include "channel/mime.h"
+#include "net/mime.h"
 
+#include "base/mem.h"
 #include "base/text.h"
 
 #include <stdbool.h>
@@ -234,14 +235,15 @@ void mime_base64_lines(struct buf *out, const char *text, size_t len)
 	}
 }
 
-static void add_part(struct buf *out, const char *type, const char *text, size_t len)
+/* The header lines of a part, an empty line, and its text. */
+static void add_body(struct buf *out, const char *type, const char *text, size_t len)
 {
 	size_t outside = 0;
 
 	for (size_t i = 0; i < len; i++)
 		outside += (unsigned char)text[i] >> 7;
 	bool base64 = outside * BASE64_TEXT_SHARE >= len && outside > 0;
-	buf_puts(out, "--" BOUNDARY "\r\nContent-Type: ");
+	buf_puts(out, "Content-Type: ");
 	buf_puts(out, type);
 	buf_puts(out, "; charset=utf-8\r\nContent-Transfer-Encoding: ");
 	buf_puts(out, base64 ? "base64\r\n\r\n" : "quoted-printable\r\n\r\n");
@@ -249,6 +251,16 @@ static void add_part(struct buf *out, const char *type, const char *text, size_t
 		mime_base64_lines(out, text, len);
 	else
 		mime_quoted_printable(out, text, len);
+}
+
+static void add_both(struct buf *out, const struct mime_message *message)
+{
+	buf_puts(out,
+	        "Content-Type: multipart/alternative; boundary=\"" BOUNDARY "\"\r\n\r\n--" BOUNDARY "\r\n");
+	add_body(out, "text/plain", message->text, message->text_len);
+	buf_puts(out, "--" BOUNDARY "\r\n");
+	add_body(out, "text/html", message->html, message->html_len);
+	buf_puts(out, "--" BOUNDARY "--\r\n");
 }
 
 void mime_message_write(const struct mime_message *message, struct buf *out)
@@ -268,9 +280,29 @@ void mime_message_write(const struct mime_message *message, struct buf *out)
 		buf_puts(out, message->unsubscribe);
 		buf_puts(out, ">\r\n");
 	}
-	buf_puts(out, "MIME-Version: 1.0\r\n"
-	              "Content-Type: multipart/alternative; boundary=\"" BOUNDARY "\"\r\n\r\n");
-	add_part(out, "text/plain", message->text, message->text_len);
-	add_part(out, "text/html", message->html, message->html_len);
-	buf_puts(out, "--" BOUNDARY "--\r\n");
+	buf_puts(out, "MIME-Version: 1.0\r\n");
+	if (message->html)
+		add_both(out, message);
+	else
+		add_body(out, "text/plain", message->text, message->text_len);
+}
+
+void mime_address_parse(const char *text, char **ret_name, char **ret_address)
+{
+	const char *open = strrchr(text, '<'), *name_end = open;
+	size_t len = strlen(text);
+
+	*ret_name = NULL;
+	if (!open || text[len - 1] != '>') {
+		*ret_address = mem_string(text);
+		return;
+	}
+	*ret_address = mem_stringn(open + 1, len - (size_t)(open - text) - 2);
+	while (name_end > text && name_end[-1] == ' ')
+		name_end--;
+	if (name_end - text >= 2 && text[0] == '"' && name_end[-1] == '"') {
+		text++;
+		name_end--;
+	}
+	*ret_name = mem_stringn(text, (size_t)(name_end - text));
 }

@@ -1,0 +1,90 @@
+"""/v1/redrives: looking before, orders that are refused, who may do what; on rows that nobody sends."""
+
+import pytest
+from support.rows import problem, put_failed
+
+
+def start(api, **order):
+    answer = api.post("/v1/redrives", **{"reason": "it is back", **order})
+    assert answer.status == 201, answer.text
+    return answer.json["id"]
+
+
+def test_a_look_tells_what_would_happen(api, db):
+    put_failed(db, 1, klass="ambiguous", age_s=100)
+    put_failed(db, 2, klass="rejected", age_s=50)
+    put_failed(db, 3, channel="coupon", klass="service_down", age_s=10)
+    put_failed(db, 4, status="cancelled")
+    db.execute("INSERT INTO delivery_attempt (delivery_id, number, at, latency_ms, class, reply) VALUES "
+               "(1001, 1, UTC_TIMESTAMP(3), 5, 'ambiguous', 'no answer'), (1003, 1, UTC_TIMESTAMP(3), 5, 'ambiguous', '')")
+    look = api.post("/v1/redrives", filter={}, dry_run=True)
+    assert look.status == 200, look.text
+    assert look.json["dry_run"] and look.json["total"] == 3 and not look.json["total_capped"]
+    assert [(g["channel"], g["class"], g["count"]) for g in look.json["groups"]] == [
+        ("coupon", "service_down", 1), ("email", "ambiguous", 1), ("email", "rejected", 1)]
+    assert (look.json["mails_maybe_sent"], look.json["coupons_maybe_granted"], look.json["members_with_coupon"]) == (1, 1, 0)
+    assert look.json["oldest"] < look.json["newest"] <= look.json["frozen_at"]
+    assert db.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 3
+    assert api.get("/v1/redrives").json == {"items": [], "next": None}
+    only = api.post("/v1/redrives", filter={"channel": "email", "class": "rejected"}, dry_run=True)
+    assert only.json["total"] == 1
+
+
+def test_late_arrivals_are_said(api, db):
+    for n in range(3):
+        put_failed(db, n, age_s=100)
+    number = start(api, filter={"channel": "email"}, rate=0.01)
+    put_failed(db, 9, age_s=-1)
+    put_failed(db, 10, channel="coupon", age_s=-1)
+    one = api.get(f"/v1/redrives/{number}").json
+    assert (one["total"], one["late"], one["late_capped"]) == (3, 1, False)
+
+
+WRONG = {
+    "neither": ({"reason": "x"}, 400, "ids or filter"),
+    "both": ({"ids": ["1"], "filter": {}, "reason": "x"}, 400, "ids or filter"),
+    "no reason": ({"filter": {}}, 400, "reason"),
+    "ids no list": ({"ids": "1"}, 400, "ids"),
+    "no ids": ({"ids": []}, 400, "1 to 10000"),
+    "number as id": ({"ids": [1]}, 400, "string"),
+    "bad id": ({"ids": ["x"]}, 400, "ids"),
+    "unknown member": ({"filter": {"status": "dead"}, "reason": "x"}, 400, "channel, class, q, since, until"),
+    "bad channel": ({"filter": {"channel": "sms"}, "reason": "x"}, 400, "email, coupon"),
+    "bad class": ({"filter": {"class": "bored"}, "reason": "x"}, 400, "service_down"),
+    "bad time": ({"filter": {"since": "yesterday"}, "reason": "x"}, 400, "RFC 3339"),
+    "rate": ({"filter": {}, "reason": "x", "rate": 0}, 400, "0.01 to 1000"),
+    "canary": ({"filter": {}, "reason": "x", "canary": -1}, 400, "canary"),
+    "stop": ({"filter": {}, "reason": "x", "stop_on_failures": 1.5}, 400, "stop_on_failures"),
+    "dry run": ({"filter": {}, "dry_run": "yes"}, 400, "true or false"),
+    "nothing there": ({"filter": {"channel": "email"}, "reason": "x"}, 404, "no dead row matches"),
+    "none of these": ({"ids": ["77"]}, 404, "none of these"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_orders_say_what_to_do(api, case):
+    body, status, word = WRONG[case]
+    problem(api.post("/v1/redrives", **body), status, word)
+    assert api.get("/v1/redrives").json["items"] == []
+
+
+def test_ten_thousand_ids_fit(api, db):
+    put_failed(db, 1, age_s=10)
+    row = db.value("SELECT id FROM failed_notification")
+    ids = [str(row)] + [str(9007199254740993 + n) for n in range(9999)]
+    answer = api.post("/v1/redrives", ids=ids, rate=0.01)
+    assert answer.status == 201 and answer.json["total"] == 10000
+    problem(api.post("/v1/redrives", ids=ids + ["5"]), 400, "10000")
+
+
+def test_who_may_only_look_starts_nothing(api, db, still):
+    put_failed(db, 1, age_s=10)
+    number = start(api, filter={}, rate=0.01)
+    look = still.readonly_api
+    assert look.get("/v1/redrives").json["items"][0]["id"] == number
+    assert look.get(f"/v1/redrives/{number}").status == 200
+    problem(look.post("/v1/redrives", filter={}, reason="x"), 403, "read-only")
+    problem(look.post(f"/v1/redrives/{number}/stop"), 403, "read-only")
+    refused = [item["act"] for item in api.get("/v1/audit").json["items"] if item["outcome"] == "refused"]
+    assert refused == ["redrive_stop", "redrive_start"]
+    problem(api.get("/v1/redrives/999"), 404, "no redrive job 999")

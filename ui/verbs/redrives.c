@@ -1,0 +1,377 @@
+/* Redrive jobs: `usher redrive` with a filter or a job's options starts one, `usher redrives` lists, shows,
+ * watches and moves them; see verbs.h. */
+#include "verbs.h"
+
+#include "../format.h"
+#include "../lines.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WATCH_EVERY_MS 1000
+#define LIST_DEFAULT 50
+#define LIST_MOST 500
+
+static const struct {
+	enum option_id option;
+	const char *key;
+} filters[] = { { OPT_CHANNEL, "channel" }, { OPT_CLASS, "class" }, { OPT_SEARCH, "q" },
+	{ OPT_SINCE, "since" }, { OPT_UNTIL, "until" } },
+  numbers[] = { { OPT_RATE, "rate" }, { OPT_CANARY, "canary" }, { OPT_STOP_ON, "stop_on_failures" } };
+
+static const char *word(const cJSON *object, const char *key)
+{
+	const char *text = json_string(object, key);
+	return text ? text : "-";
+}
+
+static long long number(const cJSON *object, const char *key)
+{
+	return (long long)json_int(object, key, 0);
+}
+
+/* -- One job -------------------------------------------------------------------------------------- */
+
+static bool is_over(const cJSON *job)
+{
+	const char *state = word(job, "state");
+	return !strcmp(state, "done") || !strcmp(state, "stopped");
+}
+
+static void print_job(const struct verb_call *call, const cJSON *job)
+{
+	struct lines l = { .width = print_width() };
+	lines_addf(&l, ROLE_TITLE, NULL, "redrive job %s", word(job, "id"));
+	facts_redrive(&l, job, call->now);
+	lines_print(&l, stdout);
+	lines_clear(&l);
+}
+
+static int get_job(struct verb_call *call, const char *id, struct reply *reply)
+{
+	struct buf path = BUF(4096);
+	buf_puts(&path, "/v1/redrives");
+	path_segment(&path, id);
+	client_call(call->client, buf_str(&path), NULL, CLIENT_READ_MS, reply);
+	buf_free(&path);
+	return reply->code == 0 ? 0 : reply_report(reply, id);
+}
+
+/* A job that stopped, or in which something failed again, is no success. */
+static int watch_exit(const cJSON *job)
+{
+	return !strcmp(word(job, "state"), "done") && number(job, "failed_again") == 0 ? EXIT_DONE
+	                                                                               : EXIT_FAILED;
+}
+
+/* A line each time something has changed, until it is over. */
+static int watch(struct verb_call *call, const char *id)
+{
+	struct buf now = BUF(8192), before = BUF(8192);
+	int status = 0;
+	for (bool over = false; !over && status == 0;) {
+		struct reply reply = { 0 };
+		status = get_job(call, id, &reply);
+		if (status == 0) {
+			over = is_over(reply.json) && number(reply.json, "on_the_way") == 0;
+			facts_redrive_progress(&now, reply.json);
+			buf_puts(&now, "; ");
+			facts_redrive_state(&now, reply.json);
+			if (strcmp(buf_str(&now), buf_str(&before)) != 0)
+				call->option[OPT_JSON] ? print_json(buf_str(&reply.body), reply.body.len)
+				                       : print_clean(stdout, "%s: %s", id, buf_str(&now));
+			fflush(stdout);
+			buf_clear(&before);
+			buf_puts(&before, buf_str(&now));
+			buf_clear(&now);
+			if (over)
+				status = watch_exit(reply.json);
+		}
+		reply_free(&reply);
+		if (!over && status == 0)
+			poll(NULL, 0, WATCH_EVERY_MS);
+	}
+	buf_free(&now);
+	buf_free(&before);
+	return status;
+}
+
+static int show(struct verb_call *call, const char *id)
+{
+	if (call->option[OPT_WATCH])
+		return watch(call, id);
+	struct reply reply = { 0 };
+	int status = get_job(call, id, &reply);
+	if (status == 0 && call->option[OPT_JSON])
+		print_json(buf_str(&reply.body), reply.body.len);
+	else if (status == 0)
+		print_job(call, reply.json);
+	reply_free(&reply);
+	return status;
+}
+
+/* -- The list ---------------------------------------------------------------------------------------- */
+
+static void print_jobs(const cJSON *items, wall_time now)
+{
+	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "STATE", TEXT_LEFT, 0 },
+		{ "SENT", TEXT_RIGHT, 0 }, { "OF", TEXT_RIGHT, 0 }, { "DELIVERED", TEXT_RIGHT, 0 },
+		{ "FAILED", TEXT_RIGHT, 0 }, { "ON WAY", TEXT_RIGHT, 0 }, { "CHANNEL", TEXT_LEFT, 16 },
+		{ "CLASS", TEXT_LEFT, 0 }, { "AGE", TEXT_RIGHT, 0 }, { "BY", TEXT_LEFT, 20 },
+		{ "WHY", TEXT_LEFT, 0 } };
+	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
+	struct buf b = BUF(256);
+	const cJSON *job;
+	cJSON_ArrayForEach(job, items)
+	{
+		static const char *const counts[] = { "delivered", "failed_again", "on_the_way" };
+		table_add(&t, word(job, "id"));
+		table_add(&t, word(job, "state"));
+		format_count(&b, number(job, "sent"));
+		table_take(&t, &b);
+		format_count(&b, number(job, "total"));
+		if (json_bool(job, "total_capped", false))
+			buf_putc(&b, '+');
+		table_take(&t, &b);
+		for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+			format_count(&b, number(job, counts[i]));
+			table_take(&t, &b);
+		}
+		table_add(&t, word(job, "channel"));
+		table_add(&t, word(job, "class"));
+		format_span_short(&b, seconds_between(time_get(job, "created_at"), now));
+		table_take(&t, &b);
+		table_add(&t, word(job, "created_by"));
+		table_add(&t, json_string(job, "waits") ? word(job, "waits")
+		              : json_string(job, "why") ? word(job, "why")
+		                                        : word(job, "reason"));
+	}
+	table_print(&t, stdout);
+	table_free(&t);
+	buf_free(&b);
+}
+
+static int list(struct verb_call *call)
+{
+	const char *limit = call->option[OPT_LIMIT] ? call->option[OPT_LIMIT] : "50";
+	struct buf path = BUF(4096);
+	struct reply reply = { 0 };
+	int status = 0;
+	buf_puts(&path, "/v1/redrives");
+	path_query(&path, "limit", limit);
+	client_call(call->client, buf_str(&path), NULL, CLIENT_READ_MS, &reply);
+	buf_free(&path);
+	if (reply.code != 0) {
+		status = reply_report(&reply, NULL);
+	} else if (call->option[OPT_JSON]) {
+		print_json(buf_str(&reply.body), reply.body.len);
+	} else {
+		print_jobs(json_get(reply.json, "items"), call->now);
+		fflush(stdout);
+		if (cJSON_GetArraySize(json_get(reply.json, "items")) == 0)
+			fprintf(stderr, "no redrive jobs\n");
+		else if (json_string(reply.json, "next"))
+			fprintf(stderr, "there is more: --limit N, at most %d\n", LIST_MOST);
+	}
+	reply_free(&reply);
+	return status;
+}
+
+/* -- Acts -------------------------------------------------------------------------------------------- */
+
+static int move(struct verb_call *call, const char *act, const char *id)
+{
+	struct buf path = BUF(4096), b = BUF(8192);
+	struct reply reply = { 0 };
+	int status = verb_may_act(call);
+	if (status != 0)
+		return status;
+	cJSON *body = cJSON_CreateObject();
+	if (call->option[OPT_REASON] && *call->option[OPT_REASON])
+		json_add_string(body, "reason", call->option[OPT_REASON]);
+	buf_puts(&path, "/v1/redrives");
+	path_segment(&path, id);
+	path_segment(&path, act);
+	client_call(call->client, buf_str(&path), body, CLIENT_ACT_MS, &reply);
+	cJSON_Delete(body);
+	if (reply.code != 0) {
+		status = reply_report(&reply, id);
+	} else if (call->option[OPT_JSON]) {
+		print_json(buf_str(&reply.body), reply.body.len);
+	} else {
+		facts_redrive_progress(&b, reply.json);
+		print_clean(stdout, "%s: %s, %s", id, word(reply.json, "state"), buf_str(&b));
+	}
+	buf_free(&b);
+	buf_free(&path);
+	reply_free(&reply);
+	return status;
+}
+
+int verb_redrives(struct verb_call *call)
+{
+	static const char *const acts[] = { "pause", "resume", "stop" };
+	if (call->arg_count == 0)
+		return list(call);
+	if (call->arg_count == 1)
+		return usage_error(call, "say which job: usher redrives %s ID", call->args[0]);
+	if (!strcmp(call->args[0], "show"))
+		return show(call, call->args[1]);
+	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
+		if (!strcmp(call->args[0], acts[i]))
+			return move(call, acts[i], call->args[1]);
+	return usage_error(
+	        call, "\"%s\" is nothing to do with a job: show, pause, resume or stop", call->args[0]);
+}
+
+/* -- Starting one --------------------------------------------------------------------------------------- */
+
+static bool has_filter(const struct verb_call *call)
+{
+	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
+		if (call->option[filters[i].option])
+			return true;
+	return false;
+}
+
+static bool has_job_option(const struct verb_call *call)
+{
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		if (call->option[numbers[i].option])
+			return true;
+	return call->option[OPT_DRY_RUN] || call->option[OPT_WATCH];
+}
+
+static int add_numbers(struct verb_call *call, cJSON *body)
+{
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		const char *text = call->option[numbers[i].option];
+		char *end;
+		if (!text)
+			continue;
+		errno = 0;
+		double value = strtod(text, &end);
+		if (errno || *end || end == text)
+			return usage_error(call, "%s: \"%s\" is no number", numbers[i].key, text);
+		cJSON_AddNumberToObject(body, numbers[i].key, value);
+	}
+	return 0;
+}
+
+static int add_filter(struct verb_call *call, cJSON *body)
+{
+	cJSON *filter = json_add_object(body, "filter");
+	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
+		enum option_id option = filters[i].option;
+		const char *text = call->option[option];
+		char time[WALL_TEXT_SIZE];
+		if (!text)
+			continue;
+		if (option == OPT_SINCE || option == OPT_UNTIL) {
+			if (verb_time(call, option, time) != 0)
+				return EXIT_USAGE;
+			text = time;
+		}
+		json_add_string(filter, filters[i].key, text);
+	}
+	return 0;
+}
+
+static int order_of(struct verb_call *call, cJSON *body)
+{
+	const char *reason = call->option[OPT_REASON];
+	int status = add_numbers(call, body);
+	if (status == 0 && call->arg_count == 0)
+		status = add_filter(call, body);
+	if (call->arg_count > 0) {
+		cJSON *ids = json_add_array(body, "ids");
+		for (int i = 0; i < call->arg_count; i++)
+			cJSON_AddItemToArray(ids, cJSON_CreateString(call->args[i]));
+	}
+	if (reason && *reason)
+		json_add_string(body, "reason", reason);
+	if (call->option[OPT_DRY_RUN])
+		json_add_bool(body, "dry_run", true);
+	return status;
+}
+
+static void print_preview(const struct verb_call *call, const cJSON *p)
+{
+	struct buf b = BUF(4096);
+	const cJSON *group;
+	format_count(&b, number(p, "total"));
+	print_clean(stdout, "%s%s dead rows would be redriven, the oldest dead since %s, the newest since %s",
+	        json_bool(p, "total_capped", false) ? "more than " : "", buf_str(&b), word(p, "oldest"),
+	        word(p, "newest"));
+	cJSON_ArrayForEach(group, json_get(p, "groups"))
+	{
+		print_clean(stdout, "  %lld %s, %s", number(group, "count"), word(group, "channel"),
+		        word(group, "class"));
+	}
+	if (number(p, "mails_maybe_sent"))
+		print_clean(stdout,
+		        "! %lld mails may have gone out already: those members may get a second one",
+		        number(p, "mails_maybe_sent"));
+	if (number(p, "coupons_maybe_granted"))
+		print_clean(stdout,
+		        "! %lld coupons may have been granted already: the same key is used, none is granted "
+		        "twice",
+		        number(p, "coupons_maybe_granted"));
+	if (number(p, "members_with_coupon"))
+		print_clean(stdout, "! %lld members have a coupon by another sign-up",
+		        number(p, "members_with_coupon"));
+	print_clean(stdout, "Nothing was done: leave out --dry-run to do it.");
+	(void)call;
+	buf_free(&b);
+}
+
+static int start(struct verb_call *call)
+{
+	struct reply reply = { 0 };
+	cJSON *body = cJSON_CreateObject();
+	int status = order_of(call, body);
+	if (status == 0) {
+		client_call(call->client, "/v1/redrives", body, CLIENT_ACT_MS, &reply);
+		if (reply.code != 0)
+			status = reply_report(&reply, NULL);
+		else if (call->option[OPT_JSON])
+			print_json(buf_str(&reply.body), reply.body.len);
+		else if (call->option[OPT_DRY_RUN])
+			print_preview(call, reply.json);
+		else
+			print_clean(stdout,
+			        "redrive job %s: %s%lld dead rows; usher redrives show %s --watch",
+			        word(reply.json, "id"),
+			        json_bool(reply.json, "total_capped", false) ? "more than " : "",
+			        number(reply.json, "total"), word(reply.json, "id"));
+		fflush(stdout);
+	}
+	cJSON_Delete(body);
+	if (status == 0 && call->option[OPT_WATCH] && !call->option[OPT_DRY_RUN])
+		status = watch(call, word(reply.json, "id"));
+	reply_free(&reply);
+	return status;
+}
+
+int verb_redrive(struct verb_call *call)
+{
+	bool filter = has_filter(call);
+	int status = verb_may_act(call);
+	if (status != 0)
+		return status;
+	if (call->arg_count > 0 && filter)
+		return usage_error(call, "ids or a filter: one of them says which rows");
+	if (call->arg_count == 0 && !filter)
+		return usage_error(call,
+		        "redrive needs ID..., or a filter such as --channel coupon --class service_down");
+	const char *reason = call->option[OPT_REASON];
+	if (filter && !call->option[OPT_DRY_RUN] && (!reason || strspn(reason, " \t") == strlen(reason)))
+		return usage_error(call, "a filter needs --reason TEXT: it is kept for who comes after you");
+	return filter || has_job_option(call) ? start(call) : verb_redrive_rows(call);
+}
