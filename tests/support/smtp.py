@@ -8,7 +8,8 @@ Faults it can be asked for, in the local part of a recipient (see service.py):
     silent    takes the mail, never answers
     held      takes the mail, answers once released: see release()
 
-Faults for all: .limit_per_s, a sending limit, announced by 451 4.7.1 at RCPT; .refusal, an answer to every RCPT;
+Faults for all: .limit_per_s, a sending limit, announced by 451 4.7.1 at RCPT; .refusal, an answer to each RCPT, or to
+every .refuses_one_in;
 .latency_s, before the answer to every final dot; .lose, as "lost" for so many mails to come."""
 
 import asyncio
@@ -93,6 +94,7 @@ class MailService(Service):
         self.refusals = []          # every Refusal given
         self.noops = 0              # what probes end in
         self.limit_per_s, self.refusal, self.latency_s, self.lose = 0, None, 0, 0
+        self.refuses_one_in, self._rcpts = 1, 0
         self._second, self._in_second = 0, 0
         self.pipelining, self._keeps_data = pipelining, keeps_data
         self._tls, self._login = tls, login
@@ -130,7 +132,8 @@ class MailService(Service):
         return 0 < self.limit_per_s < self._in_second
 
     async def at_rcpt(self, server, envelope, address, options):
-        if self.refusal:
+        self._rcpts += 1
+        if self.refusal and self._rcpts % self.refuses_one_in == 0:
             return self._refuse(address, self.refusal)
         if self.over_limit():
             return self._refuse(address, f"451 4.7.1 Not more than {self.limit_per_s} mails a second")
