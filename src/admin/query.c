@@ -251,11 +251,55 @@ static int read_since(const char *value, struct query *q, struct usher_error *er
 	return 0;
 }
 
+/* Columns are named as in the answer. first_at is the order of the ids. */
+static const struct {
+	const char *name;
+	enum failed_sort sort;
+	bool ascending; /* unless said otherwise */
+} sorts[] = {
+	{ "newest", FAILED_BY_DEAD_AT, false },
+	{ "oldest", FAILED_BY_DEAD_AT, true },
+	{ "dead_at", FAILED_BY_DEAD_AT, false },
+	{ "first_at", FAILED_BY_ID, false },
+	{ "id", FAILED_BY_ID, false },
+	{ "status", FAILED_BY_STATUS, true },
+	{ "channel", FAILED_BY_CHANNEL, true },
+	{ "class", FAILED_BY_CLASS, true },
+	{ "attempts", FAILED_BY_ATTEMPTS, false },
+	{ "redrives", FAILED_BY_REDRIVES, false },
+	{ "recipient", FAILED_BY_RECIPIENT, true },
+	{ "user_id", FAILED_BY_USER, true },
+};
+
+static const char *sort_word(int i)
+{
+	return i < (int)ARRAY_LEN(sorts) ? sorts[i].name : NULL;
+}
+
 static int read_sort(const char *value, struct query *q, struct usher_error *err)
 {
-	q->oldest_first = strcmp(value, "oldest") == 0;
-	if (!q->oldest_first && strcmp(value, "newest") != 0)
-		return error_set(err, USHER_EINVAL, "sort: one of newest, oldest is allowed");
+	size_t len = strcspn(value, ":");
+	const char *direction = value + len;
+	for (size_t i = 0; i < ARRAY_LEN(sorts); i++) {
+		if (strlen(sorts[i].name) != len || memcmp(sorts[i].name, value, len) != 0)
+			continue;
+		q->sort = sorts[i].sort;
+		q->oldest_first = sorts[i].ascending;
+		if (*direction && strcmp(direction, ":asc") != 0 && strcmp(direction, ":desc") != 0)
+			return error_set(err, USHER_EINVAL, "sort: behind %s, :asc or :desc is allowed",
+			        sorts[i].name);
+		if (*direction)
+			q->oldest_first = strcmp(direction, ":asc") == 0;
+		return 0;
+	}
+	return one_of("sort", sort_word, err);
+}
+
+static int read_filter(const char *value, struct query *q, struct usher_error *err)
+{
+	if (strlen(value) > FILTER_TEXT_MAX)
+		return error_set(err, USHER_EINVAL, "filter: longer than %d bytes", FILTER_TEXT_MAX);
+	q->filter = value;
 	return 0;
 }
 
@@ -298,6 +342,7 @@ static const struct {
 	{ "class", QUERY_CLASS, read_class },
 	{ "q", QUERY_TEXT, read_text },
 	{ "since", QUERY_SINCE, read_since },
+	{ "filter", QUERY_FILTER, read_filter },
 	{ "sort", QUERY_SORT, read_sort },
 	{ "waiting", QUERY_WAITING, read_waiting },
 	{ "target", QUERY_TARGET, read_target },

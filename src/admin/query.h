@@ -42,10 +42,11 @@ enum {
 	QUERY_SORT = 1 << 7,
 	QUERY_WAITING = 1 << 8,
 	QUERY_TARGET = 1 << 9,
-	QUERY_MINUTES = 1 << 10
+	QUERY_MINUTES = 1 << 10,
+	QUERY_FILTER = 1 << 11
 };
 #define QUERY_PAGE (QUERY_LIMIT | QUERY_CURSOR)
-#define QUERY_FAILED (QUERY_STATUS | QUERY_CHANNEL | QUERY_CLASS | QUERY_TEXT | QUERY_SINCE)
+#define QUERY_FAILED (QUERY_STATUS | QUERY_CHANNEL | QUERY_CLASS | QUERY_TEXT | QUERY_SINCE | QUERY_FILTER)
 
 #define QUERY_LIMIT_DEFAULT 50
 #define QUERY_TEXT_MAX 320 /* bytes: the longest e-mail address */
@@ -53,13 +54,15 @@ enum {
 
 struct query { /* strings borrowed from the target */
 	int limit;
-	const char *cursor;         /* "" for the first page */
-	int status, channel, class; /* enum values, -1: any */
-	const char *text;           /* NULL: any */
-	wall_time since;            /* 0: any */
-	bool oldest_first, waiting_only;
-	const char *target; /* NULL: any */
-	int minutes;        /* of history; 0: none */
+	const char *cursor;              /* "" for the first page */
+	int status, channel, class;      /* enum values, -1: any */
+	const char *text;                /* NULL: any */
+	const char *filter;              /* as written, see model/filter.h; NULL: any */
+	int sort;                        /* enum failed_sort */
+	wall_time since;                 /* 0: any */
+	bool oldest_first, waiting_only; /* oldest_first: of the sort's column, the smallest first */
+	const char *target;              /* NULL: any */
+	int minutes;                     /* of history; 0: none */
 };
 
 /* USHER_EINVAL: an unknown, repeated or wrong parameter, by its name, with what is allowed. An empty

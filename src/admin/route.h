@@ -55,6 +55,7 @@ int members_check(const cJSON *object, const char *const *known, struct usher_er
 /* -- Handlers, by file ---------------------------------------------------------------------------- */
 route_fn status_get;                                                  /* view_status.c */
 route_fn failed_list_get, failed_groups_get, failed_one_get, dlq_get; /* view_failed.c */
+route_fn filter_keys_get;                                             /* view_failed.c */
 route_fn retrying_get, outbox_get, audit_get;                         /* view_lists.c */
 route_fn redrives_get, redrives_one_get, redrives_post, redrives_pause_post, redrives_resume_post,
         redrives_stop_post;                                    /* redrives.c */

@@ -116,6 +116,13 @@ void view_add_user_id(cJSON *object, const char *key, const char *user_id)
 
 /* -- Rows ------------------------------------------------------------------------------------------- */
 
+void view_add_cause(cJSON *object, int64_t cause)
+{
+	char text[FILTER_CAUSE_SIZE];
+	filter_cause_print(cause, text);
+	json_add_string(object, "cause", text);
+}
+
 cJSON *view_failed(const struct failed_row *row)
 {
 	const struct failure_info *class = failure_info(row->class);
@@ -130,6 +137,7 @@ cJSON *view_failed(const struct failed_row *row)
 	json_add_string(json, "class_help", class->help);
 	json_add_string(json, "disposition", automatic ? "auto" : "manual");
 	view_add_words(json, "reason", row->reason);
+	view_add_cause(json, row->cause);
 	json_add_int(json, "attempts", row->attempts);
 	json_add_int(json, "redrives", row->redrives);
 	json_add_int(json, "auto_redrives", row->auto_redrives);

@@ -27,6 +27,7 @@ void view_add_email(cJSON *object, const char *key, const char *email);
 void view_add_name(cJSON *object, const char *key, const char *name);
 void view_add_user_id(cJSON *object, const char *key, const char *user_id);
 
+void view_add_cause(cJSON *object, int64_t cause);                    /* as the filter language takes it */
 void view_add_alarms(cJSON *status, const struct alarm_board *board); /* NULL: not known yet */
 
 cJSON *view_failed(const struct failed_row *row);

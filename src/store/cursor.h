@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <usher/error.h>
 
-#define CURSOR_SIZE 64
+#define CURSOR_SIZE 704 /* room for a recipient of 320 bytes, in hexadecimal digits */
 
 /* `list` is a letter a list and order, so that a cursor of one is refused by another. a and b: the sort key
  * of the last row shown, for example its time in ms and its id. */

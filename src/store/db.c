@@ -119,7 +119,6 @@ static bool is_away(unsigned number)
 		ER_OPTION_PREVENTS_STATEMENT,
 		ER_QUERY_INTERRUPTED,
 		ER_CONNECTION_KILLED,
-		ER_STATEMENT_TIMEOUT,
 	};
 
 	if (number >= CR_MIN_ERROR && number <= CR_MAX_ERROR)
@@ -164,6 +163,12 @@ static int failure(struct db *db, struct usher_error *err)
 		return error_set(err, USHER_EUNAVAILABLE,
 		        "the database at %s is busy with the same rows (%u: %s): try again", db->place,
 		        number, words);
+	if (number == ER_STATEMENT_TIMEOUT)
+		return error_set(err, USHER_EUNAVAILABLE,
+		        "the database at %s gave up a statement that took too long (%u: %s): ask for less, "
+		        "or try "
+		        "again",
+		        db->place, number, words);
 	if (is_away(number)) {
 		code = error_set(err, USHER_EUNAVAILABLE,
 		        "the database at %s cannot serve now (%u: %s): %s, then try again", db->place, number,

@@ -3,13 +3,11 @@
 #define STORE_FAILED_H
 
 #include "model/delivery.h"
+#include "model/failed_status.h"
 #include "model/failure.h"
+#include "model/filter.h"
 #include "store/db.h"
 #include "store/ledger.h"
-
-enum failed_status { FAILED_DEAD, FAILED_QUEUED, FAILED_DELIVERED, FAILED_CANCELLED, FAILED_STATUS_COUNT };
-const char *failed_status_name(enum failed_status status);
-bool failed_status_by_name(const char *name, enum failed_status *ret);
 
 struct failed_row { /* all strings owned, NULL where the table has NULL */
 	int64_t id, delivery_id;
@@ -21,6 +19,7 @@ struct failed_row { /* all strings owned, NULL where the table has NULL */
 	enum failure_class class;
 	int version, attempts, redrives, auto_redrives;
 	int64_t job_id; /* of the redrive job that redrove it last; 0: none */
+	int64_t cause;  /* 64 bits: what it died of, see sql/0005 */
 	wall_time first_at, dead_at, updated_at, dlq_seen_at, dlq_expires_at;
 	/* only from failed_get: */
 	char *payload;
@@ -29,23 +28,50 @@ struct failed_row { /* all strings owned, NULL where the table has NULL */
 };
 void failed_rows_free(struct failed_row *rows, size_t n);
 
-struct failed_filter {              /* -1 / NULL / 0: any */
-	int status, channel, class; /* enum values */
-	const char *text;           /* prefix of event id, user id or recipient; exact first */
-	wall_time since, until;     /* dead_at */
-	bool oldest_first;          /* default newest first */
-	bool in_dlq;  /* only rows whose copy is known to stand in the DLQ (dlq_message_id is set) */
-	int auto_max; /* > 0: only rows that usher itself has redriven less often; for counts, with status,
+enum failed_sort {
+	FAILED_BY_DEAD_AT,
+	FAILED_BY_ID, /* the order of first deaths, too */
+	FAILED_BY_STATUS,
+	FAILED_BY_CHANNEL,
+	FAILED_BY_CLASS,
+	FAILED_BY_ATTEMPTS,
+	FAILED_BY_REDRIVES,
+	FAILED_BY_RECIPIENT,
+	FAILED_BY_USER,
+	FAILED_SORT_COUNT
+};
+
+struct failed_filter {               /* -1 / NULL / 0: any; all conditions hold together */
+	int status, channel, class;  /* enum values */
+	const char *text;            /* prefix of event id, user id or recipient; exact first */
+	wall_time since, until;      /* dead_at */
+	bool oldest_first;           /* of the sort's column: the smallest first; default the largest */
+	bool in_dlq;                 /* only rows whose copy is known to stand in the DLQ */
+	enum failed_sort sort;       /* rows alike in it: as they died for words, by id otherwise */
+	const struct filter *filter; /* what an operator wrote */
+	int auto_max; /* redrive jobs only, > 0: rows that usher itself has redriven less often; with status,
 	                 channel and class */
 };
 #define FAILED_LIMIT_MAX 500
 #define ATTEMPTS_SHOWN_MAX 500 /* the latest of a row; more than that is a story of its own */
-#define FAILED_GROUPS_ROWS_MAX 50000
 #define FAILED_COUNT_CAP 10000 /* counts stop here and are marked */
+#define FAILED_STATEMENT_S 5   /* the server gives a statement up after this: others wait behind it */
 
+/* A search that no index can serve goes through rows in the list's order, FAILED_SCAN_MS long at most. It may
+ * end before the page is full; then the page is not complete, and the next one goes on from there. */
+#define FAILED_SCAN_MS 100
+
+struct failed_page {
+	struct failed_row *rows; /* free with failed_rows_free */
+	size_t n;
+	char next[CURSOR_SIZE]; /* "": there is no more */
+	bool complete;          /* false: more rows before `next` were not looked at for want of time */
+	int64_t searched;       /* rows looked at one by one; 0: an index knew them all */
+};
 int failed_list(struct db *db, const struct failed_filter *filter, const char *cursor, int limit,
-        struct failed_row **ret_rows, size_t *ret_n, char ret_next[CURSOR_SIZE], struct usher_error *err);
-/* At most FAILED_COUNT_CAP; *ret_capped says there are more. */
+        struct failed_page *ret_page, struct usher_error *err);
+/* At most FAILED_COUNT_CAP; *ret_capped says there are or may be more: counting one by one stops early, too.
+ */
 int failed_count(struct db *db, const struct failed_filter *filter, int64_t *ret_n, bool *ret_capped,
         struct usher_error *err);
 
@@ -53,14 +79,29 @@ struct failed_group {
 	enum channel_id channel;
 	enum failed_status status;
 	enum failure_class class;
-	char *reason;
+	int64_t cause;
+	char *reason; /* what its rows have in common: see sql/0005 */
 	int64_t count;
+	bool approximate; /* count is an estimate */
 	wall_time oldest, newest;
 };
-/* Groups by channel, status, class and reason: largest first; over the newest FAILED_GROUPS_ROWS_MAX rows. */
+/* Groups by status and cause (which is of one channel and class): largest first. Over all rows when the
+ * filter has but words, causes and moments of death; else, and when there are too many causes, over the
+ * newest FAILED_GROUPS_ROWS_MAX rows: then *ret_complete is false if there are more. */
+#define FAILED_GROUPS_ROWS_MAX 20000
 int failed_groups(struct db *db, const struct failed_filter *filter, int limit,
-        struct failed_group **ret_groups, size_t *ret_n, struct usher_error *err);
+        struct failed_group **ret_groups, size_t *ret_n, bool *ret_complete, struct usher_error *err);
 void failed_groups_free(struct failed_group *groups, size_t n);
+
+/* The same event's deliveries on the other channels, and their failed rows if they ever died. */
+struct failed_sibling {
+	enum channel_id channel;
+	enum delivery_state state;
+	int64_t id; /* 0: it has no failed row; then no status */
+	enum failed_status status;
+};
+int failed_siblings(struct db *db, const struct failed_row *row,
+        struct failed_sibling ret_list[CHANNEL_COUNT], size_t *ret_n, struct usher_error *err);
 
 /* USHER_ENOTFOUND. The caller frees with failed_rows_free(row, 1). */
 int failed_get(struct db *db, int64_t id, struct failed_row **ret_row, struct usher_error *err);

@@ -30,10 +30,6 @@ struct failed_death {
 int failed_deaths(struct db *db, enum channel_id channel, const struct failed_death *deaths, size_t n,
         struct usher_error *err);
 
-/* " FROM failed_notification f ... WHERE ... " by the index that serves the filter. */
-struct failed_filter;
-void failed_add_filtered(struct sql *sql, const struct failed_filter *filter);
-
 /* Was a message sent at sent_at by the redrive at redriven_at, or after it? (Else it is an old copy.) */
 bool dlq_copy_returned(wall_time sent_at, wall_time redriven_at);
 

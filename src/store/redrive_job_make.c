@@ -64,7 +64,7 @@ static void add_selected(struct sql *sql, const struct redrive_selection *s, wal
 	struct failed_filter filter = redrive_filter(s, frozen_at);
 
 	if (s->ids == NULL) {
-		failed_add_filtered(sql, &filter);
+		redrive_add_selected(sql, &filter);
 		return;
 	}
 	sql_add(sql, "FROM failed_notification f WHERE f.id IN ");
@@ -121,7 +121,7 @@ int redrive_job_late(struct db *db, const struct redrive_job *job, int64_t *ret_
 		.until = job->until,
 		.auto_max = job->auto_max > 0 ? job->auto_max : 0 };
 
-	return failed_count(db, &filter, ret_n, ret_capped, err);
+	return redrive_count_selected(db, &filter, ret_n, ret_capped, err);
 }
 
 /* -- Looking before ------------------------------------------------------------------------------- */

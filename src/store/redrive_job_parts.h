@@ -17,4 +17,10 @@ int redrive_jobs_query(struct db *db, struct sql *sql, struct redrive_job **ret_
 /* The filter that finds the job's rows, as they were at frozen_at. */
 struct failed_filter redrive_filter(const struct redrive_selection *selection, wall_time frozen_at);
 
+/* redrive_select.c: " FROM failed_notification f ... WHERE ... " by the index that serves the filter, which
+ * has a status; and how many it finds, at most FAILED_COUNT_CAP. */
+void redrive_add_selected(struct sql *sql, const struct failed_filter *filter);
+int redrive_count_selected(struct db *db, const struct failed_filter *filter, int64_t *ret_n,
+        bool *ret_capped, struct usher_error *err);
+
 #endif

@@ -90,7 +90,7 @@ static void add_found(struct sql *sql, const struct stepping *s, int64_t limit)
 
 	sql_add(sql, "SELECT f.id, f.version, f.dead_at, f.updated_at <= ?t, f.channel, f.auto_redrives ",
 	        job->frozen_at);
-	failed_add_filtered(sql, &filter);
+	redrive_add_selected(sql, &filter);
 	if (s->cursor_at.ms != 0)
 		sql_add(sql, "AND f.dead_at >= ?t AND (f.dead_at > ?t OR f.id > ?i) ", s->cursor_at,
 		        s->cursor_at, s->cursor_id);

@@ -116,6 +116,7 @@ class FakeDaemon:
         self.status, self.raw, self.race, self.delay_s = {}, None, None, 0
         self.paused, self.forced = {}, {}   # channel -> who said it, why and when
         self.jobs = {}               # redrive jobs by id: job(...)
+        self.refuse, self.gaps = None, 0    # a problem for every list of failed rows; pages that find nothing yet
         self.requests = []           # (method, path, query, body) as they came
         self.audit = []
         self.alarms = []             # of alarm(); the status shows those that are raised
@@ -219,7 +220,7 @@ class FakeDaemon:
     def page(self, found, query, **more):
         at, limit = int(query.get("cursor", 0)), int(query.get("limit", 50))
         brief = [{k: v for k, v in r.items() if k not in DETAIL_ONLY} for r in found[at:at + limit]]
-        return {"items": brief, "next": str(at + limit) if at + limit < len(found) else None, **more}
+        return {"items": brief, "next": str(at + limit) if at + limit < len(found) else None, "complete": True, **more}
 
     def groups(self, query):
         made = {}
@@ -300,8 +301,18 @@ class FakeDaemon:
             return 200, {"items": sorted(self.jobs.values(), key=lambda j: -int(j["id"])), "next": None}
         if parts == ["status"]:
             return 200, self.status_json(read_only)
+        if parts == ["filter", "keys"]:
+            return 200, {"items": [
+                {"key": "status", "kind": "words", "operators": ":", "example": "status:dead", "help": "where it stands",
+                 "words": ["dead", "queued"]},
+                {"key": "age", "kind": "age", "operators": "> <", "example": "age>1h", "help": "dead for how long", "words": []}]}
+        if self.refuse:
+            raise Problem(400, "Bad Request", self.refuse)
         if parts == ["failed"]:
             found = self.select(query)
+            if self.gaps:
+                self.gaps -= 1
+                return 200, {**self.page([], query), "next": "0", "complete": False, "searched": 2000}
             return 200, self.page(found, query, count=len(found), count_capped=False)
         if parts == ["failed", "groups"]:
             return 200, self.groups(query)

@@ -1,9 +1,12 @@
 """The command line: what people read, what programs read, and the exit codes."""
 
+import csv
+import io
 import json
 import os
 import re
 import stat
+import subprocess
 
 import pytest
 from fake_daemon import row, stamp
@@ -46,6 +49,57 @@ def test_failed_list(fake, usher):
     assert len(ran.out.splitlines()) == 1 and "no failed notifications" in ran.err
     usher("failed", "--since", "1h")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT.*Z", fake.requests[-1][2]["since"])
+
+
+def test_failed_takes_a_filter_in_words(fake, usher):
+    usher("failed", "status:dead", 'reason:"no such"', "age>1h", "--sort", "class:desc")
+    assert fake.requests[-1][1:3] == ("/v1/failed", {"filter": 'status:dead reason:"no such" age>1h', "sort": "class:desc",
+                                                     "limit": "50"})
+    usher("failed", "--groups", "--", "-class:malformed")
+    assert fake.requests[-1][1:3] == ("/v1/failed/groups", {"filter": "-class:malformed", "limit": "50"})
+    fake.refuse = "filter, character 1: there is no key \"stauts\""
+    ran = usher("failed", "stauts:dead", check=2)
+    assert "character 1" in ran.err and ran.out == ""
+    usher("failed", "x" * 5000, check=2)
+
+
+def test_a_long_search_is_followed_to_its_end(fake, usher):
+    """Pages that are not complete are gone on from, with rows on them or not."""
+    fake.gaps = 3
+    ran = usher("failed", "by:kim", "--json")
+    assert len(ran.json["items"]) == 12 and ran.json["complete"] is True and ran.json["next"] is None
+    assert "searched" not in ran.json
+
+
+def test_keys_of_the_filter(fake, usher):
+    out = usher("failed", "--keys").out
+    assert re.search(r"^status +: +status:dead +where it stands: dead, queued$", out, re.M)
+    assert re.search(r"^age +> < +age>1h +dead for how long$", out, re.M)
+    assert usher("failed", "--keys", "--json").json["items"][0]["key"] == "status"
+
+
+def test_csv(fake, usher):
+    """What a spreadsheet opens: every member a column, quoted where it must be, harmless on a terminal."""
+    fake.rows["12"]["reason"] = 'he said "no", twice\x1b[31m'
+    rows = list(csv.reader(io.StringIO(usher("failed", "--csv").out, newline="")))
+    assert len(rows) == 13 and rows[0][:3] == list(fake.rows["12"])[:3] and "dlq.message_id" in rows[0]
+    assert all(len(row) == len(rows[0]) for row in rows)
+    first = dict(zip(rows[0], rows[1]))
+    assert first["id"] == "12" and first["reason"].startswith('he said "no", twice') and "\x1b" not in first["reason"]
+    assert usher("failed", "--search", "nobody", "--csv").out == ""
+    assert usher("failed", "--groups", "--csv").out.startswith("channel,status,class,")
+    assert usher("audit", "--csv").code == 0
+
+
+def test_watch_goes_on_until_it_is_stopped(fake, usher):
+    process = subprocess.Popen([usher.program, "failed", "--watch", "--limit", "1"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                               env={**os.environ, "USHER_SOCKET": usher.socket, "LC_ALL": "C.UTF-8"}, stderr=subprocess.DEVNULL)
+    try:
+        lines = [process.stdout.readline().decode() for _ in range(4)]
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+    assert lines[0] == lines[2] and "CHANNEL" in lines[0] and lines[1].split()[0] == "12"
 
 
 def test_korean_columns_line_up(fake, usher):
@@ -184,7 +238,7 @@ def test_not_allowed_to_open_the_socket(fake, usher):
 
 def as_nobody(usher, *words):
     import shutil
-    import subprocess
+
     from support.api import Ran
     program = shutil.which("setpriv")
     assert program, "setpriv (util-linux) is part of every Debian"
@@ -194,7 +248,6 @@ def as_nobody(usher, *words):
 
 
 def test_quiet_when_the_reader_has_enough(usher, build, fake):
-    import subprocess
     fake.rows = {str(n): row(n) for n in range(1, 1001)}
     done = subprocess.run(f"{build}/usher failed --limit 1000 --socket {fake.socket} | head -1", shell=True,
                           capture_output=True, check=True)
@@ -202,7 +255,6 @@ def test_quiet_when_the_reader_has_enough(usher, build, fake):
 
 
 def test_a_full_disk_is_told(build, fake):
-    import subprocess
     with open("/dev/full", "wb") as full:
         done = subprocess.run([str(build / "usher"), "status", "--socket", fake.socket], stdout=full,
                               stderr=subprocess.PIPE, check=False)

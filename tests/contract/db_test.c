@@ -375,6 +375,23 @@ static void a_deadlock_is_done_again(void **state)
 
 /* -- The server goes away ---------------------------------------------------------------------------- */
 
+/* A statement that the server gives up says so, and nothing else is wrong: the connection is the same. */
+static void a_statement_that_takes_too_long_is_given_up(void **state)
+{
+	struct sql sql = sql_new(db);
+	struct usher_error err;
+	struct rows *rows;
+	int64_t connection = fixture_int(db, "SELECT CONNECTION_ID()");
+
+	(void)state;
+	sql_add(&sql, "SET STATEMENT max_statement_time = 0.05 FOR SELECT COUNT(*) FROM seq_1_to_1000000000 "
+	              "WHERE seq "
+	              "* 7 % 11 = 12");
+	assert_code(db_query(db, &sql, &rows, &err), USHER_EUNAVAILABLE, &err);
+	assert_non_null(strstr(err.message, "took too long"));
+	assert_int_equal(fixture_int(db, "SELECT CONNECTION_ID()"), connection);
+}
+
 static void a_killed_idle_connection_is_replaced(void **state)
 {
 	struct usher_error err;
@@ -465,6 +482,7 @@ int main(void)
 		TEST(a_transaction_is_all_or_nothing),
 		TEST(an_empty_transaction_costs_nothing),
 		TEST(a_deadlock_is_done_again),
+		TEST(a_statement_that_takes_too_long_is_given_up),
 		TEST(a_killed_idle_connection_is_replaced),
 		TEST(a_killed_server_is_unavailable_then_works),
 		TEST(a_server_restarted_while_idle_goes_unnoticed),

@@ -56,7 +56,7 @@ class Api:
 
     def get(self, target, /, **query):
         if query:
-            target += "?" + urllib.parse.urlencode(query)
+            target += "?" + urllib.parse.urlencode(query, quote_via=urllib.parse.quote)
         return self.request("GET", target)
 
     def post(self, target, /, **body):

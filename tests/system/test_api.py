@@ -112,6 +112,89 @@ def test_groups_count_by_cause(api, db):
     assert [g["count"] for g in api.get("/v1/failed/groups", channel="coupon").json["items"]] == [1]
 
 
+def test_groups_open_by_their_own_filter(api, db):
+    """Members, numbers and ids make no group of their own; what a group names as its filter lists its rows."""
+    for n in range(6):
+        put_failed(db, n, reason=f"SMTP 550 5.1.1 at RCPT: <minji{n}@example.com> unknown, try {n * 1000}")
+    put_failed(db, 6, status="cancelled", reason="SMTP 550 5.1.1 at RCPT: <a@b.c> unknown, try 7")
+    put_failed(db, 7, klass="timeout", reason="no answer in time")
+    answer = api.get("/v1/failed/groups", filter="-class:timeout").json
+    assert answer["complete"] is True
+    assert [(g["status"], g["reason"], g["count"], g["count_exactness"]) for g in answer["items"]] == [
+        ("dead", "SMTP 550 5.1.1 at RCPT: <@> unknown, try #", 6, "exact"),
+        ("cancelled", "SMTP 550 5.1.1 at RCPT: <@> unknown, try #", 1, "exact")]
+    for group, wanted in zip(answer["items"], ({f"e-{n}" for n in range(6)}, {"e-6"})):
+        assert group["filter"].startswith("-class:timeout ")
+        listed = api.get("/v1/failed", filter=group["filter"]).json
+        assert {item["event_id"] for item in listed["items"]} == wanted and listed["count"] == group["count"]
+        assert {item["cause"] for item in listed["items"]} == {group["cause"]}
+
+
+@pytest.mark.parametrize("written, wanted", [
+    ("", {0, 1, 2, 3}), ("status:dead", {0, 1}), ("status:dead,cancelled channel:email", {0, 2}), ("-channel:email", {1, 3}),
+    ("class:timeout,out_of_stock", {1, 3}), ("age>1h", {2}), ("age<1h -status:delivered", {0, 1}), ("user:user-2", {2}),
+    ("user:user-*", {0, 1, 2, 3}), ("to:minji3@example.com", {3}), ("event:e-0,e-1", {0, 1}), ("attempts>=4", set()),
+    ("attempts:3 redrives:0", {0, 1, 2, 3}), ('reason:"NO <minji2"', {2}), ("by:kim", {2}), ("dlq:yes", {0}), ("dlq:no", {1, 2, 3}),
+    ("minji2@", {2}), ("-minji2@", {0, 1, 3}), ('"' + "'" + ' OR 1=1 -- "', set()), ("reason:%", set()),
+])
+def test_failed_rows_are_found_by_what_is_written(api, db, written, wanted):
+    put_failed(db, 0, dlq_message_id="m-0")
+    put_failed(db, 1, channel="coupon", klass="out_of_stock")
+    put_failed(db, 2, status="cancelled", settled_by="kim", age_s=7200)
+    put_failed(db, 3, channel="coupon", status="delivered", klass="timeout")
+    answer = api.get("/v1/failed", filter=written)
+    assert answer.status == 200, answer.text
+    assert {item["event_id"] for item in answer.json["items"]} == {f"e-{n}" for n in wanted}
+    assert answer.json["count"] == len(wanted) and answer.json["complete"] is True
+    assert answer.json["items"] == api.get("/v1/failed", filter=written, sort="newest").json["items"]
+    groups = api.get("/v1/failed/groups", filter=written).json["items"]
+    assert sum(group["count"] for group in groups) == len(wanted)
+
+
+def test_a_filter_goes_with_the_other_parameters(api, db):
+    for n in range(4):
+        put_failed(db, n, channel="coupon" if n % 2 else "email", status="cancelled" if n > 1 else "dead")
+    assert [i["event_id"] for i in api.failed(filter="channel:coupon", status="dead")] == ["e-1"]
+    assert api.failed(filter="channel:coupon", channel="email") == []
+    assert {i["event_id"] for i in api.failed(filter="-status:dead", q="minji3")} == {"e-3"}
+
+
+@pytest.mark.parametrize("sort, order", [
+    ("id:asc", [0, 1, 2, 3]), ("first_at", [3, 2, 1, 0]), ("attempts", [3, 2, 0, 1]), ("attempts:asc", [1, 0, 2, 3]),
+    ("redrives", [0, 3, 2, 1]), ("class", [1, 0, 2, 3]), ("class:desc", [2, 3, 0, 1]), ("status", [2, 3, 0, 1]),
+    ("channel", [0, 1, 2, 3]), ("recipient", [3, 1, 0, 2]), ("user_id:desc", [0, 1, 3, 2]),
+])
+def test_failed_rows_are_sorted(api, db, sort, order):
+    """By any column; rows alike in a number by id, in a word as they died; who has no address comes last."""
+    rows = [dict(attempts=2, redrives=5, klass="rejected", status="cancelled", recipient="c@x.y", user_id="z"),
+            dict(attempts=1, redrives=0, klass="timeout", status="cancelled", recipient="b@x.y", user_id="y"),
+            dict(attempts=3, redrives=0, klass="malformed", recipient=None, user_id=None),
+            dict(attempts=3, redrives=0, klass="malformed", recipient="a@x.y", user_id="x")]
+    for n, columns in enumerate(rows):
+        put_failed(db, n, age_s=n, **columns)
+    assert [int(item["event_id"][2:]) for item in pages(api, "/v1/failed", limit=1, sort=sort)] == order
+
+
+def test_the_other_channel_is_told(api, db):
+    one = put_failed(db, 1, event_id="e-7", user_id="u-7")
+    two = put_failed(db, 2, channel="coupon", event_id="e-7", user_id="u-7", status="cancelled")
+    assert {i["id"] for i in api.failed(filter="user:u-7")} == {one, two}
+    assert api.get(f"/v1/failed/{one}").json["siblings"] == [
+        {"channel": "coupon", "state": "cancelled", "id": two, "status": "cancelled"}]
+    db.execute("DELETE FROM failed_notification WHERE id = %s", two)
+    db.execute("UPDATE delivery SET state = 'delivered' WHERE channel = 'coupon'")
+    assert api.get(f"/v1/failed/{one}").json["siblings"] == [
+        {"channel": "coupon", "state": "delivered", "id": None, "status": None}]
+
+
+def test_filter_keys_tell_a_completion_all(api):
+    keys = {item["key"]: item for item in api.get("/v1/filter/keys").json["items"]}
+    assert keys["status"]["words"] == ["dead", "queued", "delivered", "cancelled"] and keys["status"]["kind"] == "words"
+    assert keys["age"]["operators"] == "> < >= <=" and keys["user"]["words"] == []
+    for item in keys.values():
+        assert api.get("/v1/failed", filter=item["example"]).status == 200, item
+
+
 def test_detail_joins_row_payload_attempts_and_audit(api, db):
     row = put_failed(db, 1)
     for number, (code, reply) in enumerate([(451, "451 try later"), (554, "554 no minji1@example.com")], 1):

@@ -158,7 +158,62 @@ static void query_refuses_by_name_with_what_is_allowed(void **state)
 	query_refuses("/x?class=bad", "service_down, timeout");
 	query_refuses("/x?since=yesterday", "RFC 3339");
 	query_refuses("/x?sort=up", "newest, oldest");
-	query_refuses("/x?cursor=0123456789012345678901234567890123456789012345678901234567890123", "next");
+	query_refuses("/x?sort=id:up", "behind id, :asc or :desc");
+	query_refuses("/x?sort=i", "newest, oldest, dead_at");
+	query_refuses("/x?filters=a", "no query parameter");
+}
+
+static void sorts_have_a_direction(void **state)
+{
+	static const struct {
+		const char *uri;
+		enum failed_sort sort;
+		bool ascending;
+	} table[] = {
+		{ "/x?sort=newest", FAILED_BY_DEAD_AT, false },
+		{ "/x?sort=oldest", FAILED_BY_DEAD_AT, true },
+		{ "/x?sort=dead_at:asc", FAILED_BY_DEAD_AT, true },
+		{ "/x?sort=class", FAILED_BY_CLASS, true },
+		{ "/x?sort=class:desc", FAILED_BY_CLASS, false },
+		{ "/x?sort=attempts", FAILED_BY_ATTEMPTS, false },
+		{ "/x?sort=recipient", FAILED_BY_RECIPIENT, true },
+		{ "/x?sort=first_at", FAILED_BY_ID, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		struct target t;
+		struct query q;
+		struct usher_error err;
+
+		assert_int_equal(query_of(table[i].uri, QUERY_SORT, &t, &q, &err), 0);
+		assert_int_equal(q.sort, table[i].sort);
+		assert_int_equal(q.oldest_first, table[i].ascending);
+		target_free(&t);
+	}
+}
+
+static void what_is_too_long_is_refused(void **state)
+{
+	static const struct {
+		const char *parameter;
+		int longest;
+		const char *says;
+	} table[] = { { "cursor", CURSOR_SIZE - 1, "next" }, { "filter", FILTER_TEXT_MAX, "1024 bytes" } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		char uri[FILTER_TEXT_MAX + 40];
+		struct target t;
+		struct query q;
+		struct usher_error err;
+
+		snprintf(uri, sizeof uri, "/x?%s=%0*d", table[i].parameter, table[i].longest, 1);
+		assert_int_equal(query_of(uri, QUERY_FILTER | QUERY_PAGE, &t, &q, &err), 0);
+		target_free(&t);
+		snprintf(uri, sizeof uri, "/x?%s=%0*d", table[i].parameter, table[i].longest + 1, 1);
+		query_refuses(uri, table[i].says);
+	}
 }
 
 static void ids_are_whole_numbers(void **state)
@@ -392,6 +447,8 @@ int main(void)
 		cmocka_unit_test(query_has_defaults),
 		cmocka_unit_test(query_reads_every_parameter),
 		cmocka_unit_test(query_refuses_by_name_with_what_is_allowed),
+		cmocka_unit_test(sorts_have_a_direction),
+		cmocka_unit_test(what_is_too_long_is_refused),
 		cmocka_unit_test(ids_are_whole_numbers),
 		cmocka_unit_test(routes_are_found),
 		cmocka_unit_test(unknown_paths_and_methods_are_told_apart),

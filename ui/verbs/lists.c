@@ -1,8 +1,9 @@
-/* The verbs that print lists: failed, dlq, retrying, outbox, alarms, audit; see verbs.h. */
-#include "verbs.h"
+/* Lists, page by page, and the verbs that print nothing but one: dlq, retrying, outbox, alarms, audit; see
+ * listing.h.
+ */
+#include "listing.h"
 
 #include "../format.h"
-#include "../lines.h"
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -13,16 +14,8 @@
 
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 100000
-#define PAGE_MAX 500 /* of the API */
 
-/* What one list said, its pages joined. */
-struct listing {
-	cJSON *json; /* the first page, its items replaced by those of all pages */
-	const cJSON *items;
-	bool more;
-};
-
-static int limit_of(struct verb_call *call, int *ret)
+int limit_of(struct verb_call *call, int *ret)
 {
 	const char *text = call->option[OPT_LIMIT];
 	*ret = LIMIT_DEFAULT;
@@ -44,22 +37,26 @@ static void join_page(cJSON *all, cJSON *page)
 	      *from = cJSON_GetObjectItemCaseSensitive(page, "items"), *item;
 	while ((item = cJSON_DetachItemFromArray(from, 0)))
 		cJSON_AddItemToArray(to, item);
-	cJSON *next = cJSON_DetachItemFromObjectCaseSensitive(page, "next");
-	if (next)
-		cJSON_ReplaceItemInObjectCaseSensitive(all, "next", next);
+	static const char *const of_the_last[] = { "next", "complete", "searched" };
+	for (size_t i = 0; i < ARRAY_LEN(of_the_last); i++) {
+		cJSON *member = cJSON_DetachItemFromObjectCaseSensitive(page, of_the_last[i]);
+		cJSON_DeleteItemFromObjectCaseSensitive(all, of_the_last[i]);
+		if (member)
+			cJSON_AddItemToObject(all, of_the_last[i], member);
+	}
 }
 
-static int listing_get(struct verb_call *call, const char *path, int limit, struct listing *ret)
+int listing_get(struct verb_call *call, const char *path, int limit, struct listing *ret)
 {
 	*ret = (struct listing){ 0 };
 	int left = limit;
-	while (left > 0) {
+	do {
 		struct buf url = BUF(64 << 10);
 		struct reply reply = { 0 };
 		char number[16];
-		snprintf(number, sizeof number, "%d", left < PAGE_MAX ? left : PAGE_MAX);
+		snprintf(number, sizeof number, "%d", left < LISTING_PAGE_MAX ? left : LISTING_PAGE_MAX);
 		buf_puts(&url, path);
-		path_query(&url, "limit", number);
+		path_query(&url, "limit", limit ? number : NULL); /* none: a list of its own length */
 		path_query(&url, "cursor", ret->json ? json_string(ret->json, "next") : NULL);
 		client_call(call->client, buf_str(&url), NULL, CLIENT_READ_MS, &reply);
 		buf_free(&url);
@@ -79,18 +76,12 @@ static int listing_get(struct verb_call *call, const char *path, int limit, stru
 		}
 		reply_free(&reply);
 		left -= got;
-		if (got == 0 || !json_string(ret->json, "next"))
+		if (!json_string(ret->json, "next") || (got == 0 && json_bool(ret->json, "complete", true)))
 			break;
-	}
+	} while (left > 0);
 	ret->items = json_get(ret->json, "items");
 	ret->more = json_string(ret->json, "next") != NULL;
 	return 0;
-}
-
-static void print_listing_json(const struct listing *l)
-{
-	OWNED char *text = json_print(l->json);
-	print_json(text, strlen(text));
 }
 
 /* What the table does not say goes to standard error, so that a pipe gets rows only. */
@@ -114,12 +105,27 @@ static void say_more(const struct listing *l, const char *what)
 	buf_free(&b);
 }
 
-static void add_age(struct table *t, wall_time at, wall_time now)
+void add_age(struct table *t, wall_time at, wall_time now)
 {
 	struct buf b = BUF(64);
 	format_span_short(&b, at.ms ? seconds_between(at, now) : -1);
 	table_take(t, &b);
 	buf_free(&b);
+}
+
+void listing_output(struct verb_call *call, const struct listing *l, const char *what, print_fn *print)
+{
+	if (call->option[OPT_CSV]) {
+		print_csv(l->items);
+		return;
+	}
+	if (call->option[OPT_JSON]) {
+		OWNED char *text = json_print(l->json);
+		print_json(text, strlen(text));
+		return;
+	}
+	print(l, call->now);
+	say_more(l, what);
 }
 
 static void add_time(struct table *t, wall_time at, wall_time now)
@@ -130,7 +136,7 @@ static void add_time(struct table *t, wall_time at, wall_time now)
 	buf_free(&b);
 }
 
-static void add_int(struct table *t, const cJSON *item, const char *key)
+void add_int(struct table *t, const cJSON *item, const char *key)
 {
 	struct buf b = BUF(64);
 	format_count(&b, json_int(item, key, 0));
@@ -138,7 +144,7 @@ static void add_int(struct table *t, const cJSON *item, const char *key)
 	buf_free(&b);
 }
 
-static void print_failed(const struct listing *l, wall_time now)
+void print_failed(const struct listing *l, wall_time now)
 {
 	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "CHANNEL", TEXT_LEFT, 16 },
 		{ "STATUS", TEXT_LEFT, 0 }, { "CLASS", TEXT_LEFT, 0 }, { "TRIES", TEXT_RIGHT, 0 },
@@ -162,90 +168,6 @@ static void print_failed(const struct listing *l, wall_time now)
 	table_free(&t);
 }
 
-static void print_groups(const struct listing *l, wall_time now)
-{
-	static const struct table_column columns[] = { { "COUNT", TEXT_RIGHT, 0 },
-		{ "CHANNEL", TEXT_LEFT, 16 }, { "STATUS", TEXT_LEFT, 0 }, { "CLASS", TEXT_LEFT, 0 },
-		{ "OLDEST", TEXT_RIGHT, 0 }, { "NEWEST", TEXT_RIGHT, 0 }, { "REASON", TEXT_LEFT, 0 } };
-	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
-	const cJSON *item;
-	cJSON_ArrayForEach(item, l->items)
-	{
-		add_int(&t, item, "count");
-		table_add(&t, json_string(item, "channel"));
-		table_add(&t, json_string(item, "status"));
-		table_add(&t, json_string(item, "class"));
-		add_age(&t, time_get(item, "oldest"), now);
-		add_age(&t, time_get(item, "newest"), now);
-		table_add(&t, json_string(item, "reason"));
-	}
-	table_print(&t, stdout);
-	table_free(&t);
-}
-
-static int show_one(struct verb_call *call, const char *id)
-{
-	struct buf path = BUF(4096);
-	struct reply reply = { 0 };
-	buf_puts(&path, "/v1/failed");
-	path_segment(&path, id);
-	client_call(call->client, buf_str(&path), NULL, CLIENT_READ_MS, &reply);
-	buf_free(&path);
-	int status = 0;
-	if (reply.code != 0) {
-		status = reply_report(&reply, id);
-	} else if (call->option[OPT_JSON]) {
-		print_json(buf_str(&reply.body), reply.body.len);
-	} else {
-		struct lines l = { .width = print_width() };
-		lines_addf(&l, ROLE_TITLE, NULL, "%s %s", json_string(reply.json, "channel"), id);
-		facts_row(&l, reply.json, call->now);
-		facts_attempts(&l, reply.json, call->now);
-		facts_payload(&l, reply.json);
-		facts_audit(&l, json_get(reply.json, "audit"), call->now);
-		lines_print(&l, stdout);
-		lines_clear(&l);
-	}
-	reply_free(&reply);
-	return status;
-}
-
-int verb_failed(struct verb_call *call)
-{
-	if (call->arg_count == 1)
-		return show_one(call, call->args[0]);
-	int limit;
-	char since[WALL_TEXT_SIZE];
-	if (limit_of(call, &limit) != 0 || verb_time(call, OPT_SINCE, since) != 0)
-		return EXIT_USAGE;
-	bool groups = call->option[OPT_GROUPS] != NULL;
-	if (groups && call->option[OPT_SORT])
-		return usage_error(call, "--sort does not go with --groups: the largest group comes first");
-	struct buf path = BUF(64 << 10);
-	buf_puts(&path, groups ? "/v1/failed/groups" : "/v1/failed");
-	path_query(&path, "status", call->option[OPT_STATUS]);
-	path_query(&path, "channel", call->option[OPT_CHANNEL]);
-	path_query(&path, "class", call->option[OPT_CLASS]);
-	path_query(&path, "q", call->option[OPT_SEARCH]);
-	path_query(&path, "since", since);
-	path_query(&path, "sort", call->option[OPT_SORT]);
-	struct listing l;
-	if (groups && limit > PAGE_MAX)
-		limit = PAGE_MAX; /* groups are not paged */
-	int status = listing_get(call, buf_str(&path), limit, &l);
-	buf_free(&path);
-	if (status != 0)
-		return status;
-	if (call->option[OPT_JSON]) {
-		print_listing_json(&l);
-	} else {
-		(groups ? print_groups : print_failed)(&l, call->now);
-		say_more(&l, "failed notifications");
-	}
-	cJSON_Delete(l.json);
-	return 0;
-}
-
 static int dlq_one(struct verb_call *call, const char *channel, int limit)
 {
 	struct buf path = BUF(4096), depth = BUF(128);
@@ -256,9 +178,7 @@ static int dlq_one(struct verb_call *call, const char *channel, int limit)
 	buf_free(&path);
 	if (status != 0)
 		return status;
-	if (call->option[OPT_JSON]) {
-		print_listing_json(&l);
-	} else {
+	if (!call->option[OPT_JSON] && !call->option[OPT_CSV]) {
 		wall_time mirrored = time_get(l.json, "mirrored_at");
 		format_figure(&depth, figure_get(l.json, "depth"), FORMAT_NO_AGE, 24);
 		buf_puts(&depth,
@@ -268,9 +188,8 @@ static int dlq_one(struct verb_call *call, const char *channel, int limit)
 			buf_puts(&depth, " ago");
 		}
 		print_clean(stderr, "%s: %s", channel, buf_str(&depth));
-		print_failed(&l, call->now);
-		say_more(&l, "known copies");
 	}
+	listing_output(call, &l, "known copies", print_failed);
 	buf_free(&depth);
 	cJSON_Delete(l.json);
 	return 0;
@@ -392,8 +311,7 @@ static void print_alarms(const struct listing *l, wall_time now)
 }
 
 /* A list that needs nothing but its path and its printer. */
-static int simple_list(struct verb_call *call, const struct buf *path, const char *what,
-        void (*print)(const struct listing *, wall_time))
+static int simple_list(struct verb_call *call, const struct buf *path, const char *what, print_fn *print)
 {
 	int limit;
 	if (limit_of(call, &limit) != 0)
@@ -402,12 +320,7 @@ static int simple_list(struct verb_call *call, const struct buf *path, const cha
 	int status = listing_get(call, buf_str(path), limit, &l);
 	if (status != 0)
 		return status;
-	if (call->option[OPT_JSON]) {
-		print_listing_json(&l);
-	} else {
-		print(&l, call->now);
-		say_more(&l, what);
-	}
+	listing_output(call, &l, what, print);
 	cJSON_Delete(l.json);
 	return 0;
 }

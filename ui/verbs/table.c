@@ -16,6 +16,7 @@
 #define BIT(id) (1ull << OPT_##id)
 #define COMMON (BIT(JSON) | BIT(SOCKET) | BIT(READ_ONLY) | BIT(HELP))
 #define LEADING (COMMON | BIT(VERSION))
+#define LIST (BIT(LIMIT) | BIT(CSV))
 #define FILTERS (BIT(STATUS) | BIT(CHANNEL) | BIT(CLASS) | BIT(SEARCH) | BIT(SINCE))
 #define SELECTION (BIT(CHANNEL) | BIT(CLASS) | BIT(SEARCH) | BIT(SINCE) | BIT(UNTIL))
 #define JOB (BIT(RATE) | BIT(CANARY) | BIT(STOP_ON) | BIT(DRY_RUN) | BIT(WATCH))
@@ -24,10 +25,10 @@
 
 static const struct verb verbs[] = {
 	{ "status", "", "what is going on, and whether anything is wrong", 0, 0, 0, verb_status },
-	{ "failed", "[ID]", "failed notifications, or one with its attempts", 0, 1,
-	        FILTERS | BIT(SORT) | BIT(LIMIT) | BIT(GROUPS), verb_failed },
-	{ "dlq", "[CHANNEL]", "what stands in the dead-letter queues", 0, 1, BIT(LIMIT), verb_dlq },
-	{ "retrying", "", "deliveries that wait for their next attempt", 0, 0, BIT(CHANNEL) | BIT(LIMIT),
+	{ "failed", "[ID | FILTER]", "failed notifications, or one with its attempts", 0, ARGS_ANY,
+	        FILTERS | LIST | BIT(SORT) | BIT(GROUPS) | BIT(KEYS) | BIT(WATCH), verb_failed },
+	{ "dlq", "[CHANNEL]", "what stands in the dead-letter queues", 0, 1, LIST, verb_dlq },
+	{ "retrying", "", "deliveries that wait for their next attempt", 0, 0, BIT(CHANNEL) | LIST,
 	        verb_retrying },
 	{ "redrive", "[ID...]", "send dead notifications again: these, or what a filter finds as a job", 0,
 	        ARGS_ANY, BIT(REASON) | SELECTION | JOB, verb_redrive },
@@ -42,12 +43,12 @@ static const struct verb verbs[] = {
 	{ "breaker", "CHANNEL open|closed|auto", "force a channel's breaker, or leave it to itself again", 2,
 	        2, BIT(REASON), verb_breaker },
 	{ "outbox", "", "sign-up events, published or still waiting", 0, 0,
-	        BIT(WAITING) | BIT(PUBLISHED) | BIT(LIMIT), verb_outbox },
+	        BIT(WAITING) | BIT(PUBLISHED) | LIST, verb_outbox },
 	{ "signup", "", "register a sign-up, as the application would", 0, 0,
 	        BIT(EMAIL) | BIT(NAME) | BIT(USER_ID) | BIT(LOCALE), verb_signup },
 	{ "alarms", "[ack ID...]", "what is raised and what was, or acknowledge it", 0, ARGS_ANY,
-	        BIT(LIMIT) | BIT(REASON), verb_alarms },
-	{ "audit", "", "who did what", 0, 0, BIT(TARGET) | BIT(LIMIT), verb_audit },
+	        LIST | BIT(REASON), verb_alarms },
+	{ "audit", "", "who did what", 0, 0, BIT(TARGET) | LIST, verb_audit },
 };
 
 struct option_row {
@@ -67,7 +68,7 @@ const struct verb *verb_find(const char *name)
 	return NULL;
 }
 
-static void print_options(unsigned which)
+static void print_options(uint64_t which)
 {
 	for (int i = 0; i < OPT_COUNT; i++) {
 		const struct option_row *o = &option_rows[i];
@@ -118,7 +119,7 @@ int usage_error(const struct verb_call *call, const char *fmt, ...)
 
 int verb_options(struct verb_call *call, int argc, char **argv, bool leading, int *ret_rest)
 {
-	unsigned allowed = leading ? LEADING : call->verb->options | COMMON;
+	uint64_t allowed = leading ? LEADING : call->verb->options | COMMON;
 	struct option longs[OPT_COUNT + 1] = { 0 };
 	int n = 0, got;
 	for (int i = 0; i < OPT_COUNT; i++)

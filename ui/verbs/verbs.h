@@ -27,14 +27,16 @@ enum exit_status {
 	OPTION(SEARCH, "search", 0, "TEXT", "event id, user id or recipient, or how one begins")             \
 	OPTION(SINCE, "since", 0, "TIME", "dead since: RFC 3339, or an age such as 90s, 1h or 2d")           \
 	OPTION(UNTIL, "until", 0, "TIME", "dead before: RFC 3339, or an age")                                \
-	OPTION(SORT, "sort", 0, "ORDER", "newest (the default) or oldest first")                             \
+	OPTION(SORT, "sort", 0, "COLUMN",                                                                    \
+	        "newest (the default), oldest, or a column: class, attempts:asc ...")                        \
 	OPTION(LIMIT, "limit", 0, "N", "how many rows at most (default 50)")                                 \
-	OPTION(GROUPS, "groups", 0, NULL, "count by channel, status, class and reason")                      \
+	OPTION(GROUPS, "groups", 0, NULL, "count by status and cause")                                       \
+	OPTION(KEYS, "keys", 0, NULL, "what a filter may have")                                              \
 	OPTION(RATE, "rate", 0, "N", "rows a second at most (default 10)")                                   \
 	OPTION(CANARY, "canary", 0, "N", "rows sent first, whose outcome is awaited (default 1)")            \
 	OPTION(STOP_ON, "stop-on", 0, "N", "stop when so many failed again (default 5; 0: never)")           \
 	OPTION(DRY_RUN, "dry-run", 0, NULL, "say what would happen, and do nothing")                         \
-	OPTION(WATCH, "watch", 0, NULL, "go on looking until the job is over")                               \
+	OPTION(WATCH, "watch", 0, NULL, "go on looking")                                                     \
 	OPTION(REASON, "reason", 0, "TEXT", "why, for the audit and for who comes after you")                \
 	OPTION(EMAIL, "email", 0, "ADDRESS", "where the welcome mail goes")                                  \
 	OPTION(NAME, "name", 0, "NAME", "the new member's name")                                             \
@@ -44,6 +46,7 @@ enum exit_status {
 	OPTION(WAITING, "waiting", 0, NULL, "only what is not published yet")                                \
 	OPTION(PUBLISHED, "published", 0, NULL, "only what has been published")                              \
 	OPTION(JSON, "json", 0, NULL, "print the daemon's JSON")                                             \
+	OPTION(CSV, "csv", 0, NULL, "print comma-separated values, every column")                            \
 	OPTION(SOCKET, "socket", 0, "PATH", "the daemon's socket (USHER_SOCKET; /run/usher/usher.sock)")     \
 	OPTION(READ_ONLY, "read-only", 'R', NULL, "look only: the read-only socket (usher-ro.sock)")         \
 	OPTION(HELP, "help", 'h', NULL, "this help")                                                         \

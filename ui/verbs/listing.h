@@ -1,0 +1,39 @@
+/* One list of the API: its pages joined, and printed as a table, as JSON or as CSV. Main thread. */
+#ifndef UI_VERBS_LISTING_H
+#define UI_VERBS_LISTING_H
+
+#include "verbs.h"
+
+#include "../format.h"
+
+#include "base/json.h"
+
+/* What one list said, its pages joined. */
+struct listing {
+	cJSON *json; /* the first page, its items replaced by those of all pages */
+	const cJSON *items;
+	bool more;
+};
+
+#define LISTING_PAGE_MAX 500 /* of the API */
+
+int limit_of(struct verb_call *call, int *ret); /* --limit; EXIT_USAGE */
+/* Follows `next` until `limit` items are there, through pages without items too while the daemon searches. 0,
+ * or the exit status with everything said; on 0 the caller deletes ret->json. */
+int listing_get(struct verb_call *call, const char *path, int limit, struct listing *ret);
+
+typedef void print_fn(const struct listing *l, wall_time now);
+/* As --json or --csv want it, else by `print`; what there is beyond it goes to standard error. */
+void listing_output(struct verb_call *call, const struct listing *l, const char *what, print_fn *print);
+print_fn print_failed;
+
+/* RFC 4180: a header, then a record an item with all its members, those of objects in it as OUTER.INNER. */
+void print_csv(const cJSON *items);
+
+/* Calls `once` again and again, as --watch wants; a screen is cleared before. Without --watch: once. */
+int verb_watch(struct verb_call *call, int (*once)(struct verb_call *call));
+
+void add_age(struct table *t, wall_time at, wall_time now);
+void add_int(struct table *t, const cJSON *item, const char *key);
+
+#endif
