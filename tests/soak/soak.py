@@ -35,7 +35,8 @@ QUIET_S = (0.5, 4.0)            # from the begin of one to the next
 SETTLE_DEADLINE_S = 180
 REDRIVES = 10                   # rounds of it
 GROWTH_KIB, GROWTH = 4096, 0.1  # of memory: this, and this share, between the second and the last quarter
-GROWTH_DESCRIPTORS = 8
+GROWTH_DESCRIPTORS = 8          # beside living connections, whose number goes with the load and has bounds of its own:
+CONNECTIONS_MAX = 100           # to mail and coupon service, SNS and SQS
 
 CHANGES = {
     "log": {"level": "info"},
@@ -260,7 +261,7 @@ class Sizes:
 
     def __init__(self, stage):
         self._stage, self._next = stage, 0
-        self.kib, self.descriptors, self.lives = [], [], {}
+        self.kib, self.descriptors, self.connections, self.lives = [], [], [], {}
 
     def turn(self):
         if time.monotonic() < self._next:
@@ -270,10 +271,11 @@ class Sizes:
             assert one.running or one is not self._stage.steady, "the daemon ended:\n" + one.log()[-3000:]
             if not one.running:
                 continue
-            kib, count = memory_kib(one.pid), descriptors(one.pid)
+            kib, (count, living) = memory_kib(one.pid), descriptors(one.pid)
             if one is self._stage.steady:
                 self.kib.append(kib)
-                self.descriptors.append(count)
+                self.descriptors.append(count - living)
+                self.connections.append(living)
             else:
                 most = self.lives.get(one.pid, (0, 0))
                 self.lives[one.pid] = max(kib, most[0]), max(count, most[1])
@@ -323,9 +325,12 @@ def judge(sizes):
     if late > early * (1 + GROWTH) + GROWTH_KIB:
         wrong.append("the memory grows")
     early, late = sizes.quarters(sizes.descriptors)
-    lines.append(f"descriptors  {early:.0f} in the second quarter, {late:.0f} in the last; most {max(sizes.descriptors)}")
+    lines.append(f"descriptors  {early:.0f} in the second quarter, {late:.0f} in the last; most {max(sizes.descriptors)}; "
+                 f"and {max(sizes.connections)} living connections at most")
     if late > early + GROWTH_DESCRIPTORS:
         wrong.append("the descriptors grow")
+    if max(sizes.connections) > CONNECTIONS_MAX:
+        wrong.append("the connections pass their bound")
     if sizes.lives:
         lines.append(f"the other    {len(sizes.lives)} lives, most {max(kib for kib, _ in sizes.lives.values()) / 1024:.1f} MiB, "
                      f"{max(count for _, count in sizes.lives.values())} descriptors")
@@ -343,7 +348,7 @@ def soak(stage, minutes):
             told = time.monotonic()
             print(f"  {(ends - told) / 60:4.1f} minutes left: {len(crowd.people)} sign-ups, {len(stage.smtp.mails)} mails, "
                   f"{len(stage.coupon.grants)} coupons, {sum(faults.met.values())} faults, "
-                  f"{sizes.kib[-1] / 1024:.1f} MiB, {sizes.descriptors[-1]} descriptors", flush=True)
+                  f"{sizes.kib[-1] / 1024:.1f} MiB, {sizes.descriptors[-1]}+{sizes.connections[-1]} descriptors", flush=True)
         time.sleep(0.02)
     faults.end_all()
     began = time.monotonic()
