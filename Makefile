@@ -150,7 +150,7 @@ demo: deps $(if $(filter aws,$(BROKER)),deps-aws) ## show the whole of it at wor
 	@$(PYTHON) tests/demo/demo.py --build $(BUILD) --broker $(BROKER)
 check: deps ## every test: unit, contract, system, console
 	@$(MAKE) -j$(JOBS) all unit-bins contract-bins aws-bins deps-aws deps-promtool WERROR=-Werror
-	@$(run) $(call bin,$(UNIT) $(CONTRACT)) tests/system tests/console
+	@$(run) --side-by-side tests/system $(call bin,$(UNIT) $(CONTRACT)) tests/console
 unit: unit-bins ## tests of single parts, without outside services
 	@$(run) $(call bin,$(UNIT))
 contract: contract-bins deps-aws ## tests of broker and store on a private mariadbd

@@ -8,7 +8,7 @@ CREATE TABLE alarm (
   standing   BOOLEAN AS (IF(state = 'raised', TRUE, NULL)) PERSISTENT,
   raised_at  DATETIME(3) NOT NULL,
   cleared_at DATETIME(3) NULL,
-  value      DOUBLE NOT NULL,                                     -- when it was raised, in the metric's unit
+  value      DOUBLE NOT NULL,                                     -- as it stands, or last stood, in the metric's unit
   text       VARCHAR(300) NOT NULL,
   acked_by   VARCHAR(64) NULL,
   acked_at   DATETIME(3) NULL,

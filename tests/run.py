@@ -1,8 +1,11 @@
 """Runs tests and ends with one line, "N passed, N failed".
 
     run.py --build DIR  WHAT...  [-k EXPRESSION]
+    run.py --build DIR --side-by-side  WHAT...
 
-WHAT is a cmocka program or a folder of pytest tests. A program that dies counts as a failed test.
+WHAT is a cmocka program or a folder of pytest tests. A program that dies counts as a failed test. Side by side, the
+folder that takes longest (the first that is named) runs beside all the rest: two cores have room for both, and no test
+knows of another's servers.
 """
 
 import argparse
@@ -90,20 +93,64 @@ def run_pytest(folder, build, expression, tally):
         raise KeyboardInterrupt
 
 
+def run_all(options, tally):
+    for what in options.what:
+        if (ROOT / what).is_dir():
+            run_pytest(what, options.build, options.expression, tally)
+            continue
+        run_program(what, tally)
+
+
+def run_side_by_side(options, tally):
+    """Each half is a run.py of its own. What the first says is kept until the second has ended, so that neither's lines
+    stand among the other's."""
+    folders = [what for what in options.what if (ROOT / what).is_dir()]
+    halves = [half for half in (folders[:1], [what for what in options.what if what not in folders[:1]]) if half]
+    with tempfile.TemporaryDirectory(prefix="usher-run-") as folder:
+        said = [pathlib.Path(folder, f"{i}") for i in range(len(halves))]
+        children = []
+        try:
+            for half, path in zip(halves, said):
+                with open(path, "w", encoding="utf-8") as out:
+                    children.append(subprocess.Popen([sys.executable, __file__, "--build", options.build, *half], cwd=ROOT,
+                                                     stdout=out, stderr=subprocess.STDOUT))
+            for child, path in list(zip(children, said))[::-1]:
+                show_until_its_end(child, path)
+        except KeyboardInterrupt:
+            for child in children:
+                child.send_signal(signal.SIGTERM)
+            for child in children:
+                child.wait(CLEAN_UP_S)
+            raise
+        for path in said:
+            found = re.findall(r"^(\d+) passed, (\d+) failed$", path.read_text(encoding="utf-8", errors="replace"), re.M)
+            tally.add(*(int(n) for n in found[-1]) if found else (0, 1))
+
+
+def show_until_its_end(child, path):
+    """Its output as it comes, but for its own last line."""
+    with open(path, encoding="utf-8", errors="replace") as words:
+        while True:
+            ended = child.poll() is not None
+            text = words.read()
+            sys.stdout.write(re.sub(r"^\d+ passed, \d+ failed\n", "", text, flags=re.M))
+            sys.stdout.flush()
+            if ended and not text:
+                return
+            time.sleep(0 if text else 0.2)
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("--build", default="build")
+    parser.add_argument("--side-by-side", action="store_true")
     parser.add_argument("-k", dest="expression")
     parser.add_argument("what", nargs="*")
     options = parser.parse_args()
     tally = Tally()
     interrupt_on_signals()
     try:
-        for what in options.what:
-            if (ROOT / what).is_dir():
-                run_pytest(what, options.build, options.expression, tally)
-                continue
-            run_program(what, tally)
+        (run_side_by_side if options.side_by_side else run_all)(options, tally)
     except KeyboardInterrupt:
         print("interrupted")
         tally.failed += 1

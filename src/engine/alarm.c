@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ALARM_RENEW_MS 2000 /* a raised alarm's figure is stored anew no more often */
+
 struct alarms {
 	struct watch *watch;
 	struct notices *notices;
@@ -220,6 +222,23 @@ static void clear_alarm(struct alarms *as, struct alarm *a)
 	a->row = (struct alarm_row){ 0 };
 }
 
+/* What is shown is how it stands, and not how it once stood. */
+static void renew(struct alarms *as, struct alarm *a, struct alarm_value value)
+{
+	struct usher_error err = { 0 };
+	char text[ALARM_TEXT_SIZE];
+
+	if (!as->stored || !is_raised(a) || a->row.id == 0 || !value.known ||
+	        (a->renewed_at.ns && mono_since_ms(a->renewed_at, as->figures.now) < ALARM_RENEW_MS))
+		return;
+	describe(a, value.value, text, sizeof text);
+	if (strcmp(text, a->row.text) == 0)
+		return;
+	a->renewed_at = as->figures.now;
+	if (alarm_renew(as->watch->db, a->row.id, value.value, text, &err))
+		complain(as, &err);
+}
+
 static void look(struct alarms *as, struct alarm *a)
 {
 	struct alarm_value value = alarm_figure(&as->figures, a);
@@ -234,6 +253,7 @@ static void look(struct alarms *as, struct alarm *a)
 		clear_alarm(as, a);
 		break;
 	case ALARM_SAME:
+		renew(as, a, value);
 		break;
 	}
 }

@@ -15,6 +15,7 @@ struct alarm {
 	struct alarm_state state;
 	struct alarm_ring ring; /* of metrics that are reckoned over a window */
 	struct alarm_row row;   /* while raised; id 0: not stored yet */
+	mono_time renewed_at;   /* its value and text */
 };
 
 /* -- What is watched: alarm_figures.c ---------------------------------------------------------------- */

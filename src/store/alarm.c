@@ -167,6 +167,15 @@ int alarm_clear(struct db *db, int64_t id, wall_time at, struct usher_error *err
 	return db_transaction(db, clear_work, &c, err);
 }
 
+int alarm_renew(struct db *db, int64_t id, double value, const char *text, struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+
+	sql_add(&sql, "UPDATE alarm SET value = ?i / ?i, text = ?s WHERE id = ?i AND state = 'raised'",
+	        scaled(value), (int64_t)ALARM_VALUE_SCALE, text, id);
+	return db_exec(db, &sql, NULL, err);
+}
+
 /* -- Looking ------------------------------------------------------------------------------------------ */
 
 int alarm_raised(

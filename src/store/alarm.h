@@ -50,6 +50,8 @@ int alarm_raise(
         struct db *db, struct alarm_row *row, struct notice_row *notices, size_t n, struct usher_error *err);
 /* Clears it, with a notice for each name that was told of the raise. USHER_ECONFLICT: it is not raised. */
 int alarm_clear(struct db *db, int64_t id, wall_time at, struct usher_error *err);
+/* How it stands now, while it is raised. */
+int alarm_renew(struct db *db, int64_t id, double value, const char *text, struct usher_error *err);
 /* All that are raised, oldest first. *ret_n <= ALARM_RAISED_MAX. */
 int alarm_raised(
         struct db *db, struct alarm_row rows[ALARM_RAISED_MAX], size_t *ret_n, struct usher_error *err);

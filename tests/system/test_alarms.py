@@ -92,11 +92,15 @@ def test_messages_in_the_dlq(daemon, mariadb, hook):
     die(mariadb, "a")
     die(mariadb, "b")
     wait_told(hook, "raised", name="dlq_full", channel="email")
+    die(mariadb, "c")
+    wait_until(lambda: "3 " in usherd.api.get("/v1/alarms").json["items"][0]["text"], "the figure that is shown stands still")
+    assert usherd.api.get("/v1/alarms").json["items"][0]["value"] == 3
     ids = [row["id"] for row in usherd.api.failed()]
-    usherd.usher("cancel", ids[0], "--reason", "one of two")
+    usherd.usher("cancel", ids[2], "--reason", "one of three")
+    usherd.usher("cancel", ids[0], "--reason", "two of three")
     wait_until(lambda: usherd.api.channel("email")["dlq_depth"]["value"] == 1, "one is left")
     assert hook.told() == [("raised", "dlq_full", "email")], "between the thresholds nothing changes"
-    usherd.usher("cancel", ids[1], "--reason", "two of two")
+    usherd.usher("cancel", ids[1], "--reason", "three of three")
     wait_told(hook, "raised", "cleared")
 
 
