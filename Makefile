@@ -14,7 +14,7 @@ say         = $(if $(V),,@echo '  $(1)' &&) # what is being made, instead of the
 DEPS_BUILD = gcc make pkg-config libc6-dev libncurses-dev libcurl4-openssl-dev libcjson-dev libmariadb-dev libinih-dev \
              libmicrohttpd-dev libuv1-dev libssl-dev zlib1g-dev libexpat1-dev
 DEPS_TEST  = mariadb-server-core mariadb-client-core libcmocka-dev python3 python3-pytest python3-pymysql \
-             python3-aiosmtpd python3-pyte python3-pexpect python3-botocore tmux curl jq mandoc openssl npm systemd
+             python3-aiosmtpd python3-pyte python3-pexpect python3-botocore faketime tmux curl jq mandoc openssl npm systemd
 DEPS_LINT  = clang-format clang-tidy cppcheck clang libclang-rt-14-dev
 
 # -- Flags ------------------------------------------------------------------------------------
@@ -189,6 +189,11 @@ bench-finding: deps ## how long an operator waits in a table of 2,000,000 failed
 	@$(MAKE) -j$(JOBS) all bench-bins
 	@$(PYTHON) tests/bench/finding.py --build $(BUILD)
 
+MINUTES ?= 15
+soak: deps $(if $(filter aws,$(BROKER)),deps-aws) ## two daemons under load and random faults for MINUTES=15, from SEED=n; BROKER=aws: over SNS and SQS
+	@$(MAKE) -j$(JOBS) all
+	@$(PYTHON) tests/soak/soak.py --build $(BUILD) --broker $(BROKER) --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
 # -- Lint ---------------------------------------------------------------------------------------
 C_FILES = $(wildcard src/*.c src/*/*.c ui/*.c ui/*/*.c)
 # One file a run: clang-tidy 14 carries the state of va_lists from one file into the next.
@@ -238,5 +243,5 @@ clean: ## remove everything built
 	rm -rf build
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
-.PHONY: all deps deps-aws deps-promtool deps-lint demo check unit contract system console asan tsan fuzz bench bench-finding lint install clean help force \
+.PHONY: all deps deps-aws deps-promtool deps-lint demo check unit contract system console asan tsan fuzz bench bench-finding soak lint install clean help force \
         unit-bins contract-bins aws-bins bench-bins fuzz-bins lint-includes lint-format lint-tidy lint-cppcheck lint-analyzer

@@ -192,7 +192,7 @@ static const struct metric metrics[] = {
 	        .read = read_one },
 	VALUE("usher_start_time_seconds", read_started, "When this daemon started, in seconds since 1970."),
 	VALUE("usher_status_age_seconds", read_age, "Age of the figures that the watcher takes."),
-	VALUE("usher_database_up", read_database, "1 when the database answers."),
+	VALUE("usher_database_up", read_database, "1 when the database answers and can be written."),
 	VALUE("usher_broker_up", read_broker, "1 when the broker answers."),
 	VALUE("usher_database_since_timestamp_seconds", read_database_since,
 	        "Since when the database is as it is, up or down."),

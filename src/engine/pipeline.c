@@ -98,6 +98,8 @@ static void peer_failed(struct pipeline *p, struct pipeline_peer *peer, const st
 {
 	if (peer_well(peer))
 		log_warn(p->area, "%s: %s", peer->lost, err->message);
+	if (peer->error)
+		note_write(peer->error, err->message);
 	breaker_failed(&peer->breaker, &peer_settings, peer->breaker.epoch, mono_now(), wall_now());
 }
 
@@ -106,8 +108,11 @@ static void peer_answered(struct pipeline *p, struct pipeline_peer *peer)
 	if (peer_well(peer))
 		return;
 	breaker_succeeded(&peer->breaker, &peer_settings, peer->breaker.epoch, mono_now(), wall_now());
-	if (peer_well(peer))
-		log_info(p->area, "%s", peer->back);
+	if (!peer_well(peer))
+		return;
+	log_info(p->area, "%s", peer->back);
+	if (peer->error)
+		note_write(peer->error, "");
 }
 
 static bool peer_ready(struct pipeline_peer *peer, mono_time now)
@@ -231,12 +236,14 @@ static void gauges_update(struct pipeline *p, mono_time now)
 }
 
 /* Nothing is received while the ledger is away, so with nothing held nobody else would find out that it is
- * back. */
+ * back. What is held and waits for the ledger is the better trial: a database with a full disk answers a
+ * ping. */
 static void database_probe(struct pipeline *p, mono_time now)
 {
+	size_t waiting = p->phase[JOB_RECEIVED].n + p->phase[JOB_SETTLING].n + p->phase[JOB_RELEASING].n;
 	struct usher_error err = { 0 };
 
-	if (peer_well(&p->database) || !pipeline_database_ready(p, now))
+	if (waiting || peer_well(&p->database) || !pipeline_database_ready(p, now))
 		return;
 	if (db_ping(p->db, &err) < 0)
 		pipeline_database_failed(p, &err);
@@ -407,6 +414,7 @@ int pipeline_start(
 	p->breaker.since = wall_now();
 	p->database.lost = "the ledger cannot be written, nothing is received until it can";
 	p->database.back = "the ledger can be written again";
+	p->database.error = &p->counters->ledger_error;
 	p->broker_peer.lost = "the broker refuses, trying again";
 	p->broker_peer.back = "the broker answers again";
 	atomic_init(&p->control_posted, -1);

@@ -67,6 +67,7 @@ struct job_list {
 struct pipeline_peer {
 	struct breaker breaker;
 	const char *lost, *back; /* for the log, once each */
+	struct note *error;      /* for the status, "" while it is well; NULL: not told there */
 };
 
 struct pipeline {

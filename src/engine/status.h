@@ -54,8 +54,9 @@ struct channel_counters {
 	atomic_llong rate_limit_milli;           /* sends in a thousand seconds; 0 = unlimited */
 	atomic_llong rate_since_ms;              /* since rate_by is what it is; wall clock */
 	struct note rate_words;                  /* the service's, when it last said "too much" */
-	atomic_llong last_delivered_ms;          /* wall clock */
-	struct histogram attempt;                /* the outside service's time for one attempt */
+	struct note ledger_error;       /* why the pipeline cannot write the ledger; "" while it can */
+	atomic_llong last_delivered_ms; /* wall clock */
+	struct histogram attempt;       /* the outside service's time for one attempt */
 	struct histogram delivery; /* from a message's coming into the queue to its end, delivered or dead */
 	struct histogram age;      /* from the sign-up to its delivery */
 };

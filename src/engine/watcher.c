@@ -195,6 +195,26 @@ static void history_begin(struct watcher *w)
 
 /* -- The snapshot ---------------------------------------------------------------------------- */
 
+/* The watcher reads; whether the ledger can be written, the pipelines know: a full disk is found by them. */
+static void database_judge(struct watcher *w)
+{
+	struct counters *counters = &w->watch.engine->counters;
+	const struct peer *database = &w->watch.database;
+	struct status *s = &w->status;
+	char error[NOTE_SIZE];
+	bool up;
+
+	utf8_copy(s->database_error, sizeof s->database_error, database->error, strlen(database->error));
+	for (int id = 0; id < CHANNEL_COUNT && database->up && !s->database_error[0]; id++) {
+		note_read(&counters->channel[id].ledger_error, error);
+		utf8_copy(s->database_error, sizeof s->database_error, error, strlen(error));
+	}
+	up = database->up && !s->database_error[0];
+	if (up != s->database_up || s->database_since.ms == 0)
+		s->database_since = wall_now();
+	s->database_up = up;
+}
+
 static void put(struct watcher *w)
 {
 	struct status *s = &w->status;
@@ -213,15 +233,13 @@ static void put(struct watcher *w)
 static void publish(struct watcher *w)
 {
 	struct status *s = &w->status;
-	const struct peer *database = &w->watch.database, *broker = &w->watch.broker_peer;
+	const struct peer *broker = &w->watch.broker_peer;
 	struct figures_sample sample = figures_read(&w->watch.engine->counters, mono_now());
 
 	s->at = wall_now();
-	s->database_up = database->up;
-	s->database_since = database->since;
+	database_judge(w);
 	s->broker_up = broker->up;
 	s->broker_since = broker->since;
-	memcpy(s->database_error, database->error, sizeof s->database_error);
 	memcpy(s->broker_error, broker->error, sizeof s->broker_error);
 	for (int id = 0; id < CHANNEL_COUNT; id++) {
 		if (broker->down && s->channel[id].enabled)
@@ -264,7 +282,7 @@ static bool counting_is_due(struct watcher *w)
 
 	/* What moved since the last count is counted at once. */
 	return !w->watch.broker->ops->counting_costs || movement(w) != w->movement ||
-	       pace_due(&w->pace, quick_ms, looked_ms < WATCHED_MS, mono_now());
+	       pace_due(&w->pace, quick_ms, looked_ms >= 0 && looked_ms < WATCHED_MS, mono_now());
 }
 
 static void counted(struct watcher *w)

@@ -171,9 +171,11 @@ static int failure(struct db *db, struct usher_error *err)
 		        db->place, number, words);
 	if (is_away(number)) {
 		code = error_set(err, USHER_EUNAVAILABLE,
-		        "the database at %s cannot serve now (%u: %s): check that MariaDB runs there, then "
-		        "try again",
-		        db->place, number, words);
+		        "the database at %s cannot serve now (%u: %s): %s, then try again", db->place, number,
+		        words,
+		        number == ER_RECORD_FILE_FULL || number == ER_DISK_FULL
+		                ? "make room on its disk"
+		                : "check that MariaDB runs there");
 		disconnect(db);
 		return code;
 	}

@@ -10,7 +10,8 @@ Faults it can be asked for, in the user id (see service.py):
     lost       grants, then hangs up without an answer
     silent     grants, never answers
 
-Faults for all: .latency_s, every answer's, after what it says is done; .health, the answer of health_url."""
+Faults for all: .latency_s, every answer's, after what it says is done; .health, the answer of health_url; .word, one of
+the above, for every .one_in requests."""
 
 import asyncio
 import json
@@ -99,7 +100,8 @@ class CouponService(Service):
         self.grants = []           # every Grant, in order: the effects
         self.requests = Counter()  # Idempotency-Key -> times asked
         self.refusals = []         # every Refusal given
-        self.latency_s, self.health, self.probes = 0, (200, {"status": "UP"}), 0
+        self.latency_s, self.health, self.probes, self.word = 0, (200, {"status": "UP"}), 0, None
+        self.one_in, self._asked = 1, 0
         self.repeats = 0           # requests answered from the key's first answer
         self._answers = {}
         super().__init__()
@@ -139,7 +141,8 @@ class CouponService(Service):
         return await self._first(key, user_id, asked)
 
     async def _first(self, key, user_id, asked):
-        word, number = self.planned(user_id)
+        self._asked += 1
+        word, number = (self.word, 0) if self.word and self._asked % self.one_in == 0 else self.planned(user_id)
         refusal = {
             "soldout": (409, {"code": "out_of_stock", "message": "the campaign has no coupons left"}, []),
             "duplicate": (409, {"code": "already_granted", "message": "this member has the coupon"}, []),

@@ -110,6 +110,10 @@ class Daemon:
         except (OSError, http.client.HTTPException):
             return False
 
+    def signal(self, number):
+        if self.running:
+            self._process.send_signal(number)
+
     def kill(self):
         """SIGKILL, at whatever it is."""
         if self.running:

@@ -1,7 +1,9 @@
 """A private mariadbd: own folder, unix socket only, no configuration file of the machine read."""
 
+import contextlib
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import tempfile
@@ -28,15 +30,16 @@ def _server_program():
 
 class MariaDB:
     """Started when made. `durable`: as a server in earnest, with a sync at each commit; without it a commit survives
-    the death of mariadbd (which is what tests kill) but not that of the machine."""
+    the death of mariadbd (which is what tests kill) but not that of the machine. `one_file`: all tables in one small
+    file, so that its disk can be full: see fill()."""
 
-    def __init__(self, durable=False):
+    def __init__(self, durable=False, one_file=False, environment=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="usher-db-"))
         self.socket = str(self.folder / "s")
         self.log = self.folder / "log"
         # A server that starts removes temporary tables of others from a shared tmpdir.
-        self._environment = {**os.environ, "TMPDIR": str(self.folder)}
-        self.durable = durable
+        self._environment = {**os.environ, "TMPDIR": str(self.folder), **(environment or {})}
+        self.durable, self.one_file = durable, one_file
         self._process = None
         try:
             self._install()
@@ -63,12 +66,15 @@ class MariaDB:
     def _user():
         return ["--user=root"] if os.geteuid() == 0 else []
 
+    def _one_file(self):
+        return ["--innodb-file-per-table=0", "--innodb-autoextend-increment=1", "--innodb-log-file-size=8M"] if self.one_file else []
+
     def start(self):
         self._process = process.start(
             [_server_program(), "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}",
              f"--pid-file={self.folder}/pid", "--skip-networking", "--skip-log-bin", "--innodb-buffer-pool-size=128M",
-             f"--innodb-flush-log-at-trx-commit={1 if self.durable else 2}", *self._user()], self.log,
-            env=self._environment)
+             f"--innodb-flush-log-at-trx-commit={1 if self.durable else 2}", *self._one_file(), *self._user()], self.log,
+            env=self._environment, restore_signals=False)    # SIGXFSZ stays ignored, as python has it: see fill()
         process.wait_until(self._answers, lambda: "mariadbd: " + self.log.read_text(errors="replace")[-2000:], 30)
 
     def _answers(self):
@@ -98,6 +104,24 @@ class MariaDB:
 
     def thaw(self):
         self._process.send_signal(signal.SIGCONT)
+
+    def fill(self):
+        """The disk is full: no file may grow any more, and what is free within goes to a table of ours. The kernel refuses
+        the growth (EFBIG, as it refuses with ENOSPC), and InnoDB says to its client what it says then: error 1114."""
+        data = self.folder / "data" / "ibdata1"
+        self._limit_files(data.stat().st_size)
+        self.execute("CREATE TABLE IF NOT EXISTS filler (x VARBINARY(7000))", database="mysql")
+        for size in (7000, 700, 7):
+            with contextlib.suppress(pymysql.err.OperationalError):    # 1114
+                while True:
+                    self.execute("INSERT INTO filler VALUES (REPEAT('x', %s))", size, database="mysql")
+
+    def make_room(self):
+        """The disk is full no longer."""
+        self._limit_files(resource.RLIM_INFINITY)
+
+    def _limit_files(self, size):
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def stop(self):
         process.end(self._process)

@@ -1,5 +1,6 @@
 """Child processes that end with their parent, however it ends, and waiting without sleeping blindly."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -78,3 +79,24 @@ def peak_memory_kib(pid):
             if line.startswith("VmHWM:"):
                 return int(line.split()[1])
     return 0
+
+
+def memory_kib(pid):
+    """Resident now."""
+    with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+TCP_ESTABLISHED = "01"
+
+
+def descriptors(pid):
+    """(all that are open, those of them that are living TCP connections)."""
+    links = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):    # closed meanwhile
+            links.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+    with open(f"/proc/{pid}/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table][1:]
+    living = {f"socket:[{row[9]}]" for row in rows if row[3] == TCP_ESTABLISHED}
+    return len(links), sum(link in living for link in links)

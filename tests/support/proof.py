@@ -26,7 +26,8 @@ class Interruptions:
 
     def note(self, began, ended):
         self.moments.append((began, ended))
-        self.look()
+        if self._db.running:
+            self.look()
 
     def look(self):
         """Reads the delivered mails; a row that has changed since it was first seen is a fault by itself."""

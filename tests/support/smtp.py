@@ -8,7 +8,9 @@ Faults it can be asked for, in the local part of a recipient (see service.py):
     silent    takes the mail, never answers
     held      takes the mail, answers once released: see release()
 
-Faults for all: .limit_per_s, a sending limit, announced by 451 4.7.1 at RCPT; .refusal, an answer to every RCPT."""
+Faults for all: .limit_per_s, a sending limit, announced by 451 4.7.1 at RCPT; .refusal, an answer to each RCPT, or to
+every .refuses_one_in;
+.latency_s, before the answer to every final dot; .lose, as "lost" for so many mails to come."""
 
 import asyncio
 import logging
@@ -85,15 +87,16 @@ class _Handler:
 class MailService(Service):
     words = frozenset("unknown rejected limit down cut slow lost silent held".split())
 
-    def __init__(self, tls=None, certificate=None, login=None, pipelining=True):
+    def __init__(self, tls=None, certificate=None, login=None, pipelining=True, keeps_data=True):
         """tls: None, "starttls" or "implicit", with `certificate` = (certificate file, key file); login: (user, password)
-        that is demanded."""
+        that is demanded; keeps_data: the text of each mail, for as long as the service lives."""
         self.mails = []             # every Mail taken
         self.refusals = []          # every Refusal given
         self.noops = 0              # what probes end in
-        self.limit_per_s, self.refusal = 0, None
+        self.limit_per_s, self.refusal, self.latency_s, self.lose = 0, None, 0, 0
+        self.refuses_one_in, self._rcpts = 1, 0
         self._second, self._in_second = 0, 0
-        self.pipelining = pipelining
+        self.pipelining, self._keeps_data = pipelining, keeps_data
         self._tls, self._login = tls, login
         self._context = None
         if tls:
@@ -129,7 +132,8 @@ class MailService(Service):
         return 0 < self.limit_per_s < self._in_second
 
     async def at_rcpt(self, server, envelope, address, options):
-        if self.refusal:
+        self._rcpts += 1
+        if self.refusal and self._rcpts % self.refuses_one_in == 0:
             return self._refuse(address, self.refusal)
         if self.over_limit():
             return self._refuse(address, f"451 4.7.1 Not more than {self.limit_per_s} mails a second")
@@ -157,9 +161,11 @@ class MailService(Service):
             return self._refuse(recipient, "554 5.7.1 Refused by policy")
         if word == "slow":
             await asyncio.sleep(number / 1000)
+        if self.lose > 0:
+            self.lose, word = self.lose - 1, "lost"
         found = MESSAGE_ID.search(envelope.content)
         self.mails.append(Mail(time.time(), envelope.mail_from, recipient, found[1].decode() if found else "",
-                               envelope.content, session.ssl is not None or self._tls == "implicit",
+                               envelope.content if self._keeps_data else b"", session.ssl is not None or self._tls == "implicit",
                                session.auth_data or "" if session.authenticated else ""))
         if word == "lost":
             server.transport.abort()
@@ -167,6 +173,7 @@ class MailService(Service):
             await asyncio.Event().wait()
         elif word == "held":
             await self._release.wait()
+        await asyncio.sleep(self.latency_s)
         return "250 2.0.0 Taken"
 
     def release(self):
