@@ -2,7 +2,7 @@
  * thread.
  *
  * The limit falls by half and rises by steps (as TCP does), so that it swings about what the service
- * takes. It falls only when a fair share of the answers are refusals: a service that puts off single
+ * takes; what a service took before it refused everything for a while is soon half regained. It falls only when a fair share of the answers are refusals: a service that puts off single
  * messages, as greylisting does, is not asking for less. */
 #include "policy/rate.h"
 
@@ -18,6 +18,10 @@
 #define REFUSED_MIN 5          /* the first drop wants as many refusals */
 #define GROWTH_PER_S 0.05      /* of the ceiling, or of the limit once it is over it */
 #define GROWTH_BASE 1.0        /* a second: growth is no slower than that of this ceiling */
+#define BEST_FACTOR 0.85       /* what each further drop leaves of the best */
+#define REGAIN_SHARE 0.5       /* up to this share of the best it grows quickly again, */
+#define REGAIN_PER_S 0.5       /* by this share of itself, */
+#define REGAIN_AFTER_MS 2000   /* once nothing has been refused for so long */
 #define NOT_BINDING_FACTOR 1.2 /* a limit so far above what goes through limits nothing */
 
 const char *rate_by_name(enum rate_by by)
@@ -79,7 +83,10 @@ static void limit_grow(struct rate *r, mono_time now)
 	if (r->limit <= 0)
 		return;
 	r->grown_at = now;
-	r->limit += elapsed_s * GROWTH_PER_S * fmax(fmax(r->ceiling, r->limit), GROWTH_BASE);
+	if (r->limit < REGAIN_SHARE * r->best && mono_since_ms(r->refused_at, now) >= REGAIN_AFTER_MS)
+		r->limit = fmin(r->limit * (1 + fmin(elapsed_s, 1) * REGAIN_PER_S), REGAIN_SHARE * r->best);
+	else
+		r->limit += elapsed_s * GROWTH_PER_S * fmax(fmax(r->ceiling, r->limit), GROWTH_BASE);
 	if (r->per_s > 0 && r->limit > r->per_s)
 		r->limit = r->per_s;
 	if (mono_since_ms(r->refused_at, now) < RATE_FORGET_MS)
@@ -87,7 +94,7 @@ static void limit_grow(struct rate *r, mono_time now)
 	count_move(r, now);
 	if ((r->per_s > 0 && r->limit >= r->per_s) ||
 	        r->limit > NOT_BINDING_FACTOR * look(r, now).taken_per_s)
-		r->limit = 0;
+		r->limit = r->best = 0;
 }
 
 static void limit_set(struct rate *r, double taken_per_s, double least)
@@ -100,6 +107,7 @@ static void limit_set(struct rate *r, double taken_per_s, double least)
 
 static void limit_drop(struct rate *r, double taken_per_s, mono_time now)
 {
+	r->best = fmax(taken_per_s, BEST_FACTOR * r->best);
 	limit_set(r, taken_per_s, r->limit > 0 ? RATE_LIMIT_MIN : RATE_LIMIT_FIRST);
 	r->tokens = 0;
 	r->dropped_at = r->grown_at = r->at = now;
@@ -126,6 +134,7 @@ void rate_accepted(struct rate *r, mono_time now)
 	double taken_per_s = look(r, now).taken_per_s;
 	if (taken_per_s > r->ceiling)
 		limit_set(r, taken_per_s, r->limit);
+	r->best = fmax(r->best, taken_per_s);
 }
 
 void rate_refused(struct rate *r, int64_t retry_after_ms, mono_time now)

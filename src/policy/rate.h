@@ -24,6 +24,7 @@ struct rate {
 	/* by the service */
 	double limit;   /* 0 = none */
 	double ceiling; /* what it took a second when it last said "too much" */
+	double best;    /* the most that it has taken lately, less with each time that it says "too much" */
 	mono_time dropped_at, refused_at, grown_at;
 	bool settling;          /* a drop was just now: answers to what went out before still come */
 	mono_time paused_until; /* it asked for that */

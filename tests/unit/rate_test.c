@@ -262,6 +262,23 @@ static void test_it_rises_again_and_is_forgotten(void **state)
 	assert_int_equal(rate_limited_by(&run.r, mono_add_ms(run.now, 61000)), RATE_BY_NONE);
 }
 
+/* Six seconds in which it refused everything are not an answer to the speed: members need not wait minutes for it. */
+static void test_half_of_what_it_took_is_soon_regained(void **state)
+{
+	(void)state;
+	struct run run = run_new(0);
+	run_for(&run, 50, 20000);
+	run_for(&run, 0, 6000);
+	assert_true(rate_effective(&run.r) < 5);
+	run.taken = run.refused = 0;
+	run_for(&run, 50, 20000);
+	if (run.taken < 150)
+		fail_msg("%ld taken in 20 s, at %.1f/s", run.taken, rate_effective(&run.r));
+	run_for(&run, 50, 30000);
+	if (rate_effective(&run.r) < 25)
+		fail_msg("%.1f/s after 50 s", rate_effective(&run.r));
+}
+
 static void test_it_never_exceeds_the_configuration(void **state)
 {
 	(void)state;
@@ -322,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_what_was_taken_may_be_known_late),
 		cmocka_unit_test(test_single_refusals_slow_nothing),
 		cmocka_unit_test(test_it_rises_again_and_is_forgotten),
+		cmocka_unit_test(test_half_of_what_it_took_is_soon_regained),
 		cmocka_unit_test(test_it_never_exceeds_the_configuration),
 		cmocka_unit_test(test_retry_after_is_silence),
 		cmocka_unit_test(test_by_names),
