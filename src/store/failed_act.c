@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "store/age.h"
 #include "store/audit.h"
 #include "store/ledger_parts.h"
 
@@ -69,29 +70,13 @@ struct acting {
 
 /* -- Refusing ------------------------------------------------------------------------------------- */
 
-static const char *age(int64_t seconds, char text[32])
-{
-	static const struct {
-		int64_t seconds;
-		const char *unit;
-	} units[] = { { 86400, "days" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
-
-	snprintf(text, 32, "just now");
-	for (size_t i = 0; i < ARRAY_LEN(units); i++)
-		if (seconds >= units[i].seconds) {
-			snprintf(text, 32, "%" PRId64 " %s ago", seconds / units[i].seconds, units[i].unit);
-			break;
-		}
-	return text;
-}
-
 /* Who brought the row to where it stands: ": redriven by kim 3 s ago". */
 static const char *settler(const struct acting *a, char text[PHRASE_SIZE])
 {
 	const char *by = a->settled_by[0] != '\0' ? a->settled_by : "somebody";
-	char when[32];
+	char when[AGE_SIZE];
 
-	age(a->age_s, when);
+	age_text(a->age_s, when);
 	text[0] = '\0';
 	if (a->status == FAILED_QUEUED)
 		snprintf(text, PHRASE_SIZE, ": redriven by %.100s %s", by, when);
