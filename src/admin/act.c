@@ -3,67 +3,13 @@
  * here. Admin thread. */
 #include "admin/route.h"
 
+#include "admin/body.h"
 #include "admin/view.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "engine/signup.h"
 
-#include <limits.h>
 #include <stdio.h>
-#include <string.h>
-
-#define REASON_MAX 500 /* characters, as the audit keeps it */
-#define ANY_VERSION (-1)
-
-/* -- Members of the body --------------------------------------------------------------------------- */
-
-/* An optional string without control characters: *ret is untouched when it is absent. */
-static int member_text(const cJSON *body, const char *name, const char **ret, struct usher_error *err)
-{
-	const cJSON *member = json_get(body, name);
-	if (!member)
-		return 0;
-	if (!cJSON_IsString(member))
-		return error_set(err, USHER_EINVAL, "%s: must be a string", name);
-	for (const char *c = member->valuestring; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			return error_set(err, USHER_EINVAL,
-			        "%s: has a control character (such as a line break): leave it out", name);
-	*ret = member->valuestring;
-	return 0;
-}
-
-static int read_reason(const cJSON *body, bool required, const char **ret_reason, struct usher_error *err)
-{
-	const char *reason = NULL;
-	if (member_text(body, "reason", &reason, err) < 0)
-		return USHER_EINVAL;
-	if (!reason && required)
-		return error_set(err, USHER_EINVAL,
-		        "reason: required here: say in 1 to %d characters why, for whoever reads the audit",
-		        REASON_MAX);
-	if (reason && (!reason[strspn(reason, " ")] || utf8_length(reason) > REASON_MAX))
-		return error_set(err, USHER_EINVAL,
-		        "reason: must have 1 to %d characters, not all of them spaces%s", REASON_MAX,
-		        required ? "" : "; leave it out when there is none");
-	*ret_reason = reason;
-	return 0;
-}
-
-static int read_version(const cJSON *body, int *ret_version, struct usher_error *err)
-{
-	*ret_version = ANY_VERSION;
-	if (!json_get(body, "version"))
-		return 0;
-	int64_t version = json_int(body, "version", 0);
-	if (version < 1 || version > INT_MAX)
-		return error_set(err, USHER_EINVAL,
-		        "version: must be a whole number from 1, as the row showed it; leave it out to act "
-		        "whatever it is");
-	*ret_version = (int)version;
-	return 0;
-}
 
 /* -- Redrive, cancel, restore ---------------------------------------------------------------------- */
 

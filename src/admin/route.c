@@ -11,6 +11,9 @@
 #include <string.h>
 
 static const char *const act_members[] = { "version", "reason", NULL };
+static const char *const postpone_members[] = { "until", "version", "reason", NULL };
+static const char *const edit_members[] = { "payload", "set", "version", "reason", "redrive", NULL };
+static const char *const reveal_members[] = { "reason", NULL };
 static const char *const signup_members[] = { "email", "name", "user_id", "locale", NULL };
 
 #define LOOK(path, takes, fn)                                                                                \
@@ -36,8 +39,15 @@ const struct route routes[] = {
 	ACT("/v1/failed/{id}/redrive", "redrive", act_members, redrive_post),
 	ACT("/v1/failed/{id}/cancel", "cancel", act_members, cancel_post),
 	ACT("/v1/failed/{id}/restore", "restore", act_members, restore_post),
+	ACT("/v1/failed/{id}/edit", "edit", edit_members, edit_post),
+	ACT("/v1/failed/{id}/reveal", "reveal", reveal_members, reveal_post),
 	LOOK("/v1/dlq/{channel}", QUERY_PAGE, dlq_get),
 	LOOK("/v1/retrying", QUERY_CHANNEL | QUERY_PAGE, retrying_get),
+	ACT("/v1/retrying/{id}/now", "now", act_members, retrying_now_post),
+	ACT("/v1/retrying/{id}/postpone", "postpone", postpone_members, retrying_postpone_post),
+	ACT("/v1/retrying/{id}/cancel", "cancel", act_members, retrying_cancel_post),
+	ACT("/v1/retrying/{id}/dead", "dead", act_members, retrying_dead_post),
+	LOOK("/v1/deliveries/{id}", 0, delivery_get_one),
 	LOOK("/v1/outbox", QUERY_WAITING | QUERY_PAGE, outbox_get),
 	ACT("/v1/signups", "signup", signup_members, signup_post),
 	LOOK("/v1/audit", QUERY_TARGET | QUERY_PAGE, audit_get),

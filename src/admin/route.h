@@ -54,7 +54,11 @@ route_fn status_get;                                                  /* view_st
 route_fn failed_list_get, failed_groups_get, failed_one_get, dlq_get; /* view_failed.c */
 route_fn retrying_get, outbox_get, audit_get;                         /* view_lists.c */
 route_fn redrive_post, cancel_post, restore_post, signup_post;        /* act.c */
-route_fn health_get, health_component_get;                            /* health.c */
-route_fn metrics_get;                                                 /* metrics.c */
+route_fn retrying_now_post, retrying_postpone_post, retrying_cancel_post,
+        retrying_dead_post;                /* act_retrying.c */
+route_fn edit_post, reveal_post;           /* act_edit.c */
+route_fn delivery_get_one;                 /* view_delivery.c */
+route_fn health_get, health_component_get; /* health.c */
+route_fn metrics_get;                      /* metrics.c */
 
 #endif

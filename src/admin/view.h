@@ -10,6 +10,8 @@
 #include "model/message.h"
 #include "store/audit.h"
 #include "store/failed.h"
+#include "store/failed_edit.h"
+#include "store/ledger_one.h"
 
 void view_add_id(cJSON *object, const char *key, int64_t id);       /* a decimal string */
 void view_add_time(cJSON *object, const char *key, wall_time time); /* null for none */
@@ -26,7 +28,15 @@ void view_add_name(cJSON *object, const char *key, const char *name);
 void view_add_user_id(cJSON *object, const char *key, const char *user_id);
 
 cJSON *view_failed(const struct failed_row *row);
+cJSON *view_delivery(const struct delivery_row *row, const struct config *config);
 cJSON *view_audit(const struct audit_row *row);
+
+/* Parts of a detail: the message, and what has been done with it so far. view_delivery.c */
+void view_add_payload(cJSON *json, const void *payload, size_t len, const char *attributes);
+int view_add_attempts(cJSON *json, struct db *db, int64_t delivery_id, struct usher_error *err);
+int view_add_edits(cJSON *json, struct db *db, int64_t failed_id, struct usher_error *err);
+int view_add_audit(
+        cJSON *json, struct db *db, int64_t failed_id, int64_t delivery_id, struct usher_error *err);
 
 /* Figures taken at `at` are too old to be believed: nobody has taken new ones for several intervals, and for
  * longer than a hiccup of the machine lasts. */

@@ -99,7 +99,7 @@ struct retrying_row {
 	int64_t id;
 	char *event_id, *user_id, *recipient;
 	enum channel_id channel;
-	int attempts;
+	int version, attempts;
 	wall_time due_at, updated_at;
 	enum failure_class last_class;
 	char *last_reply;
