@@ -5,7 +5,8 @@ from support.coupon import CouponService
 from support.daemon import Daemon
 from support.rows import STILL
 
-TABLES = ("failed_notification", "delivery", "delivery_attempt", "redrive_intent", "audit", "users", "signup_outbox")
+TABLES = ("failed_notification", "failed_edit", "delivery", "delivery_attempt", "retry_message", "redrive_intent", "audit", "users",
+          "signup_outbox")
 
 
 @pytest.fixture(scope="module")

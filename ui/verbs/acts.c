@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int refuse_read_only(const struct verb_call *call)
+int refuse_read_only(const struct verb_call *call)
 {
 	if (!call->option[OPT_READ_ONLY])
 		return 0;
@@ -74,10 +74,15 @@ int verb_redrive(struct verb_call *call)
 	return act_all(call, "queued again");
 }
 
-int verb_cancel(struct verb_call *call)
+bool reason_missing(const struct verb_call *call)
 {
 	const char *reason = call->option[OPT_REASON];
-	if (!reason || strspn(reason, " \t") == strlen(reason))
+	return !reason || strspn(reason, " \t") == strlen(reason);
+}
+
+int verb_cancel(struct verb_call *call)
+{
+	if (reason_missing(call))
 		return usage_error(call, "cancel needs --reason TEXT: it is kept for who comes after you");
 	return act_all(call, "cancelled");
 }

@@ -231,8 +231,10 @@ static int since_text(struct verb_call *call, char text[WALL_TEXT_SIZE])
 
 int verb_failed(struct verb_call *call)
 {
+	if (call->option[OPT_REVEAL] && call->arg_count == 0)
+		return usage_error(call, "--reveal wants the ID of one notification");
 	if (call->arg_count == 1)
-		return show_one(call, call->args[0]);
+		return call->option[OPT_REVEAL] ? reveal_one(call) : show_one(call, call->args[0]);
 	int limit;
 	char since[WALL_TEXT_SIZE];
 	if (limit_of(call, &limit) != 0 || since_text(call, since) != 0)

@@ -30,6 +30,11 @@ enum exit_status {
 	OPTION(LIMIT, "limit", 0, "N", "how many rows at most (default 50)")                                 \
 	OPTION(GROUPS, "groups", 0, NULL, "count by channel, status, class and reason")                      \
 	OPTION(REASON, "reason", 0, "TEXT", "why, for the audit and for who comes after you")                \
+	OPTION(REVEAL, "reveal", 0, NULL, "unmasked, with a reason: it is kept in the audit")                \
+	OPTION(UNTIL, "until", 0, "TIME", "the next attempt: RFC 3339, or a span from now such as 30m")      \
+	OPTION(SET, "set", 0, "FIELD=VALUE",                                                                 \
+	        "the field's new value, such as email=kim@example.com; repeatable")                          \
+	OPTION(REDRIVE, "redrive", 0, NULL, "send it again after the edit")                                  \
 	OPTION(EMAIL, "email", 0, "ADDRESS", "where the welcome mail goes")                                  \
 	OPTION(NAME, "name", 0, "NAME", "the new member's name")                                             \
 	OPTION(USER_ID, "user-id", 0, "ID", "the member's id (default: a new one)")                          \
@@ -47,9 +52,14 @@ enum exit_status {
 enum option_id { OPTION_TABLE(OPTION_ID) OPT_COUNT };
 #undef OPTION_ID
 
+#define SET_MAX 16
+
 struct verb_call {
 	const struct verb *verb;
-	const char *option[OPT_COUNT]; /* NULL: not given; "" for one without an argument */
+	const char
+	        *option[OPT_COUNT]; /* NULL: not given; "" for one without an argument; the last one given */
+	const char *set[SET_MAX];   /* of --set, each */
+	int set_count;
 	char **args;
 	int arg_count;
 	struct client *client;
@@ -59,7 +69,7 @@ struct verb_call {
 struct verb {
 	const char *name, *args, *summary;
 	int args_min, args_max;
-	unsigned options; /* bit per option_id, beyond the common ones */
+	uint64_t options; /* bit per option_id, beyond the common ones */
 	int (*run)(struct verb_call *call);
 };
 
@@ -72,6 +82,9 @@ void verb_help(const struct verb *verb); /* NULL: of the whole program */
 int exit_of(const struct reply *reply);
 /* "usher: what: message" on standard error; returns exit_of. */
 int reply_report(const struct reply *reply, const char *what);
+/* 0, or EXIT_FORBIDDEN and a message: the operator asked to look only. */
+int refuse_read_only(const struct verb_call *call);
+bool reason_missing(const struct verb_call *call);
 int usage_error(const struct verb_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A line with whatever is in it made harmless. */
 void print_clean(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -85,6 +98,9 @@ int verb_dlq(struct verb_call *call);
 int verb_retrying(struct verb_call *call);
 int verb_outbox(struct verb_call *call);
 int verb_audit(struct verb_call *call);
+int verb_retry(struct verb_call *call);
+int verb_edit(struct verb_call *call);
+int reveal_one(struct verb_call *call); /* failed ID --reveal */
 int verb_redrive(struct verb_call *call);
 int verb_cancel(struct verb_call *call);
 int verb_restore(struct verb_call *call);
