@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <dirent.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +83,13 @@ static void become_editor(const char *editor, char *path)
 	_exit(127);
 }
 
-static int run(const char *editor, char *path, struct usher_error *err)
+static bool ended(pid_t pid, bool look_only, int *ret_status)
+{
+	pid_t done = waitpid(pid, ret_status, look_only ? WNOHANG : 0);
+	return done == pid || (done < 0 && errno != EINTR);
+}
+
+static int run(const char *editor, char *path, void (*idle)(void *), void *arg, struct usher_error *err)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, interrupt, quit;
 	int status = -1;
@@ -91,8 +98,9 @@ static int run(const char *editor, char *path, struct usher_error *err)
 	pid_t pid = fork();
 	if (pid == 0)
 		become_editor(editor, path);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	while (pid > 0 && !ended(pid, idle != NULL, &status))
+		if (idle)
+			idle(arg);
 	sigaction(SIGINT, &interrupt, NULL);
 	sigaction(SIGQUIT, &quit, NULL);
 	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
@@ -102,7 +110,8 @@ static int run(const char *editor, char *path, struct usher_error *err)
 	        editor);
 }
 
-int editor_run(const char *text, size_t len, struct buf *out, struct usher_error *err)
+int editor_run(const char *text, size_t len, void (*idle)(void *arg), void *arg, struct buf *out,
+        struct usher_error *err)
 {
 	const char *editor = or_else("VISUAL", or_else("EDITOR", "vi"));
 	char folder[FOLDER_MAX], path[FOLDER_MAX + 16];
@@ -117,7 +126,7 @@ int editor_run(const char *text, size_t len, struct buf *out, struct usher_error
 	snprintf(path, sizeof path, "%s/event.json", folder);
 	int rc = write_file(path, text, len, err);
 	if (rc == 0)
-		rc = run(editor, path, err);
+		rc = run(editor, path, idle, arg, err);
 	if (rc == 0)
 		rc = read_file(path, out, err);
 	remove_folder(folder);

@@ -11,7 +11,9 @@
 #define EDITOR_TEXT_MAX (1024 * 1024)
 
 /* Puts the text as the operator left it into out. USHER_EIO: the editor could not be run, or ended with an
- * error: then nothing is taken. */
-int editor_run(const char *text, size_t len, struct buf *out, struct usher_error *err);
+ * error: then nothing is taken. `idle`: called again and again meanwhile, and waits a little itself; NULL:
+ * nothing else is to be done. */
+int editor_run(const char *text, size_t len, void (*idle)(void *arg), void *arg, struct buf *out,
+        struct usher_error *err);
 
 #endif

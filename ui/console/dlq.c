@@ -139,7 +139,8 @@ void dlq_open(struct screen *s, struct console *c)
 		.key = row_key,
 		.arg = d };
 	list_open(&d->list);
-	*s = (struct screen){ .name = "DLQ",
+	*s = (struct screen){ .number = 2,
+		.name = "DLQ",
 		.title = "Dead-letter queues",
 		.state = d,
 		.scope = dlq_scope,
@@ -147,6 +148,7 @@ void dlq_open(struct screen *s, struct console *c)
 		.draw = dlq_draw,
 		.key = dlq_key,
 		.renew = dlq_renew,
+		.base = "/v1/failed",
 		.unmark = dlq_unmark,
 		.close = dlq_close };
 }

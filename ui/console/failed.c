@@ -206,7 +206,8 @@ void failed_open(struct screen *s, struct console *c)
 		.arg = f };
 	list_open(&f->rows);
 	list_open(&f->groups);
-	*s = (struct screen){ .name = "Failed",
+	*s = (struct screen){ .number = 3,
+		.name = "Failed",
 		.title = "Failed notifications",
 		.state = f,
 		.scope = failed_scope,
@@ -214,6 +215,7 @@ void failed_open(struct screen *s, struct console *c)
 		.draw = failed_draw,
 		.key = failed_key,
 		.renew = failed_renew,
+		.base = "/v1/failed",
 		.unmark = failed_unmark,
 		.close = failed_close };
 }

@@ -45,8 +45,8 @@ static void draw_bar(const struct console *c)
 	x += paint(0, x, 8, ROLE_BAR, TEXT_CLIP, "usher") + 2;
 	for (int i = 0; i < SCREEN_COUNT; i++) {
 		bool on = i == c->current;
-		x += paintf(0, x, end - x, on ? ROLE_KEY : ROLE_BAR, on ? "[%d %s]" : " %d %s ", i + 1,
-		        c->screens[i].name);
+		x += paintf(0, x, end - x, on ? ROLE_KEY : ROLE_BAR, on ? "[%d %s]" : " %d %s ",
+		        c->screens[i].number, c->screens[i].name);
 	}
 	if (c->in_detail)
 		x += paintf(0, x, end - x, ROLE_KEY, " > %s", c->detail.name);
@@ -105,7 +105,7 @@ static void draw_footer(const struct console *c, unsigned scope)
 		const struct key_row *k = &key_rows[i];
 		if (k->action != ACTION_QUIT && k->action != ACTION_HELP)
 			continue;
-		const char *label = scope == SCOPE_DETAIL && k->action == ACTION_QUIT ? "back" : k->label;
+		const char *label = (scope & SCOPES_DETAILS) && k->action == ACTION_QUIT ? "back" : k->label;
 		end -= key_width(k, label);
 		paint_key(end + 1, k, label);
 	}

@@ -309,7 +309,8 @@ static void overview_nothing(void *state)
 
 void overview_open(struct screen *s)
 {
-	*s = (struct screen){ .name = "Overview",
+	*s = (struct screen){ .number = 1,
+		.name = "Overview",
 		.title = "Overview",
 		.scope = overview_scope,
 		.fetch = overview_fetch,

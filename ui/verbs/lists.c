@@ -201,6 +201,8 @@ static int show_one(struct verb_call *call, const char *id)
 		lines_addf(&l, ROLE_TITLE, NULL, "%s %s", json_string(reply.json, "channel"), id);
 		facts_row(&l, reply.json, call->now);
 		facts_attempts(&l, reply.json, call->now);
+		facts_effects(&l, reply.json, call->now);
+		facts_edits(&l, reply.json, call->now);
 		facts_payload(&l, reply.json);
 		facts_audit(&l, json_get(reply.json, "audit"), call->now);
 		lines_print(&l, stdout);
@@ -411,6 +413,8 @@ static int simple_list(struct verb_call *call, const struct buf *path, const cha
 
 int verb_retrying(struct verb_call *call)
 {
+	if (call->arg_count == 1)
+		return delivery_one(call);
 	struct buf path = BUF(4096);
 	buf_puts(&path, "/v1/retrying");
 	path_query(&path, "channel", call->option[OPT_CHANNEL]);

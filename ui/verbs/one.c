@@ -116,6 +116,36 @@ int verb_retry(struct verb_call *call)
 	return status;
 }
 
+int delivery_one(struct verb_call *call)
+{
+	const char *id = call->args[0];
+	struct buf path = BUF(PATH_MAX_BYTES);
+	struct reply reply = { 0 };
+	buf_puts(&path, "/v1/deliveries");
+	path_segment(&path, id);
+	client_call(call->client, buf_str(&path), NULL, CLIENT_READ_MS, &reply);
+	buf_free(&path);
+	int status = exit_of(&reply);
+	if (reply.code != 0) {
+		reply_report(&reply, id);
+	} else if (call->option[OPT_JSON]) {
+		print_json(buf_str(&reply.body), reply.body.len);
+	} else {
+		struct lines l = { .width = print_width() };
+		lines_addf(&l, ROLE_TITLE, NULL, "%s %s", or_dash(json_string(reply.json, "channel")), id);
+		facts_delivery(&l, reply.json, call->now);
+		facts_attempts(&l, reply.json, call->now);
+		facts_effects(&l, reply.json, call->now);
+		if (json_get(reply.json, "payload"))
+			facts_payload(&l, reply.json);
+		facts_audit(&l, json_get(reply.json, "audit"), call->now);
+		lines_print(&l, stdout);
+		lines_clear(&l);
+	}
+	reply_free(&reply);
+	return status;
+}
+
 /* -- reveal ------------------------------------------------------------------------------------- */
 
 static int reveal(struct verb_call *call, const char *id, const char *reason, struct reply *reply)
@@ -250,7 +280,7 @@ static int edit_in_editor(struct verb_call *call, int64_t version, struct buf *t
 		struct usher_error err = { 0 };
 		struct reply reply = { 0 };
 		again = false;
-		if (editor_run(buf_str(text), text->len, &edited, &err) < 0) {
+		if (editor_run(buf_str(text), text->len, NULL, NULL, &edited, &err) < 0) {
 			print_clean(stderr, "usher: %s", err.message);
 			status = EXIT_FAILED;
 		} else if (trim_end(&edited), strcmp(buf_str(&edited), buf_str(&former)) == 0) {

@@ -25,7 +25,7 @@ static const struct verb verbs[] = {
 	{ "failed", "[ID]", "failed notifications, or one with its attempts", 0, 1,
 	        FILTERS | BIT(SORT) | BIT(LIMIT) | BIT(GROUPS) | BIT(REVEAL) | BIT(REASON), verb_failed },
 	{ "dlq", "[CHANNEL]", "what stands in the dead-letter queues", 0, 1, BIT(LIMIT), verb_dlq },
-	{ "retrying", "", "deliveries that wait for their next attempt", 0, 0, BIT(CHANNEL) | BIT(LIMIT),
+	{ "retrying", "[ID]", "deliveries that wait for their next attempt", 0, 1, BIT(CHANNEL) | BIT(LIMIT),
 	        verb_retrying },
 	{ "retry", "ID ACT", "now, postpone, cancel or dead: for a delivery that waits for a retry", 2, 2,
 	        BIT(UNTIL) | BIT(REASON), verb_retry },

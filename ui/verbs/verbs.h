@@ -100,7 +100,8 @@ int verb_outbox(struct verb_call *call);
 int verb_audit(struct verb_call *call);
 int verb_retry(struct verb_call *call);
 int verb_edit(struct verb_call *call);
-int reveal_one(struct verb_call *call); /* failed ID --reveal */
+int delivery_one(struct verb_call *call); /* retrying ID */
+int reveal_one(struct verb_call *call);   /* failed ID --reveal */
 int verb_redrive(struct verb_call *call);
 int verb_cancel(struct verb_call *call);
 int verb_restore(struct verb_call *call);
