@@ -289,11 +289,12 @@ static void open_sibling(struct detail *d)
 	const cJSON *sibling;
 	cJSON_ArrayForEach(sibling, json_get(d->item, "siblings"))
 	{
-		const char *id = json_string(sibling, "id");
-		if (id) {
-			console_open_detail(d->console, id); /* frees this one */
-			return;
-		}
+		char id[ROW_ID_MAX];
+		if (!json_string(sibling, "id"))
+			continue;
+		snprintf(id, sizeof id, "%s", json_string(sibling, "id")); /* goes with this detail */
+		console_open_detail(d->console, id);
+		return;
 	}
 	note_add(d->console, ROLE_WARN, "No failed row of this event on another channel is known");
 }
