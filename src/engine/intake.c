@@ -208,7 +208,7 @@ static int edits_of(const struct message *message)
 {
 	const char *edits = message_attribute_get(&message->attributes, ATTRIBUTE_EDITS);
 
-	return edits ? atoi(edits) : 0;
+	return edits ? (int)strtol(edits, NULL, 10) : 0;
 }
 
 static int claim_batch(struct pipeline *p)

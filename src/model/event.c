@@ -234,9 +234,10 @@ static int take_required(
         const cJSON *json, const char *field, const char **ret_value, struct usher_error *err)
 {
 	int rc = take_string(json, field, ret_value, err);
-	if (rc == 0 && !*ret_value)
-		rc = error_set(err, USHER_EINVAL, "%s is missing", field);
-	return rc;
+	if (rc < 0 || *ret_value)
+		return rc;
+	error_set(err, USHER_EINVAL, "%s is missing", field);
+	return USHER_EINVAL;
 }
 
 static int check_type(const cJSON *json, struct usher_error *err)

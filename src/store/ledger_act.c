@@ -217,26 +217,26 @@ static int move_postpone(struct db *db, struct acting *a, struct usher_error *er
 static int bury(struct db *db, struct acting *a, enum delivery_state to, struct usher_error *err)
 {
 	struct retry_message *kept = NULL;
+	struct failed_death death;
 	struct sql sql;
 	int code = retry_message_get(db, a->id, &kept, err);
 
 	assert(delivery_move_legal(DELIVERY_RETRYING, to));
-	if (code == 0 && kept == NULL)
-		code = message_missing(a, err);
-	if (code == 0) {
-		struct failed_death death = { .delivery_id = a->id,
-			.event_id = a->event_id,
-			.user_id = a->user_id,
-			.recipient = a->recipient,
-			.reason = a->reply,
-			.class = a->class,
-			.attempts = a->attempts,
-			.redrives = a->redrives,
-			.dead = { .name = kept->name,
-			        .message = kept->message,
-			        .source_queue = kept->source_queue } };
-		code = failed_deaths(db, a->channel, &death, 1, err);
-	}
+	if (code != 0)
+		return code;
+	if (kept == NULL)
+		return message_missing(a, err);
+	death = (struct failed_death){ .delivery_id = a->id,
+		.event_id = a->event_id,
+		.user_id = a->user_id,
+		.recipient = a->recipient,
+		.reason = a->reply,
+		.class = a->class,
+		.attempts = a->attempts,
+		.redrives = a->redrives,
+		.dead = {
+		        .name = kept->name, .message = kept->message, .source_queue = kept->source_queue } };
+	code = failed_deaths(db, a->channel, &death, 1, err);
 	retry_message_free(kept);
 	if (code == 0)
 		code = retry_messages_forget(db, &a->id, 1, err);

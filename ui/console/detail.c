@@ -383,7 +383,7 @@ static void detail_close(void *state)
 	free(d);
 }
 
-static void open(struct screen *s, struct console *c, const char *id, bool delivery)
+static void open_row(struct screen *s, struct console *c, const char *id, bool delivery)
 {
 	struct detail *d = mem_alloc(sizeof *d);
 	d->console = c;
@@ -404,10 +404,10 @@ static void open(struct screen *s, struct console *c, const char *id, bool deliv
 
 void detail_open(struct screen *s, struct console *c, const char *id)
 {
-	open(s, c, id, false);
+	open_row(s, c, id, false);
 }
 
 void delivery_open(struct screen *s, struct console *c, const char *id)
 {
-	open(s, c, id, true);
+	open_row(s, c, id, true);
 }
