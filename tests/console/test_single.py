@@ -5,6 +5,7 @@ import re
 
 import pytest
 from fake_daemon import row, waiting
+from terminal import Terminal
 
 
 def posts(fake):
@@ -284,8 +285,8 @@ def test_no_leaves_everything_as_it_is(fake, with_editor):
 
 def test_what_is_refused_is_edited_again(fake, with_editor, tmp_path):
     """The second time the editor begins with what was typed the first time."""
-    t = with_editor(f"if grep -q nobody $1; then sed -i s/nobody/minsu@example.org/ $1; "
-                    f"else sed -i s/minsu@example.com/nobody/ $1; fi")
+    t = with_editor("if grep -q nobody $1; then sed -i s/nobody/minsu@example.org/ $1; "
+                    "else sed -i s/minsu@example.com/nobody/ $1; fi")
     t.press("e", "y")
     t.wait_for("like this?")
     t.press("y")
@@ -383,3 +384,61 @@ def test_the_side_effect(fake, failed_screen, channel, tried, said):
     t = failed_screen(size=(120, 50))
     t.press("enter")
     t.wait_for("SIDE EFFECT", said, "<m.12@usher.example>")
+
+
+# -- By command -----------------------------------------------------------------------------------------------
+
+def test_retry(fake, usher):
+    assert usher("retry", "9", "now").out == "9: sent as soon as its channel may (email to a***@b.c)\n"
+    assert posts(fake) == [("/v1/retrying/9/now", {})]
+    usher("retry", "9", "postpone", "--until", "2099-01-01T09:00:00+09:00")
+    assert posts(fake)[1] == ("/v1/retrying/9/postpone", {"until": "2099-01-01T00:00:00.000Z"})
+    assert usher("retry", "9", "dead", "--json").json["failed_id"] == "909"
+    assert "delivery 9 has changed" in usher("retry", "9", "cancel", "--reason", "no", check=4).err
+    usher("retry", "77", "now", check=3)
+    before = len(fake.requests)
+    for wrong in (("9",), ("9", "never"), ("9", "postpone"), ("9", "postpone", "--until", "later"), ("9", "cancel"),
+                  ("9", "now", "--until", "1h"), ("9", "now", "--set", "a=b")):
+        usher("retry", *wrong, check=2)
+    usher("retry", "9", "now", "-R", check=5)
+    assert len(fake.requests) == before, "nothing of this is asked of the daemon"
+
+
+def test_one_delivery_by_command(fake, usher):
+    out = usher("retrying", "9").out
+    assert "attempt 3 of 3 in 1" in out and "ATTEMPTS" in out and '"eventId": "evt-9"' in out
+    assert usher("retrying", "9", "--json").json["state"] == "retrying"
+    usher("retrying", "77", check=3)
+
+
+def test_edit_by_fields(fake, usher):
+    ran = usher("edit", "3", "--set", "email=minsu@example.org", "--redrive", "--reason", "by phone")
+    assert ran.out == "3: edited and queued again (email to mi***@example.org)\n"
+    assert posts(fake) == [("/v1/failed/3/edit", {"set": {"email": "minsu@example.org"}, "redrive": True, "reason": "by phone"})]
+    assert "email: the address has no @" in usher("edit", "4", "--set", "email=nobody", check=2).err
+    before = len(fake.requests)
+    for wrong in (("3", "--set", "email"), ("3", "--set", "=x"), ("3", "--set", "email=a@b", "--set", "email=c@d"), ()):
+        usher("edit", *wrong, check=2)
+    usher("edit", "3", "--set", "email=a@b", "-R", check=5)
+    assert len(fake.requests) == before
+
+
+def test_what_is_refused_is_edited_again_on_a_terminal(fake, build, terminals, tmp_path):
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nif grep -q nobody $1; then sed -i s/nobody/minsu@example.org/ $1; "
+                      "else sed -i s/minsu@example.com/nobody/ $1; fi\n")
+    editor.chmod(0o755)
+    t = Terminal([build / "usher", "--socket", fake.socket, "edit", "3", "--redrive"],
+                 environment={"VISUAL": str(editor), "TMPDIR": str(tmp_path), "XDG_RUNTIME_DIR": ""})
+    terminals.append(t)
+    t.wait_for("email: the address has no @", "Edit it again? [Y/n]")
+    t.press("enter")
+    t.wait_for("3: edited and queued again (email to mi***@example.org)")
+    assert t.wait_exit() == 0 and [p.name for p in tmp_path.iterdir()] == ["editor"]
+
+
+def test_a_private_folder_that_cannot_be_made(fake, usher, monkeypatch):
+    monkeypatch.setenv("TMPDIR", "/nonexistent")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
+    assert "cannot make a private folder" in usher("edit", "3", check=1).err
+    assert [path for path, _b in posts(fake)] == ["/v1/failed/3/reveal"]

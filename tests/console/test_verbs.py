@@ -8,7 +8,7 @@ import stat
 import pytest
 from fake_daemon import row, stamp
 
-VERBS = ["status", "failed", "dlq", "retrying", "redrive", "cancel", "restore", "outbox", "signup", "audit"]
+VERBS = ["status", "failed", "dlq", "retrying", "retry", "edit", "redrive", "cancel", "restore", "outbox", "signup", "audit"]
 
 
 def test_status(fake, usher):
