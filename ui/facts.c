@@ -108,11 +108,19 @@ void facts_row(struct lines *l, const cJSON *item, wall_time now)
 	add_queue_copy(l, item, now);
 }
 
-static void add_attempt(struct lines *l, const cJSON *a, wall_time now)
+/* `before`: when the attempt before was made; 0: none. */
+static void add_attempt(struct lines *l, const cJSON *a, wall_time before, wall_time now)
 {
 	struct buf b = BUF(TEXT_MAX);
 	const char *class = json_string(a, "class"), *effect = json_string(a, "effect");
+	if (class && !*class)
+		class = NULL;
 	format_when(&b, time_get(a, "at"), WHEN_DAY, now);
+	if (before.ms) {
+		buf_puts(&b, " (");
+		format_span(&b, seconds_between(before, time_get(a, "at")));
+		buf_puts(&b, " later)");
+	}
 	buf_printf(&b, "  %s", class ? class : "delivered");
 	if (json_int(a, "code", 0))
 		buf_printf(&b, "  %lld", (long long)json_int(a, "code", 0));
@@ -136,13 +144,15 @@ void facts_attempts(struct lines *l, const cJSON *item, wall_time now)
 	if (cJSON_GetArraySize(list) == 0)
 		lines_add(l, ROLE_FAINT, NULL, "none recorded");
 	int64_t round = 0;
+	wall_time before = { 0 };
 	cJSON_ArrayForEach(a, list)
 	{
 		int64_t redrive = json_int(a, "redrive", 0);
 		if (redrive != round)
 			lines_addf(l, ROLE_ACCENT, NULL, "after redrive %lld", (long long)redrive);
 		round = redrive;
-		add_attempt(l, a, now);
+		add_attempt(l, a, before, now);
+		before = time_get(a, "at");
 	}
 }
 

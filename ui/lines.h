@@ -62,6 +62,10 @@ void facts_row(struct lines *l, const cJSON *item, wall_time now);
 void facts_attempts(struct lines *l, const cJSON *item, wall_time now);
 void facts_payload(struct lines *l, const cJSON *item);
 void facts_audit(struct lines *l, const cJSON *items, wall_time now);
+/* facts_delivery.c: a delivery (GET /v1/deliveries/{id}), and parts of either. */
+void facts_delivery(struct lines *l, const cJSON *item, wall_time now);
+void facts_effects(struct lines *l, const cJSON *item, wall_time now);
+void facts_edits(struct lines *l, const cJSON *item, wall_time now);
 
 #define VERDICT_LABEL 3
 /* Is anything wrong? Worst first, labelled "!!" or "!"; one line "ok" when nothing is (GET /v1/status). */

@@ -15,6 +15,9 @@ static const char *const word_members[] = { "reason", NULL };
 static const char *const breaker_members[] = { "state", "reason", NULL };
 static const char *const redrive_members[] = { "ids", "filter", "rate", "canary", "stop_on_failures",
 	"reason", "dry_run", "seen_until", NULL };
+static const char *const postpone_members[] = { "until", "version", "reason", NULL };
+static const char *const edit_members[] = { "payload", "set", "version", "reason", "redrive", NULL };
+static const char *const reveal_members[] = { "reason", NULL };
 static const char *const signup_members[] = { "email", "name", "user_id", "locale", NULL };
 
 #define LOOK(path, takes, fn)                                                                                \
@@ -50,8 +53,15 @@ const struct route routes[] = {
 	ACT("/v1/channels/{channel}/resume", "resume", word_members, resume_post),
 	ACT("/v1/channels/{channel}/breaker", "breaker", breaker_members, breaker_post),
 	LOOK("/v1/filter/keys", 0, filter_keys_get),
+	ACT("/v1/failed/{id}/edit", "edit", edit_members, edit_post),
+	ACT("/v1/failed/{id}/reveal", "reveal", reveal_members, reveal_post),
 	LOOK("/v1/dlq/{channel}", QUERY_PAGE, dlq_get),
 	LOOK("/v1/retrying", QUERY_CHANNEL | QUERY_PAGE, retrying_get),
+	ACT("/v1/retrying/{id}/now", "now", act_members, retrying_now_post),
+	ACT("/v1/retrying/{id}/postpone", "postpone", postpone_members, retrying_postpone_post),
+	ACT("/v1/retrying/{id}/cancel", "cancel", act_members, retrying_cancel_post),
+	ACT("/v1/retrying/{id}/dead", "dead", act_members, retrying_dead_post),
+	LOOK("/v1/deliveries/{id}", 0, delivery_get_one),
 	LOOK("/v1/outbox", QUERY_WAITING | QUERY_PAGE, outbox_get),
 	ACT("/v1/signups", "signup", signup_members, signup_post),
 	LOOK("/v1/audit", QUERY_TARGET | QUERY_PAGE, audit_get),

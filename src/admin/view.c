@@ -129,6 +129,7 @@ cJSON *view_failed(const struct failed_row *row)
 	bool automatic = failure_disposition(row->class, row->channel) == DISPOSITION_AUTO;
 	cJSON *json = cJSON_CreateObject();
 	view_add_id(json, "id", row->id);
+	view_add_id(json, "delivery_id", row->delivery_id);
 	json_add_string(json, "event_id", row->event_id);
 	json_add_string(json, "channel", channel_name(row->channel));
 	json_add_string(json, "status", failed_status_name(row->status));

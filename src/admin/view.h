@@ -12,6 +12,8 @@
 #include "store/control.h"
 #include "store/failed.h"
 #include "store/redrive_job.h"
+#include "store/failed_edit.h"
+#include "store/ledger_one.h"
 
 void view_add_id(cJSON *object, const char *key, int64_t id);       /* a decimal string */
 void view_add_time(cJSON *object, const char *key, wall_time time); /* null for none */
@@ -33,8 +35,16 @@ void view_add_alarms(cJSON *status, const struct alarm_board *board); /* NULL: n
 cJSON *view_failed(const struct failed_row *row);
 /* "paused" and "forced": null, or by whom, why and since when. */
 void view_add_control(cJSON *object, const struct control *control);
+cJSON *view_delivery(const struct delivery_row *row, const struct config *config);
 cJSON *view_audit(const struct audit_row *row);
 cJSON *view_redrive_job(const struct redrive_job *job);
+
+/* Parts of a detail: the message, and what has been done with it so far. view_delivery.c */
+void view_add_payload(cJSON *json, const void *payload, size_t len, const char *attributes);
+int view_add_attempts(cJSON *json, struct db *db, int64_t delivery_id, struct usher_error *err);
+int view_add_edits(cJSON *json, struct db *db, int64_t failed_id, struct usher_error *err);
+int view_add_audit(
+        cJSON *json, struct db *db, int64_t failed_id, int64_t delivery_id, struct usher_error *err);
 
 /* Figures taken at `at` are too old to be believed: nobody has taken new ones for several intervals, and for
  * longer than a hiccup of the machine lasts. */

@@ -2,11 +2,7 @@
  * stands in a DLQ. Reads the store only; a look never receives from a queue. Admin thread. */
 #include "admin/route.h"
 
-#include "admin/mask.h"
 #include "admin/view.h"
-#include <stdio.h>
-
-#define DETAIL_AUDIT_MAX 100 /* newest audit rows in a detail */
 
 /* A list's query: the fixed parameters, and what was written in the filter language. The filter points into
  * *terms. */
@@ -134,62 +130,6 @@ int filter_keys_get(struct call *call, struct usher_error *err)
 
 /* -- One row ---------------------------------------------------------------------------------------- */
 
-static void add_attributes(cJSON *json, const char *text)
-{
-	struct message_attributes attributes = { 0 };
-	cJSON *object = json_add_object(json, "attributes");
-	if (!text || message_attributes_parse(text, &attributes) < 0)
-		return;
-	for (size_t i = 0; i < attributes.count; i++)
-		view_add_words(object, attributes.list[i].name, attributes.list[i].value);
-	message_attributes_free(&attributes);
-}
-
-static void add_payload(cJSON *json, const struct failed_row *row)
-{
-	struct buf text = BUF(MASK_TEXT_MAX);
-	mask_payload(row->payload ? row->payload : "", row->payload_len, &text);
-	json_add_bytes(json, "payload", buf_str(&text), text.len);
-	buf_free(&text);
-	json_add_int(json, "payload_bytes", (int64_t)row->payload_len);
-	add_attributes(json, row->attributes);
-}
-
-static void add_attempts(cJSON *json, const struct attempt_row *attempts, size_t n)
-{
-	cJSON *list = json_add_array(json, "attempt_list");
-	for (size_t i = 0; i < n; i++) {
-		cJSON *item = cJSON_CreateObject();
-		json_add_int(item, "number", attempts[i].number);
-		json_add_int(item, "redrive", attempts[i].redrive);
-		view_add_time(item, "at", attempts[i].at);
-		json_add_int(item, "latency_ms", attempts[i].latency_ms);
-		json_add_string(item, "class", failure_info(attempts[i].class)->name);
-		json_add_int(item, "code", attempts[i].code);
-		view_add_words(item, "reply", attempts[i].reply);
-		/* Not masked: a Message-ID looks like an address, is none, and is what a mail log is searched
-		 * for. */
-		json_add_string(item, "effect", attempts[i].effect);
-		cJSON_AddItemToArray(list, item);
-	}
-}
-
-static int add_audit(cJSON *json, struct db *db, int64_t id, struct usher_error *err)
-{
-	char target[32], next[CURSOR_SIZE];
-	struct audit_row *rows = NULL;
-	size_t n = 0;
-	snprintf(target, sizeof target, "failed/%lld", (long long)id);
-	int rc = audit_list(db, target, "", DETAIL_AUDIT_MAX, &rows, &n, next, err);
-	if (rc < 0)
-		return rc;
-	cJSON *list = json_add_array(json, "audit");
-	for (size_t i = 0; i < n; i++)
-		cJSON_AddItemToArray(list, view_audit(&rows[i]));
-	audit_rows_free(rows, n);
-	return 0;
-}
-
 /* The job that redrove it last; null where an operator did, row by row, or none. */
 static int add_job(cJSON *json, struct db *db, int64_t id, struct usher_error *err)
 {
@@ -233,23 +173,20 @@ int failed_one_get(struct call *call, struct usher_error *err)
 {
 	struct db *db = call->ctx->db;
 	struct failed_row *row = NULL;
-	struct attempt_row *attempts = NULL;
-	size_t n = 0;
 	int rc = failed_get(db, call->id, &row, err);
 	if (rc < 0)
 		return rc;
-	rc = attempts_of(db, row->delivery_id, &attempts, &n, err);
-	if (rc == 0) {
-		call->json = view_failed(row);
-		add_payload(call->json, row);
-		add_attempts(call->json, attempts, n);
-		attempts_free(attempts, n);
+	call->json = view_failed(row);
+	view_add_payload(call->json, row->payload, row->payload_len, row->attributes);
+	rc = view_add_attempts(call->json, db, row->delivery_id, err);
+	if (rc == 0)
+		rc = view_add_edits(call->json, db, row->id, err);
+	if (rc == 0)
 		rc = add_siblings(call->json, db, row, err);
-		if (rc == 0)
-			rc = add_audit(call->json, db, call->id, err);
-		if (rc == 0)
-			rc = add_job(call->json, db, row->job_id, err);
-	}
+	if (rc == 0)
+		rc = view_add_audit(call->json, db, row->id, row->delivery_id, err);
+	if (rc == 0)
+		rc = add_job(call->json, db, row->job_id, err);
 	failed_rows_free(row, 1);
 	return rc;
 }

@@ -23,6 +23,7 @@ int retrying_get(struct call *call, struct usher_error *err)
 		json_add_string(item, "channel", channel_name(rows[i].channel));
 		view_add_user_id(item, "user_id", rows[i].user_id);
 		view_add_email(item, "recipient", rows[i].recipient);
+		json_add_int(item, "version", rows[i].version);
 		json_add_int(item, "attempts", rows[i].attempts);
 		json_add_int(item, "max_attempts", config->channel[rows[i].channel].max_attempts);
 		view_add_time(item, "due_at", rows[i].due_at);

@@ -194,3 +194,80 @@ char *json_print(const cJSON *json)
 		mem_exhausted(0);
 	return text;
 }
+
+/* -- Text ---------------------------------------------------------------------------------------- */
+
+static size_t skip_space(const char *text, size_t len, size_t at)
+{
+	while (at < len && strchr(" \t\r\n", text[at]))
+		at++;
+	return at;
+}
+
+/* The offset behind the string that begins at `at`. */
+static size_t skip_string(const char *text, size_t len, size_t at)
+{
+	for (at++; at < len && text[at] != '"'; at++)
+		at += text[at] == '\\';
+	return at < len ? at + 1 : len;
+}
+
+/* The offset behind the value that begins at `at`. */
+static size_t skip_value(const char *text, size_t len, size_t at)
+{
+	int depth = 0;
+	while (at < len) {
+		char c = text[at];
+		if (depth == 0 && strchr(",}] \t\r\n", c))
+			break;
+		depth += c == '{' || c == '[';
+		depth -= c == '}' || c == ']';
+		at = c == '"' ? skip_string(text, len, at) : at + 1;
+		if (depth == 0 && strchr("\"}]", c))
+			break;
+	}
+	return at;
+}
+
+static bool same_key(const char *token, size_t len, const char *key)
+{
+	cJSON *name = cJSON_ParseWithLength(token, len);
+	bool same = cJSON_IsString(name) && strcmp(name->valuestring, key) == 0;
+	cJSON_Delete(name);
+	return same;
+}
+
+static void add_quoted(struct buf *out, const char *value)
+{
+	cJSON *string = cJSON_CreateString(value);
+	char *text = json_print(string);
+	buf_puts(out, text);
+	free(text);
+	cJSON_Delete(string);
+}
+
+void json_text_set(const char *text, size_t len, const char *key, const char *value, struct buf *out)
+{
+	size_t first = skip_space(text, len, skip_space(text, len, 0) + 1), at = first;
+	while (at < len && text[at] != '}') {
+		size_t key_end = skip_string(text, len, at);
+		size_t from = skip_space(text, len, skip_space(text, len, key_end) + 1);
+		size_t to = skip_value(text, len, from);
+		if (same_key(text + at, key_end - at, key)) {
+			buf_add(out, text, from);
+			add_quoted(out, value);
+			buf_add(out, text + to, len - to);
+			return;
+		}
+		at = skip_space(text, len, to);
+		if (at < len && text[at] == ',')
+			at = skip_space(text, len, at + 1);
+	}
+	buf_add(out, text, at);
+	if (at > first)
+		buf_putc(out, ',');
+	add_quoted(out, key);
+	buf_putc(out, ':');
+	add_quoted(out, value);
+	buf_add(out, text + at, len - at);
+}

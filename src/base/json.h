@@ -3,6 +3,8 @@
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
+#include "base/buf.h"
+
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,5 +38,9 @@ void json_add_bytes(cJSON *object, const char *key, const void *bytes, size_t le
 
 /* Compact text; the caller frees with free(). */
 char *json_print(const cJSON *json);
+
+/* Appends a JSON object's text with one member replaced by a string, or added to it; the rest stays byte for
+ * byte, so that numbers keep all their digits. text: an object that json_parse takes. value: valid UTF-8. */
+void json_text_set(const char *text, size_t len, const char *key, const char *value, struct buf *out);
 
 #endif

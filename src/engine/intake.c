@@ -7,7 +7,11 @@
 #include "base/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Of what came before its time: SQS hides a message for 12 hours at most, counted from its receipt. */
+#define HIDE_MAX_MS (11LL * 60 * 60 * 1000)
 
 /* -- Receive --------------------------------------------------------------------------------- */
 
@@ -165,7 +169,7 @@ static void claimed(struct job *job, const struct ledger_claim *claim)
 	job->attempts = claim->attempts;
 	job->throttled = claim->throttled;
 	job->redrives = claim->redrives;
-	job->hide_ms = claim->wait_ms;
+	job->hide_ms = claim->wait_ms < HIDE_MAX_MS ? claim->wait_ms : HIDE_MAX_MS;
 	if (claim->verdict != CLAIM_SEND)
 		counter_add(&p->counters->repeated, 1);
 	switch (claim->verdict) {
@@ -184,6 +188,7 @@ static void claimed(struct job *job, const struct ledger_claim *claim)
 		break;
 	case CLAIM_DELIVERED:
 	case CLAIM_CANCELLED:
+	case CLAIM_OUTDATED:
 		job_move(job, JOB_TO_DELETE);
 		break;
 	case CLAIM_DEAD:
@@ -196,6 +201,14 @@ static void claimed(struct job *job, const struct ledger_claim *claim)
 		job_move(job, JOB_TO_HIDE);
 		break;
 	}
+}
+
+/* Of what is in the message; none where nobody edited it. */
+static int edits_of(const struct message *message)
+{
+	const char *edits = message_attribute_get(&message->attributes, ATTRIBUTE_EDITS);
+
+	return edits ? (int)strtol(edits, NULL, 10) : 0;
 }
 
 static int claim_batch(struct pipeline *p)
@@ -212,6 +225,7 @@ static int claim_batch(struct pipeline *p)
 			.event_id = job->event_id,
 			.user_id = job->event ? job->event->user_id : NULL,
 			.recipient = job->event ? job->event->email : NULL,
+			.edits = edits_of(job->message),
 		};
 	}
 	rc = ledger_claim(

@@ -1,12 +1,13 @@
-/* Redrive intents: a row that was redriven has an intent until the broker took a fresh copy of its message.
- * Taken under a lease, sent queue by queue, then deleted; what dies in between is sent twice, and the ledger
- * answers the second copy. Watcher's thread. */
+/* Redrive intents: a row that was redriven, or a delivery whose next attempt an operator wants now, has an
+ * intent until the broker took a fresh copy of its message. Taken under a lease, sent queue by queue, then
+ * deleted; what dies in between is sent twice, and the ledger answers the second copy. Watcher's thread. */
 #include "engine/watch.h"
 
 #include "base/error.h"
 #include "base/mem.h"
 #include "store/failed.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define REDRIVE_BATCH MESSAGE_BATCH_MAX
@@ -109,11 +110,16 @@ static void note_send_failed(struct redrive *r, const char *why)
 
 /* -- Sending --------------------------------------------------------------------------------- */
 
-/* The message's own attributes, without what usher wrote on it when it died, and the id of its row. */
+/* The id of its row and the edits in it, which must not be lost, and as much as fits of the message's own
+ * attributes, without what usher wrote on it. */
 static void copy_attributes(struct message_attributes *to, const struct intent *intent)
 {
 	struct message_attributes from = { 0 };
+	char edits[16];
 	message_attribute_set(to, ATTRIBUTE_EVENT_ID, intent->event_id);
+	snprintf(edits, sizeof edits, "%d", intent->edits);
+	if (intent->edits)
+		message_attribute_set(to, ATTRIBUTE_EDITS, edits);
 	if (!intent->attributes || message_attributes_parse(intent->attributes, &from) != 0)
 		return;
 	for (size_t i = 0; i < from.count; i++)

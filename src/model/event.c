@@ -234,9 +234,10 @@ static int take_required(
         const cJSON *json, const char *field, const char **ret_value, struct usher_error *err)
 {
 	int rc = take_string(json, field, ret_value, err);
-	if (rc == 0 && !*ret_value)
-		rc = error_set(err, USHER_EINVAL, "%s is missing", field);
-	return rc;
+	if (rc < 0 || *ret_value)
+		return rc;
+	error_set(err, USHER_EINVAL, "%s is missing", field);
+	return USHER_EINVAL;
 }
 
 static int check_type(const cJSON *json, struct usher_error *err)
@@ -294,52 +295,80 @@ static void note_id(char id[EVENT_ID_MAX + 1], const char *candidate)
 		memcpy(id, candidate, strlen(candidate) + 1);
 }
 
-/* Notes the best id known so far at each layer, so that what is refused can still be told apart. */
-static int decode(const struct event_source *source, struct layer *outer, struct layer *inner,
-        cJSON **outer_json, cJSON **inner_json, char id[EVENT_ID_MAX + 1], struct event **ret_event,
-        struct usher_error *err)
+/* A body on its way in. The inner layer is empty when there is no envelope. */
+struct unwrapped {
+	struct layer outer, inner;
+	cJSON *outer_json, *inner_json;
+	const cJSON *json; /* the event's own */
+	char id[EVENT_ID_MAX +
+	        1]; /* the best known so far, so that what is refused can still be told apart */
+};
+
+static int unwrap_layers(const struct event_source *source, struct unwrapped *u, struct usher_error *err)
 {
-	const cJSON *json;
+	struct layer *outer = &u->outer, *inner = &u->inner;
 	int rc = layer_unpack(outer, source->content_encoding, "the body", err);
-	if (rc < 0 || (rc = layer_parse(outer, "the body", outer_json, err)) < 0)
+	if (rc < 0 || (rc = layer_parse(outer, "the body", &u->outer_json, err)) < 0)
 		return rc;
-	json = *outer_json;
-	if (is_envelope(json)) {
-		note_id(id, json_string(json, "MessageId"));
-		inner->text = json_string(json, "Message");
-		inner->len = strlen(inner->text);
-		rc = layer_unpack(inner, envelope_encoding(json), "the notification's Message", err);
-		if (rc < 0 || (rc = layer_parse(inner, "the notification's Message", inner_json, err)) < 0)
-			return rc;
-		json = *inner_json;
-	}
-	char stand_in[EVENT_ID_MAX + 1];
-	memcpy(stand_in, id, sizeof stand_in);
-	note_id(id, json_string(json, "eventId"));
-	return event_from_json(json, stand_in, ret_event, err);
+	u->json = u->outer_json;
+	if (!is_envelope(u->json))
+		return 0;
+	note_id(u->id, json_string(u->json, "MessageId"));
+	inner->text = json_string(u->json, "Message");
+	inner->len = strlen(inner->text);
+	rc = layer_unpack(inner, envelope_encoding(u->json), "the notification's Message", err);
+	if (rc < 0 || (rc = layer_parse(inner, "the notification's Message", &u->inner_json, err)) < 0)
+		return rc;
+	u->json = u->inner_json;
+	return 0;
+}
+
+/* Whatever it returns: free with unwrapped_free. */
+static int unwrap(const struct event_source *source, struct unwrapped *u, struct usher_error *err)
+{
+	*u = (struct unwrapped){ .outer = { .text = source->body, .len = source->body_len } };
+	note_id(u->id, source->message_id);
+	if (source->body_len > EVENT_BODY_MAX)
+		return error_set(err, USHER_EINVAL, "the body has %zu bytes; at most %d are allowed",
+		        source->body_len, EVENT_BODY_MAX);
+	if (source->body_len == 0)
+		return error_set(err, USHER_EINVAL, "the body is empty");
+	return unwrap_layers(source, u, err);
+}
+
+static void unwrapped_free(struct unwrapped *u)
+{
+	cJSON_Delete(u->outer_json);
+	cJSON_Delete(u->inner_json);
+	buf_free(&u->outer.own);
+	buf_free(&u->inner.own);
+}
+
+int event_text(const struct event_source *source, struct buf *out, struct usher_error *err)
+{
+	struct unwrapped u;
+	int rc = unwrap(source, &u, err);
+	const struct layer *layer = u.inner_json ? &u.inner : &u.outer;
+	if (rc == 0)
+		buf_add(out, layer->text, layer->len);
+	unwrapped_free(&u);
+	return rc;
 }
 
 int event_decode(const struct event_source *source, struct event **ret_event, char *ret_event_id,
         struct usher_error *err)
 {
-	struct layer outer = { .text = source->body, .len = source->body_len }, inner = { .text = NULL };
-	cJSON *outer_json = NULL, *inner_json = NULL;
-	char id[EVENT_ID_MAX + 1] = "";
-	int rc;
-	note_id(id, source->message_id);
-	if (source->body_len > EVENT_BODY_MAX)
-		rc = error_set(err, USHER_EINVAL, "the body has %zu bytes; at most %d are allowed",
-		        source->body_len, EVENT_BODY_MAX);
-	else if (source->body_len == 0)
-		rc = error_set(err, USHER_EINVAL, "the body is empty");
-	else
-		rc = decode(source, &outer, &inner, &outer_json, &inner_json, id, ret_event, err);
+	struct unwrapped u;
+	char stand_in[EVENT_ID_MAX + 1];
+	int rc = unwrap(source, &u, err);
+	if (rc == 0) {
+		memcpy(stand_in, u.id, sizeof stand_in);
+		note_id(u.id, json_string(u.json, "eventId"));
+		rc = event_from_json(u.json, stand_in, ret_event, err);
+	}
 	if (ret_event_id)
-		memcpy(ret_event_id, id, strlen(id) + 1);
-	cJSON_Delete(outer_json);
-	cJSON_Delete(inner_json);
-	buf_free(&outer.own);
-	buf_free(&inner.own);
+		memcpy(ret_event_id, u.id, strlen(u.id) + 1);
+	unwrapped_free(&u);
 	return rc;
 }
 

@@ -46,6 +46,9 @@ struct event_source {
  * characters (CR, LF, NUL...) in a field, ids that are numbers are refused, each by its name. */
 int event_decode(const struct event_source *source, struct event **ret_event, char *ret_event_id,
         struct usher_error *err);
+/* Appends the event's own JSON text, out of envelope and packing; it is one JSON object, and may be no valid
+ * event. USHER_EINVAL as in event_decode, when there is no such text. */
+int event_text(const struct event_source *source, struct buf *out, struct usher_error *err);
 void event_free(struct event *event); /* NULL is allowed */
 
 /* The event as JSON, as published: appends to out. */

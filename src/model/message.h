@@ -49,6 +49,8 @@ void message_free(struct message *message); /* frees the members and itself; NUL
 #define ATTRIBUTE_ATTEMPTS "usher.attempts"
 #define ATTRIBUTE_EVENT_ID "usher.event_id"
 #define ATTRIBUTE_SOURCE_QUEUE "usher.source_queue"
+/* On a copy of what operators edited: how many edits it has. Older copies are not delivered any more. */
+#define ATTRIBUTE_EDITS "usher.edits"
 #define ATTRIBUTE_ENCODING "content-encoding"
 /* On what is published: the user's messages stay in order on a FIFO topic; when absent, each event is on its
  * own. */

@@ -142,14 +142,15 @@ int failed_redrive_batch(struct db *db, const struct failed_pick *picks, size_t 
         bool automatic, const struct act *act, size_t *ret_moved, struct usher_error *err);
 
 /* -- Redrive intents: copies still to be sent ------------------------------------------------
- * The copy carries event_id as attribute usher.event_id: a body without an id of its own (or that is no
- * event) must come back to the same ledger row. */
+ * Of failed rows that are redriven, and of deliveries whose next attempt is to be made now. The copy carries
+ * event_id as attribute usher.event_id: a body without an id of its own (or that is no event) must come back
+ * to the same ledger row. */
 struct intent {
-	int64_t id, failed_id;
+	int64_t id, failed_id; /* failed_id 0: of a delivery that waits for its next attempt */
 	enum channel_id channel;
 	char *event_id, *source_queue, *payload, *attributes;
 	size_t payload_len;
-	int attempts;
+	int attempts, edits; /* of sending this copy; of what is in it */
 };
 /* Takes what is due, oldest first, under a lease (SKIP LOCKED): another daemon does not take the same. */
 int intents_take(struct db *db, int max, int64_t lease_ms, struct intent **ret_intents, size_t *ret_n,

@@ -1,5 +1,5 @@
-/* The table redrive_intent: copies of redriven messages that the broker must still be given. Uses store/db.h;
- * blocks; on its db's thread. */
+/* The table redrive_intent: copies of messages, redriven or sent before they were due, that the broker must
+ * still be given. Uses store/db.h; blocks; on its db's thread. */
 #include "store/failed.h"
 
 #include "base/mem.h"
@@ -25,6 +25,7 @@ static void intent_read(const struct rows *rows, struct intent *intent)
 	intent->payload = mem_stringn(payload, intent->payload_len);
 	intent->attributes = mem_string(row_text(rows, 6));
 	intent->attempts = (int)row_int(rows, 7);
+	intent->edits = (int)row_int(rows, 8);
 }
 
 void intents_free(struct intent *intents, size_t n)
@@ -63,10 +64,12 @@ static int take_work(struct db *db, void *arg, struct usher_error *err)
 	take->intents = NULL;
 	take->n = 0;
 	sql_add(&sql,
-	        "SELECT i.id, i.failed_id, f.channel, f.event_id, f.source_queue, f.payload, f.attributes, "
-	        "i.attempts "
-	        "FROM redrive_intent i FORCE INDEX (due) STRAIGHT_JOIN failed_notification f ON f.id = "
+	        "SELECT i.id, i.failed_id, d.channel, d.event_id, COALESCE(f.source_queue, m.source_queue), "
+	        "COALESCE(f.payload, m.payload), COALESCE(f.attributes, m.attributes), i.attempts, d.edits "
+	        "FROM redrive_intent i FORCE INDEX (due) LEFT JOIN failed_notification f ON f.id = "
 	        "i.failed_id "
+	        "LEFT JOIN retry_message m ON m.delivery_id = i.delivery_id "
+	        "STRAIGHT_JOIN delivery d ON d.id = COALESCE(f.delivery_id, m.delivery_id) "
 	        "WHERE i.next_at <= UTC_TIMESTAMP(3) ORDER BY i.next_at, i.id LIMIT ?i FOR UPDATE SKIP "
 	        "LOCKED",
 	        (int64_t)take->max);

@@ -18,12 +18,14 @@ enum claim_verdict {
 	CLAIM_CANCELLED, /* given up: delete the message */
 	CLAIM_DEAD,      /* dead already, but a copy stands in the source queue: finish its move to the DLQ */
 	CLAIM_LEASED,    /* another worker holds it: hide for wait_ms */
-	CLAIM_NOT_DUE    /* its next attempt comes later: hide for wait_ms */
+	CLAIM_NOT_DUE,   /* its next attempt comes later: hide for wait_ms */
+	CLAIM_OUTDATED   /* from before an edit, another copy has it: delete the message */
 };
 
 struct ledger_claim {
 	/* in, borrowed */
 	const char *event_id, *user_id, *recipient; /* the last two may be NULL */
+	int edits;                                  /* that the message has */
 	/* out */
 	enum claim_verdict verdict;
 	int64_t delivery_id;
@@ -46,7 +48,7 @@ int ledger_renew(struct db *db, const char *owner, int64_t lease_ms, const int64
 int ledger_release(
         struct db *db, const char *owner, const int64_t *delivery_ids, size_t n, struct usher_error *err);
 
-struct ledger_dead { /* what failed_notification keeps of a delivery that dies; borrowed */
+struct ledger_dead { /* what is kept of a delivery that dies or waits for its next attempt; borrowed */
 	const char *name;
 	const struct message *message;
 	const char *source_queue;
@@ -64,7 +66,7 @@ struct ledger_settle {
 	int64_t delay_ms;                  /* RETRYING */
 	const char *reason;                /* DEAD: one line for the operator; else NULL */
 	const char *event_id, *user_id, *recipient;
-	struct ledger_dead dead; /* DEAD */
+	struct ledger_dead dead; /* DEAD, RETRYING */
 	/* out */
 	bool lost; /* the lease had passed to another: nothing was stored for this one */
 };
@@ -102,7 +104,7 @@ struct retrying_row {
 	int64_t id;
 	char *event_id, *user_id, *recipient;
 	enum channel_id channel;
-	int attempts;
+	int version, attempts;
 	wall_time due_at, updated_at;
 	enum failure_class last_class;
 	char *last_reply;

@@ -2,6 +2,7 @@
  * a worker kept dying on it or never answered for it. They get what every dead one has: a dead ledger row and
  * a failed row. On the db's thread. */
 #include "store/ledger_parts.h"
+#include "store/retry_message.h"
 
 #include "base/error.h"
 
@@ -127,6 +128,8 @@ static int adopt_work(struct db *db, void *arg, struct usher_error *err)
 	if (code != 0 || (a->known && !is_end(a)))
 		return code;
 	code = a->known ? bury_known(db, a, err) : bury_new(db, a, err);
+	if (code == 0 && a->known)
+		code = retry_messages_forget(db, &a->delivery_id, 1, err);
 	if (code != 0)
 		return code;
 	death = (struct failed_death){ .delivery_id = a->delivery_id,

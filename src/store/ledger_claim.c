@@ -74,7 +74,7 @@ static void decide_wait(struct entry *e, enum claim_verdict verdict, int64_t id,
 static void clear(struct ledger_claim *c)
 {
 	*c = (struct ledger_claim){
-		.event_id = c->event_id, .user_id = c->user_id, .recipient = c->recipient
+		.event_id = c->event_id, .user_id = c->user_id, .recipient = c->recipient, .edits = c->edits
 	};
 }
 
@@ -137,12 +137,13 @@ struct known { /* a row as it stands */
 	int version;
 	bool ours;
 	int64_t lease_ms, due_ms; /* left; <= 0: over */
+	int edits;
 };
 
 #define KNOWN_COLUMNS                                                                                        \
 	"event_id, id, state, version, attempts, throttled, redrives, last_class, last_reply, owner, "       \
 	"CEIL(TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), lease_until) / 1000), "                           \
-	"CEIL(TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), due_at) / 1000)"
+	"CEIL(TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(3), due_at) / 1000), edits"
 
 static void read_known(
         const struct batch *b, const struct rows *rows, struct ledger_claim *c, struct known *ret)
@@ -156,6 +157,7 @@ static void read_known(
 	ret->ours = owner != NULL && strcmp(owner, b->owner) == 0;
 	ret->lease_ms = row_int(rows, 10);
 	ret->due_ms = row_int(rows, 11);
+	ret->edits = (int)row_int(rows, 12);
 	c->attempts = (int)row_int(rows, 4);
 	c->throttled = (int)row_int(rows, 5);
 	c->redrives = (int)row_int(rows, 6);
@@ -194,6 +196,8 @@ static void judge(struct entry *e, const struct known *row)
 		decide_wait(e, CLAIM_LEASED, row->id, row->version, UNCLEAR_WAIT_MS);
 		break;
 	}
+	if (!e->decided && e->claim->edits < row->edits)
+		decide(e, CLAIM_OUTDATED, row->id, row->version);
 }
 
 /* What may be taken, with the versions that were seen. */

@@ -55,7 +55,7 @@ static void add_page(
 {
 	sql_add(sql,
 	        "(SELECT id, event_id, user_id, recipient, channel, attempts, due_at, updated_at, "
-	        "last_class, last_reply "
+	        "last_class, last_reply, version "
 	        "FROM delivery FORCE INDEX (live) WHERE state = 'retrying' AND channel = ?s",
 	        channel_name(channel));
 	if (further)
@@ -69,6 +69,7 @@ static struct retrying_row read_row(const struct rows *rows)
 		.event_id = mem_string(row_text(rows, 1)),
 		.user_id = mem_string(row_text(rows, 2)),
 		.recipient = mem_string(row_text(rows, 3)),
+		.version = (int)row_int(rows, 10),
 		.attempts = (int)row_int(rows, 5),
 		.due_at = row_time(rows, 6),
 		.updated_at = row_time(rows, 7),

@@ -3,6 +3,7 @@
  * Only when the count is short is it done again carefully: with the rows locked and each judged. On the db's
  * thread. */
 #include "store/ledger_parts.h"
+#include "store/retry_message.h"
 
 #include "base/error.h"
 #include "base/mem.h"
@@ -283,6 +284,18 @@ static int close_redrives(struct db *db, const struct settling *s, struct usher_
 	return db_exec(db, &sql, NULL, err);
 }
 
+/* What these deliveries had while they waited: for a new one that never did, nothing is asked. */
+static int close_retries(struct db *db, const struct settling *s, struct usher_error *err)
+{
+	OWNED int64_t *settled = mem_array(s->n, sizeof *settled);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->moving[i] && s->settles[i].version > 1 && s->settles[i].to != DELIVERY_RETRYING)
+			settled[n++] = s->settles[i].delivery_id;
+	return retry_messages_forget(db, settled, n, err);
+}
+
 /* -- One batch ------------------------------------------------------------------------------------- */
 
 static int settle_work(struct db *db, void *arg, struct usher_error *err)
@@ -303,13 +316,17 @@ static int settle_work(struct db *db, void *arg, struct usher_error *err)
 		code = store_attempts(db, s, err);
 	if (code == 0)
 		code = store_deaths(db, s, err);
+	if (code == 0)
+		code = retry_messages_keep(db, s->settles, s->moving, s->n, err);
+	if (code == 0)
+		code = close_retries(db, s, err);
 	return code == 0 ? close_redrives(db, s, err) : code;
 }
 
 static int check(const struct ledger_settle *e, struct usher_error *err)
 {
 	assert(delivery_move_legal(DELIVERY_CLAIMED, e->to));
-	if (e->to != DELIVERY_DEAD)
+	if (e->to == DELIVERY_DELIVERED)
 		return 0;
 	assert(e->dead.message != NULL && e->dead.source_queue != NULL);
 	return ledger_check_ids(e->event_id, e->user_id, e->recipient, err);

@@ -45,6 +45,8 @@ static int prune_work(struct db *db, void *arg, struct usher_error *err)
 	static const char *const statements[] = {
 		"DELETE i FROM redrive_intent i JOIN failed_notification f ON f.id = i.failed_id WHERE "
 		"f.delivery_id IN ",
+		"DELETE e FROM failed_edit e JOIN failed_notification f ON f.id = e.failed_id WHERE "
+		"f.delivery_id IN ",
 		"DELETE FROM failed_notification WHERE delivery_id IN ",
 		"DELETE FROM delivery_attempt WHERE delivery_id IN ",
 		"DELETE FROM delivery WHERE id IN ",

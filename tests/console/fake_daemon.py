@@ -82,6 +82,20 @@ def alarm(number, **changes):
     return made
 
 
+def waiting(number, **changes):
+    """One delivery that waits for its retry, as the list has it; more is known of it in DELIVERY_ONLY."""
+    made = {"id": str(number), "event_id": f"evt-{number}", "channel": "email", "user_id": "u-***", "recipient": "a***@b.c",
+            "version": 3, "attempts": 2, "max_attempts": 3, "due_at": stamp(-17), "last_class": "timeout",
+            "last_reply": "no answer", "updated_at": stamp(3),
+            "state": "retrying", "class_help": "no answer in time, before the effect could have happened", "redrives": 0,
+            "name": "김*수", "owner": None, "created_at": stamp(400), "delivered_at": None, "failed_id": None,
+            "payload": '{"eventId":"evt-9"}', "payload_bytes": 19, "attributes": {}, "audit": [],
+            "attempt_list": [{"number": n, "redrive": 0, "at": stamp(400 - 300 * n), "latency_ms": 3000, "class": "timeout",
+                              "code": 0, "reply": f"no answer {n}", "effect": ""} for n in (0, 1)]}
+    made.update(changes)
+    return made
+
+
 def job(number, **changes):
     """One redrive job."""
     made = {
@@ -95,7 +109,9 @@ def job(number, **changes):
     return made
 
 
-DETAIL_ONLY = ("payload", "payload_bytes", "attributes", "attempt_list", "audit")
+DELIVERY_ONLY = ("state", "class_help", "redrives", "name", "owner", "created_at", "delivered_at", "failed_id", "payload",
+                 "payload_bytes", "attributes", "attempt_list", "audit")
+DETAIL_ONLY = ("payload", "payload_bytes", "attributes", "attempt_list", "audit", "edits", "siblings")
 
 
 class Problem(Exception):
@@ -121,6 +137,7 @@ class FakeDaemon:
         self.audit = []
         self.alarms = []             # of alarm(); the status shows those that are raised
         self.unsent = []             # of the status: what could not be told
+        self.waiting = {"9": waiting(9)}
         self._open = threading.Event()  # clear: nothing is answered
         self._open.set()
         self._servers = []
@@ -282,11 +299,67 @@ class FakeDaemon:
         one.update(state=after, version=one["version"] + 1, moved_by="mina", why=body.get("reason"))
         return one
 
+    def act_waiting(self, number, act, body, read_only):
+        """Cancelled and given up, it becomes the failed row "900" + its number."""
+        if read_only:
+            raise Problem(403, "Forbidden", "this socket is read-only: use usher.sock to act")
+        if self.race:
+            self.race(number, act)
+        one = self.waiting.get(number)
+        if one is None:
+            raise Problem(404, "Not Found", f"there is no delivery {number}")
+        if one["state"] != "retrying" or body.get("version", one["version"]) != one["version"]:
+            raise Problem(409, "Conflict", f"delivery {number} has changed since you looked at it: postponed by jun 3 s ago")
+        one["version"] += 1
+        if act == "now":
+            one["due_at"] = stamp()
+        elif act == "postpone":
+            one["due_at"] = body["until"]
+        else:
+            status = {"cancel": "cancelled", "dead": "dead"}[act]
+            made = row(900 + int(number), status=status, settled_by="mina", settled_reason=body.get("reason"))
+            self.rows[made["id"]] = made
+            one.update(state=status, failed_id=made["id"], due_at=None)
+        return one
+
+    def edit(self, number, body):
+        one = self.rows.get(number)
+        if one is None:
+            raise Problem(404, "Not Found", f"there is no failed notification {number}")
+        if one["version"] != body.get("version", one["version"]):
+            raise Problem(409, "Conflict", f"row {number} has changed since you looked at it")
+        email = body["set"]["email"] if "set" in body else json.loads(body["payload"])["email"]
+        if "@" not in email:
+            raise Problem(400, "Bad Request", "email: the address has no @")
+        one.update(status="queued" if body.get("redrive") else "dead", version=one["version"] + 1,
+                   recipient=email[:2] + "***@" + email.split("@")[1], updated_at=stamp())
+        one.setdefault("edits", []).append({"at": stamp(), "operator": "mina", "reason": body.get("reason"),
+                                            "summary": "email: mi***@example.com -> " + one["recipient"]})
+        return {k: v for k, v in one.items() if k not in DETAIL_ONLY}
+
+    def reveal(self, number):
+        one = self.rows.get(number)
+        if one is None:
+            raise Problem(404, "Not Found", f"there is no failed notification {number}")
+        event = json.dumps({"eventId": one["event_id"], "email": "minsu@example.com", "name": "김민수"}, ensure_ascii=False)
+        return {**one, "recipient": "minsu@example.com", "name": "김민수", "user_id": "u-1234", "payload": event, "event": event,
+                "original_payload": None}
+
     def answer(self, method, path, query, body, read_only):
         """Returns (status, JSON)."""
         parts = path.strip("/").split("/")[1:]
         if method == "POST" and parts == ["signups"]:
             return 201, {"user_id": "u-77", "event_id": "evt-77"}
+        if method == "POST" and len(parts) == 3 and parts[0] == "failed" and parts[2] in ("edit", "reveal"):
+            if read_only:
+                raise Problem(403, "Forbidden", "this socket is read-only: use usher.sock to act")
+            return 200, self.edit(parts[1], body) if parts[2] == "edit" else self.reveal(parts[1])
+        if method == "POST" and len(parts) == 3 and parts[0] == "retrying":
+            return 200, self.act_waiting(parts[1], parts[2], body, read_only)
+        if len(parts) == 2 and parts[0] == "deliveries":
+            if parts[1] not in self.waiting:
+                raise Problem(404, "Not Found", f"there is no delivery {parts[1]}")
+            return 200, self.waiting[parts[1]]
         if method == "POST" and len(parts) == 3 and parts[0] == "failed":
             return 200, self.act(parts[1], parts[2], body, read_only)
         if method == "POST" and len(parts) == 3 and parts[0] == "channels":
@@ -324,9 +397,8 @@ class FakeDaemon:
             found = [r for r in self.select({}) if r["channel"] == parts[1] and r["status"] == "dead"]
             return 200, self.page(found, query, depth=figure(len(found), "approximate"), mirrored_at=stamp(8))
         if parts == ["retrying"]:
-            items = [{"id": "9", "event_id": "evt-9", "channel": "email", "user_id": "u-***", "recipient": "a***@b.c",
-                      "attempts": 2, "max_attempts": 3, "due_at": stamp(-17), "last_class": "timeout",
-                      "last_reply": "no answer", "updated_at": stamp(3)}]
+            items = [{k: v for k, v in one.items() if k not in DELIVERY_ONLY} for one in self.waiting.values()
+                     if one["state"] == "retrying"]
             return 200, {"items": items, "next": None}
         if parts == ["outbox"]:
             items = [{"id": "5", "event_id": "evt-5", "attempts": 1, "created_at": stamp(9), "next_at": stamp(-3),

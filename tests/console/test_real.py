@@ -179,3 +179,75 @@ def test_the_command_line(dead, smtp):
     usher("dlq")
     usherd.stop()
     assert "no daemon at" in usher("status", check=6).err
+
+
+LONG = {"retry": {"max_attempts": "3", "base": "10m", "factor": "2", "max_delay": "1h"}, "channel.coupon": {"enabled": "no"}}
+
+
+def test_a_retry_that_is_not_waited_for(daemon, console, smtp):
+    usherd = daemon(LONG)
+    usherd.api.signup("down1.kim@example.com", "김민수", user_id="u-1")
+    wait_until(lambda: usherd.api.get("/v1/retrying").json["items"], "it does not wait")
+    t = console(socket=usherd.socket, size=(120, 40))
+    t.press("4")
+    t.wait_for("[4 Retrying]", re.compile(r"^> +1 email +2 of 3 +(9|10)m service_down", re.M))
+    t.press("enter")
+    t.wait_for("attempt 2 of 3 in", "421 4.3.2", "SIDE EFFECT", "김*수", '"eventId"')
+    t.press("r", "y")
+    t.wait_for("sent as soon as its channel may")
+    t.wait_for(re.compile("State +delivered"), "the mail is out since", "now: done", deadline_s=20)
+    assert smtp.copies() == {"down1.kim@example.com": 1}
+
+
+def test_cancelled_while_it_waits_and_taken_back(daemon, console, smtp):
+    usherd = daemon(LONG)
+    usherd.api.signup("down1.kim@example.com", "김민수", user_id="u-1")
+    wait_until(lambda: usherd.api.get("/v1/retrying").json["items"], "it does not wait")
+    t = console(socket=usherd.socket)
+    t.press("4")
+    t.wait_for("1-1 of 1")
+    t.press("c")
+    t.wait_for("Cancel 1 delivery")
+    t.type("wrong one")
+    t.press("enter")
+    t.wait_for("email 1: cancelled   u: undo", "Nothing here.")
+    t.press("u")
+    t.wait_for("Restore 1 row?")
+    t.press("y")
+    t.wait_for("dead again, can be redriven")
+    t.press("3")
+    t.wait_for(re.compile(r"^> +1 email +dead +service_down", re.M))
+    t.press("r", "y")
+    wait_until(lambda: smtp.copies(), "the mail")
+    assert smtp.copies() == {"down1.kim@example.com": 1}
+
+
+def test_a_mistyped_address(dead, console, smtp, mariadb):
+    usherd = dead("김민수")
+    t = failed_screen(console, usherd)
+    t.press("E")
+    t.wait_for("Correct the address of email 1")
+    t.type("un***@example.com")     # as it is shown
+    t.press("enter")
+    t.wait_for("masked value", "un***@example.com")
+    t.press("ctrl-u")
+    t.type("minsu@example.com")
+    t.press("enter")
+    t.wait_for("edited and queued again, to mi***@example.com")
+    t.wait_for(re.compile(r"^> +1 email +delivered", re.M), deadline_s=20)
+    assert smtp.copies() == {"minsu@example.com": 1}
+    t.press("enter")
+    t.wait_for("> Detail", "mi***@example.com")
+    t.press("/")
+    t.wait_for("Words in what is shown")
+    t.type("EDITS")
+    t.press("enter")
+    t.wait_for("email: un***@example.com -> mi***@example.com")
+    t.press("V")
+    t.wait_for("Show this row unmasked")
+    t.type("to be sure")
+    t.press("enter")
+    t.wait_for("[UNMASKED]")
+    t.press("g")
+    t.wait_for("[UNMASKED]", "minsu@example.com  김민수")
+    assert mariadb.value("SELECT COUNT(*) FROM audit WHERE act = 'reveal' AND reason = 'to be sure'") == 1

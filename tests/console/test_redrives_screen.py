@@ -83,6 +83,7 @@ def test_a_stop_wants_a_reason(fake, screen):
     t.press("enter")
     t.wait_for("job 7: stopped")
     assert posts(fake) == [("/v1/redrives/7/stop", {"version": 1, "reason": "wrong service"})]
+    t.wait_for("7 stopped")
     t.press("s")
     t.wait_for("job 7 is stopped: it is over")
 

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from fake_daemon import row, stamp
 
-VERBS = ["status", "alarms", "failed", "dlq", "retrying", "redrive", "cancel", "restore", "outbox", "signup", "audit"]
+VERBS = ["status", "alarms", "failed", "dlq", "retrying", "retry", "edit", "redrive", "cancel", "restore", "outbox", "signup", "audit"]
 
 
 def test_status(fake, usher):

@@ -5,8 +5,8 @@ from support.coupon import CouponService
 from support.daemon import Daemon
 from support.rows import STILL
 
-TABLES = ("failed_notification", "delivery", "delivery_attempt", "redrive_intent", "audit", "users", "signup_outbox",
-          "channel_control", "redrive_job", "redrive_job_row")
+TABLES = ("failed_notification", "failed_edit", "delivery", "delivery_attempt", "retry_message", "redrive_intent", "audit", "users",
+          "signup_outbox", "channel_control", "redrive_job", "redrive_job_row")
 
 
 @pytest.fixture(scope="module")

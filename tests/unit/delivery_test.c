@@ -51,6 +51,7 @@ static void test_exactly_the_legal_moves(void **state)
 		{ "claimed", "dead" },
 		{ "claimed", "cancelled" },
 		{ "retrying", "claimed" },
+		{ "retrying", "dead" },
 		{ "retrying", "cancelled" },
 		{ "dead", "queued" },
 		{ "dead", "cancelled" },

@@ -564,6 +564,36 @@ static void test_check_fields(void **state)
 	}
 }
 
+static void assert_event_text(const char *body, size_t len, const char *encoding, const char *want)
+{
+	struct event_source source = { body, len, encoding, BROKER_ID };
+	struct buf out = BUF(EVENT_BODY_MAX);
+	struct usher_error err = { 0 };
+	if (event_text(&source, &out, &err) != 0)
+		fail_msg("refused: %s", err.message);
+	assert_string_equal(buf_str(&out), want);
+	buf_free(&out);
+}
+
+/* As it was written, whatever is around it and whether it is a good event or not. */
+static void test_the_text_of_an_event(void **state)
+{
+	(void)state;
+	struct buf coded = gzipped(GOOD, strlen(GOOD)), out = BUF(100);
+	OWNED char *inside = enveloped(GOOD, NULL), *packed_inside = enveloped(coded.data, "gzip");
+	struct event_source broken = { "{\"eventId\"", 10, NULL, BROKER_ID };
+	struct usher_error err = { 0 };
+	assert_event_text(GOOD, strlen(GOOD), NULL, GOOD);
+	assert_event_text(coded.data, coded.len, "gzip", GOOD);
+	assert_event_text(inside, strlen(inside), NULL, GOOD);
+	assert_event_text(packed_inside, strlen(packed_inside), NULL, GOOD);
+	assert_event_text(" {\"email\": 7} ", 14, NULL, " {\"email\": 7} ");
+	assert_int_equal(event_text(&broken, &out, &err), USHER_EINVAL);
+	assert_int_equal(out.len, 0);
+	buf_free(&coded);
+	buf_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -584,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_an_unusable_message_id_is_not_taken),
 		cmocka_unit_test(test_encode_and_decode_are_inverse),
 		cmocka_unit_test(test_check_fields),
+		cmocka_unit_test(test_the_text_of_an_event),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

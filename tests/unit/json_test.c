@@ -265,6 +265,32 @@ static void test_long_member_name_is_cut_in_the_message(void **state)
 	buf_free(&text);
 }
 
+static void test_a_member_is_set_and_the_rest_stays_byte_for_byte(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "{\"email\":\"a\"}", "{\"email\":\"김\\\"\"}" },
+		{ " { \"n\" : 12345678901234567890 , \"email\" : \"a\" } ",
+		        " { \"n\" : 12345678901234567890 , \"email\" : \"김\\\"\" } " },
+		{ "{\"em\\u0061il\":[1,{\"x\":\"}]\"}],\"z\":1.50}",
+		        "{\"em\\u0061il\":\"김\\\"\",\"z\":1.50}" },
+		{ "{\"o\":{\"email\":\"in \\\" side\"},\"email\":null}",
+		        "{\"o\":{\"email\":\"in \\\" side\"},\"email\":\"김\\\"\"}" },
+		{ "{\"email\":-1e5}", "{\"email\":\"김\\\"\"}" },
+		{ "{}", "{\"email\":\"김\\\"\"}" },
+		{ "{ }", "{ \"email\":\"김\\\"\"}" },
+		{ "{\"a\":true}", "{\"a\":true,\"email\":\"김\\\"\"}" },
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct buf out = BUF(1000);
+		json_text_set(rows[i].text, strlen(rows[i].text), "email", "김\"", &out);
+		assert_string_equal(buf_str(&out), rows[i].want);
+		buf_free(&out);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_lookups_are_typed_and_case_sensitive),
 		cmocka_unit_test(test_written_json),
 		cmocka_unit_test(test_long_member_name_is_cut_in_the_message),
+		cmocka_unit_test(test_a_member_is_set_and_the_rest_stays_byte_for_byte),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * a surprise. */
 #include "screen.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -12,16 +13,34 @@
 #define ACTS_AT_ONCE 4
 #define REFUSALS_SHOWN_MAX 20
 
+#define FAILED_ROWS "/v1/failed", "row", "rows"
+#define DELIVERIES "/v1/retrying", "delivery", "deliveries"
 struct act_kind {
+	const char *base, *one, *many; /* what it is done with */
 	const char *path, *title, *from, *done, *undone, *none;
+	const char *input;   /* the member that the operator types; NULL: a yes will do */
+	const char *explain; /* said in the dialog; NULL: nothing */
 };
 static const struct act_kind kinds[] = {
-	[ACT_REDRIVE] = { "redrive", "Redrive", "dead", "queued again", "not redriven",
-	        "Only dead rows can be redriven" },
-	[ACT_CANCEL] = { "cancel", "Cancel", "dead", "cancelled", "not cancelled",
-	        "Only dead rows can be cancelled" },
-	[ACT_RESTORE] = { "restore", "Restore", "cancelled", "dead again, can be redriven", "not restored",
-	        "Only cancelled rows can be restored" },
+	[ACT_REDRIVE] = { FAILED_ROWS, "redrive", "Redrive", "dead", "queued again", "not redriven",
+	        "Only dead rows can be redriven", NULL, NULL },
+	[ACT_CANCEL] = { FAILED_ROWS, "cancel", "Cancel", "dead", "cancelled", "not cancelled",
+	        "Only dead rows can be cancelled", "reason",
+	        "Nothing more is sent for it. Say why, for who comes after you:" },
+	[ACT_RESTORE] = { FAILED_ROWS, "restore", "Restore", "cancelled", "dead again, can be redriven",
+	        "not restored", "Only cancelled rows can be restored", NULL, NULL },
+	[ACT_NOW] = { DELIVERIES, "now", "Send now:", "retrying", "sent as soon as its channel may",
+	        "not sent now", "Only deliveries that wait for a retry can be sent now", NULL, NULL },
+	[ACT_POSTPONE] = { DELIVERIES, "postpone", "Postpone", "retrying", "postponed", "not postponed",
+	        "Only deliveries that wait for a retry can be postponed", "until",
+	        "Until when? A span from now such as 30m or 2h, or a time such as 2026-11-22T21:00:00+09:00; "
+	        "at most 12 hours." },
+	[ACT_GIVE_UP] = { DELIVERIES, "dead", "Give up:", "retrying", "dead, stands among the failed ones",
+	        "not given up", "Only deliveries that wait for a retry can be given up", NULL,
+	        "No more attempts are made. Its message goes to the DLQ; it can be redriven." },
+	[ACT_RETRY_CANCEL] = { DELIVERIES, "cancel", "Cancel", "retrying", "cancelled", "not cancelled",
+	        "Only deliveries that wait for a retry can be cancelled here", "reason",
+	        "Nothing more is sent for it. Say why, for who comes after you:" },
 };
 
 struct acts {
@@ -31,7 +50,8 @@ struct acts {
 	int count, next, running, ended;
 	int done, refused;
 	bool away; /* the daemon went: the rest is not tried */
-	char *reason;
+	char *input;
+	struct undo undo; /* what of it can be taken back */
 };
 
 struct one { /* one request under way */
@@ -41,20 +61,60 @@ struct one { /* one request under way */
 
 bool act_of(enum action action, enum act *ret)
 {
-	switch (action) {
-	case ACTION_REDRIVE:
-		*ret = ACT_REDRIVE;
-		return true;
-	case ACTION_CANCEL:
-		*ret = ACT_CANCEL;
-		return true;
-	case ACTION_RESTORE:
-		*ret = ACT_RESTORE;
-		return true;
-	default:
-		return false;
-	}
+	static const struct {
+		enum action action;
+		enum act act;
+	} acts[] = { { ACTION_REDRIVE, ACT_REDRIVE }, { ACTION_CANCEL, ACT_CANCEL },
+		{ ACTION_RESTORE, ACT_RESTORE }, { ACTION_RETRY_NOW, ACT_NOW },
+		{ ACTION_DELIVERY_NOW, ACT_NOW }, { ACTION_POSTPONE, ACT_POSTPONE },
+		{ ACTION_GIVE_UP, ACT_GIVE_UP }, { ACTION_RETRY_CANCEL, ACT_RETRY_CANCEL } };
+	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
+		if (acts[i].action == action) {
+			*ret = acts[i].act;
+			return true;
+		}
+	return false;
 }
+
+/* -- Undo -------------------------------------------------------------------------------------- */
+
+void undo_add(struct undo *undo, const struct row_ref *row)
+{
+	undo->rows = mem_resize(undo->rows, (size_t)undo->count + 1, sizeof *undo->rows);
+	undo->rows[undo->count++] = *row;
+}
+
+void undo_clear(struct undo *undo)
+{
+	free(undo->rows);
+	*undo = (struct undo){ 0 };
+}
+
+bool undo_ask(struct console *c)
+{
+	if (c->undo.count == 0)
+		return false;
+	acts_ask(c, ACT_RESTORE, c->undo.rows, c->undo.count);
+	return true;
+}
+
+/* The row as the cancel left it: of a delivery it is the failed row that was made of it. */
+static void remember_cancelled(struct acts *a, const struct row_ref *row, const cJSON *answer)
+{
+	struct row_ref now = *row;
+	const char *failed = json_string(answer, "failed_id");
+	if (a->kind != ACT_CANCEL && a->kind != ACT_RETRY_CANCEL)
+		return;
+	if (a->kind == ACT_RETRY_CANCEL && !failed)
+		return;
+	if (failed)
+		snprintf(now.id, sizeof now.id, "%s", failed);
+	now.version = failed ? -1 : json_int(answer, "version", -1);
+	snprintf(now.status, sizeof now.status, "cancelled");
+	undo_add(&a->undo, &now);
+}
+
+/* -- Sending ------------------------------------------------------------------------------------- */
 
 bool acts_running(const struct console *c, int *ret_done, int *ret_all)
 {
@@ -68,7 +128,8 @@ void acts_free(struct acts *a)
 	if (!a)
 		return;
 	free(a->rows);
-	free(a->reason);
+	free(a->input);
+	undo_clear(&a->undo);
 	free(a);
 }
 
@@ -77,19 +138,41 @@ static void drop_acts(void *arg)
 	acts_free(arg);
 }
 
+static const char *noun(const struct acts *a, int count)
+{
+	return count == 1 ? kinds[a->kind].one : kinds[a->kind].many;
+}
+
+static void say_done(struct acts *a)
+{
+	struct console *c = a->console;
+	struct buf b = BUF(4096);
+	if (a->done == 1 && a->count == 1)
+		buf_printf(&b, "%s %s: %s", a->rows[0].channel, a->rows[0].id, kinds[a->kind].done);
+	else
+		buf_printf(&b, "%d %s %s", a->done, noun(a, a->done), kinds[a->kind].done);
+	if (a->undo.count) {
+		note_offer_undo(c, buf_str(&b));
+		undo_clear(&c->undo);
+		c->undo = a->undo;
+		a->undo = (struct undo){ 0 };
+	} else {
+		note_add(c, ROLE_GOOD, "%s", buf_str(&b));
+	}
+	buf_free(&b);
+}
+
 static void finish(struct acts *a)
 {
 	struct console *c = a->console;
 	const struct act_kind *k = &kinds[a->kind];
-	if (a->done == 1 && a->count == 1)
-		note_add(c, ROLE_GOOD, "%s %s: %s", a->rows[0].channel, a->rows[0].id, k->done);
-	else if (a->done)
-		note_add(c, ROLE_GOOD, "%d row%s %s", a->done, a->done == 1 ? "" : "s", k->done);
+	if (a->done)
+		say_done(a);
 	if (a->refused > REFUSALS_SHOWN_MAX)
-		note_add(c, ROLE_BAD, "%d more rows %s", a->refused - REFUSALS_SHOWN_MAX, k->undone);
+		note_add(c, ROLE_BAD, "%d more %s %s", a->refused - REFUSALS_SHOWN_MAX, k->many, k->undone);
 	if (a->next < a->count)
-		note_add(c, ROLE_BAD, "%d row%s not tried: the daemon went away. Marks are kept.",
-		        a->count - a->next, a->count - a->next == 1 ? "" : "s");
+		note_add(c, ROLE_BAD, "%d %s not tried: the daemon went away. Marks are kept.",
+		        a->count - a->next, noun(a, a->count - a->next));
 	c->acts = NULL;
 	acts_free(a);
 	console_refresh(c);
@@ -108,7 +191,8 @@ static void on_done(void *arg, struct reply *reply)
 	console_heard(a->console, reply);
 	if (reply->code == 0) {
 		a->done++;
-		console_unmark(a->console, row->id);
+		console_unmark(a->console, kinds[a->kind].base, row->id);
+		remember_cancelled(a, row, reply->json);
 	} else {
 		a->away = a->away || reply_unreachable(reply);
 		if (++a->refused <= REFUSALS_SHOWN_MAX)
@@ -127,13 +211,13 @@ static void send_next(struct acts *a)
 		struct buf path = BUF(4096);
 		cJSON *body = cJSON_CreateObject();
 		*one = (struct one){ a, a->next++ };
-		buf_puts(&path, "/v1/failed");
+		buf_puts(&path, kinds[a->kind].base);
 		path_segment(&path, row->id);
 		path_segment(&path, kinds[a->kind].path);
 		if (row->version >= 0)
 			json_add_int(body, "version", row->version);
-		if (a->reason)
-			json_add_string(body, "reason", a->reason);
+		if (a->input)
+			json_add_string(body, kinds[a->kind].input, a->input);
 		a->running++;
 		client_start(a->console->client, buf_str(&path), body, CLIENT_ACT_MS, on_done, one);
 		cJSON_Delete(body);
@@ -143,17 +227,46 @@ static void send_next(struct acts *a)
 		finish(a);
 }
 
+/* A time of the operator's, as the daemon takes it. */
+static bool until_read(struct console *c, const char *text, char until[WALL_TEXT_SIZE])
+{
+	wall_time at = { 0 };
+	int64_t ahead_ms;
+	if (duration_parse(text, &ahead_ms) == 0)
+		at.ms = c->now.ms + ahead_ms;
+	else if (wall_parse(text, &at) != 0)
+		return false;
+	wall_format(at, until);
+	return true;
+}
+
 /* The dialog's answer: the acts leave the dialog and start. */
 static void answered(struct console *c, void *arg, const char *text)
 {
 	const struct acts *asked = arg;
+	char until[WALL_TEXT_SIZE];
+	if (asked->kind == ACT_POSTPONE) {
+		if (!until_read(c, text, until)) {
+			note_add(c, ROLE_WARN,
+			        "\"%s\" is no time: 30m, 2h, or 2026-11-22T21:00:00+09:00. Nothing is "
+			        "postponed",
+			        text);
+			return;
+		}
+		text = until;
+	}
 	struct acts *a = mem_alloc(sizeof *a);
 	*a = *asked;
 	a->rows = mem_array((size_t)a->count, sizeof *a->rows);
 	memcpy(a->rows, asked->rows, (size_t)a->count * sizeof *a->rows);
-	a->reason = mem_string(text);
+	a->input = mem_string(text);
 	c->acts = a;
 	send_next(a);
+}
+
+static bool sends(enum act kind)
+{
+	return kind == ACT_REDRIVE || kind == ACT_NOW;
 }
 
 static void describe(struct lines *body, const struct acts *a, int left_out)
@@ -163,22 +276,21 @@ static void describe(struct lines *body, const struct acts *a, int left_out)
 		doubtful += !strcmp(a->rows[i].class, "ambiguous") && !strcmp(a->rows[i].channel, "email");
 	if (a->count == 1)
 		lines_addf(body, ROLE_NORMAL, NULL, "%s %s, %s, %s", a->rows[0].channel, a->rows[0].id,
-		        a->rows[0].status, a->rows[0].class);
+		        a->rows[0].status[0] ? a->rows[0].status : kinds[a->kind].from, a->rows[0].class);
 	else
-		lines_addf(body, ROLE_NORMAL, NULL, "%d marked rows", a->count);
+		lines_addf(body, ROLE_NORMAL, NULL, "%d marked %s", a->count, kinds[a->kind].many);
 	if (left_out)
-		lines_addf(body, ROLE_WARN, NULL, "! %d other marked row%s left out. %s.", left_out,
-		        left_out == 1 ? " is" : "s are", kinds[a->kind].none);
-	if (a->kind == ACT_REDRIVE && doubtful && a->count == 1)
+		lines_addf(body, ROLE_WARN, NULL, "! %d other marked %s %s left out. %s.", left_out,
+		        noun(a, left_out), left_out == 1 ? "is" : "are", kinds[a->kind].none);
+	if (sends(a->kind) && doubtful && a->count == 1)
 		lines_add(body, ROLE_WARN, NULL,
 		        "! It may have gone out already: the member may get a second mail.");
-	else if (a->kind == ACT_REDRIVE && doubtful)
+	else if (sends(a->kind) && doubtful)
 		lines_addf(body, ROLE_WARN, NULL,
 		        "! %d of them may have gone out already: those members may get a second mail.",
 		        doubtful);
-	if (a->kind == ACT_CANCEL)
-		lines_add(body, ROLE_FAINT, NULL,
-		        "Nothing more is sent for it. Say why, for who comes after you:");
+	if (kinds[a->kind].explain)
+		lines_add(body, ROLE_FAINT, NULL, kinds[a->kind].explain);
 }
 
 bool acts_may(struct console *c)
@@ -205,22 +317,24 @@ void acts_ask(struct console *c, enum act kind, const struct row_ref *rows, int 
 	a->kind = kind;
 	a->rows = mem_array((size_t)count, sizeof *a->rows);
 	for (int i = 0; i < count; i++)
-		if (!strcmp(rows[i].status, kinds[kind].from))
+		if (!rows[i].status[0] ||
+		        !strcmp(rows[i].status, kinds[kind].from)) /* a list may be of one status */
 			a->rows[a->count++] = rows[i];
 	if (a->count == 0) {
 		if (count == 1)
 			note_add(c, ROLE_WARN, "%s: %s is %s", kinds[kind].none, rows[0].id, rows[0].status);
 		else
-			note_add(c, ROLE_WARN, "%s: none of the %d marked rows is", kinds[kind].none, count);
+			note_add(c, ROLE_WARN, "%s: none of the %d marked %s is", kinds[kind].none, count,
+			        kinds[kind].many);
 		acts_free(a);
 		return;
 	}
 	char title[64];
-	snprintf(title, sizeof title, "%s %d row%s%s", kinds[kind].title, a->count, a->count == 1 ? "" : "s",
-	        kind == ACT_CANCEL ? "" : "?");
+	snprintf(title, sizeof title, "%s %d %s%s", kinds[kind].title, a->count, noun(a, a->count),
+	        kinds[kind].input ? "" : "?");
 	struct lines body = { .width = 68 };
 	describe(&body, a, count - a->count);
-	if (kind == ACT_CANCEL)
+	if (kinds[kind].input)
 		dialog_input(&c->dialog, title, &body, NULL, true, answered, a, drop_acts);
 	else
 		dialog_confirm(&c->dialog, title, &body, answered, a, drop_acts);

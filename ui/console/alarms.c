@@ -229,6 +229,7 @@ void alarms_open(struct screen *s, struct console *c)
 	list_open(&a->list);
 	*s = (struct screen){ .number = 6,
 		.name = "Alarms",
+		.brief = "Alarm",
 		.title = "Alarms",
 		.state = a,
 		.scope = alarms_scope,

@@ -54,6 +54,13 @@ void console_open_detail(struct console *c, const char *id)
 	c->in_detail = true;
 }
 
+void console_open_delivery(struct console *c, const char *id)
+{
+	console_close_detail(c);
+	delivery_open(&c->detail, c, id);
+	c->in_detail = true;
+}
+
 void console_refresh(struct console *c)
 {
 	c->status_asked = (mono_time){ 0 };
@@ -63,10 +70,10 @@ void console_refresh(struct console *c)
 		c->detail.renew(c->detail.state);
 }
 
-void console_unmark(struct console *c, const char *id)
+void console_unmark(struct console *c, const char *base, const char *id)
 {
 	for (int i = 0; i < SCREEN_COUNT; i++)
-		if (c->screens[i].unmark)
+		if (c->screens[i].unmark && !strcmp(c->screens[i].base, base))
 			c->screens[i].unmark(c->screens[i].state, id);
 }
 
@@ -146,6 +153,9 @@ static void common_key(struct console *c, enum action action)
 	case ACTION_FAILED:
 		show_number(c, 3);
 		break;
+	case ACTION_RETRYING:
+		show_number(c, 4);
+		break;
 	case ACTION_REDRIVES:
 		show_number(c, 5);
 		break;
@@ -161,6 +171,9 @@ static void common_key(struct console *c, enum action action)
 	case ACTION_REFRESH:
 		console_refresh(c);
 		terminal_redraw();
+		break;
+	case ACTION_UNDO:
+		undo_ask(c);
 		break;
 	case ACTION_HELP:
 		c->help = true;
@@ -238,6 +251,7 @@ static int run(struct console *c)
 		if (news.interrupt)
 			take_key(c, KEY_INTERRUPT);
 		client_turn(c->client);
+		edit_turn(c);
 	}
 	return 0;
 }
@@ -252,6 +266,8 @@ static void free_console(struct console *c)
 		;
 	client_free(c->client);
 	acts_free(c->acts);
+	undo_clear(&c->undo);
+	edit_free(c->edit);
 	cJSON_Delete(c->status);
 	free(c);
 }
@@ -268,8 +284,9 @@ int console_run(const struct socket_choice *choice, const char *given, bool read
 	overview_open(&c->screens[0]);
 	dlq_open(&c->screens[1], c);
 	failed_open(&c->screens[2], c);
-	redrives_open(&c->screens[3], c);
-	alarms_open(&c->screens[4], c);
+	retrying_open(&c->screens[3], c);
+	redrives_open(&c->screens[4], c);
+	alarms_open(&c->screens[5], c);
 	int end = run(c);
 	terminal_close();
 	free_console(c);

@@ -141,6 +141,7 @@ void dlq_open(struct screen *s, struct console *c)
 	list_open(&d->list);
 	*s = (struct screen){ .number = 2,
 		.name = "DLQ",
+		.brief = "DLQ",
 		.title = "Dead-letter queues",
 		.state = d,
 		.scope = dlq_scope,
@@ -148,6 +149,7 @@ void dlq_open(struct screen *s, struct console *c)
 		.draw = dlq_draw,
 		.key = dlq_key,
 		.renew = dlq_renew,
+		.base = "/v1/failed",
 		.unmark = dlq_unmark,
 		.close = dlq_close };
 }

@@ -208,6 +208,7 @@ void failed_open(struct screen *s, struct console *c)
 	list_open(&f->groups);
 	*s = (struct screen){ .number = 3,
 		.name = "Failed",
+		.brief = "Fail",
 		.title = "Failed notifications",
 		.state = f,
 		.scope = failed_scope,
@@ -215,6 +216,7 @@ void failed_open(struct screen *s, struct console *c)
 		.draw = failed_draw,
 		.key = failed_key,
 		.renew = failed_renew,
+		.base = "/v1/failed",
 		.unmark = failed_unmark,
 		.close = failed_close };
 }

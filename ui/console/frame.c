@@ -8,6 +8,7 @@
 #include <curses.h>
 #include <string.h>
 
+#define BAR_CLOCK 10 /* columns at the right that no screen's name takes */
 #define COLUMNS_LEAST 80
 #define LINES_LEAST 24
 
@@ -38,27 +39,69 @@ static void bar_right(const struct console *c, struct buf *out)
 	format_when(out, c->now, WHEN_CLOCK, c->now);
 }
 
-static void draw_bar(const struct console *c)
+/* The screens in the bar: all by name, the others by a short one, or by their digits alone, as there is room.
+ */
+enum tabs { TABS_NAMES, TABS_BRIEF, TABS_DIGITS };
+
+static void tab_text(const struct console *c, int i, enum tabs tabs, struct buf *out)
 {
-	int x = 1, end = COLS;
-	paint(0, 0, COLS, ROLE_BAR, TEXT_LEFT, "");
-	x += paint(0, x, 8, ROLE_BAR, TEXT_CLIP, "usher") + 2;
+	const struct screen *s = &c->screens[i];
+	buf_clear(out);
+	if (i == c->current)
+		buf_printf(out, "[%d %s]", s->number, s->name);
+	else if (tabs == TABS_DIGITS)
+		buf_printf(out, " %d", s->number);
+	else
+		buf_printf(out, " %d %s ", s->number, tabs == TABS_NAMES ? s->name : s->brief);
+}
+
+static int tabs_width(const struct console *c, enum tabs tabs)
+{
+	struct buf b = BUF(256);
+	int width = c->in_detail ? (int)strlen(c->detail.name) + 3 : 0;
 	for (int i = 0; i < SCREEN_COUNT; i++) {
-		bool on = i == c->current;
-		x += paintf(0, x, end - x, on ? ROLE_KEY : ROLE_BAR, on ? "[%d %s]" : " %d %s ",
-		        c->screens[i].number, c->screens[i].name);
+		tab_text(c, i, tabs, &b);
+		width += text_width(buf_str(&b), b.len, COLS);
+	}
+	buf_free(&b);
+	return width;
+}
+
+static int draw_tabs(const struct console *c, int x, int end)
+{
+	struct buf b = BUF(256);
+	enum tabs tabs = TABS_NAMES;
+	while (tabs < TABS_DIGITS && tabs_width(c, tabs) > end - x - BAR_CLOCK)
+		tabs++;
+	for (int i = 0; i < SCREEN_COUNT; i++) {
+		tab_text(c, i, tabs, &b);
+		x += paint(0, x, end - x, i == c->current ? ROLE_KEY : ROLE_BAR, TEXT_CLIP, buf_str(&b));
 	}
 	if (c->in_detail)
 		x += paintf(0, x, end - x, ROLE_KEY, " > %s", c->detail.name);
-	if (c->read_only) {
-		static const char badge[] = "[READ-ONLY]";
-		end -= (int)sizeof badge;
-		paint(0, end, (int)sizeof badge - 1, ROLE_BADGE, TEXT_CLIP, badge);
-		end--;
-	}
+	buf_free(&b);
+	return x;
+}
+
+static void draw_bar(const struct console *c)
+{
+	static const char badge[] = "[READ-ONLY]";
 	struct buf b = BUF(4096);
+	int x = 1, end = COLS - 1;
+	paint(0, 0, COLS, ROLE_BAR, TEXT_LEFT, "");
+	x += paint(0, x, 8, ROLE_BAR, TEXT_CLIP, "usher") + 2;
+	if (c->read_only) {
+		end -= (int)sizeof badge;
+		paint(0, end + 1, (int)sizeof badge - 1, ROLE_BADGE, TEXT_CLIP, badge);
+	}
+	x = draw_tabs(c, x, end);
 	bar_right(c, &b);
-	paint(0, x + 1, end - x - 2, ROLE_BAR, TEXT_RIGHT, buf_str(&b));
+	if (text_width(buf_str(&b), b.len, COLS) > end - x - 1) { /* who and where are on the overview too */
+		buf_clear(&b);
+		format_when(&b, c->now, WHEN_CLOCK, c->now);
+	}
+	if (end - x - 1 > 0)
+		paint(0, x + 1, end - x - 1, ROLE_BAR, TEXT_RIGHT, buf_str(&b));
 	buf_free(&b);
 }
 
@@ -105,7 +148,7 @@ static void draw_footer(const struct console *c, unsigned scope)
 		const struct key_row *k = &key_rows[i];
 		if (k->action != ACTION_QUIT && k->action != ACTION_HELP)
 			continue;
-		const char *label = scope == SCOPE_DETAIL && k->action == ACTION_QUIT ? "back" : k->label;
+		const char *label = (scope & SCOPES_DETAILS) && k->action == ACTION_QUIT ? "back" : k->label;
 		end -= key_width(k, label);
 		paint_key(end + 1, k, label);
 	}

@@ -316,17 +316,34 @@ int list_targets(const struct list *l, struct row_ref **ret_rows)
 	return n;
 }
 
+/* One row at a time, whatever is marked: each has its own mistake. */
+static void edit_selected(struct list *l, enum action action)
+{
+	const cJSON *row = list_selected(l);
+	struct row_ref ref;
+	if (!row)
+		return;
+	row_ref_of(row, &ref);
+	(action == ACTION_EDIT ? edit_ask : edit_address_ask)(l->console, &ref);
+}
+
 bool list_act(struct list *l, enum action action)
 {
 	enum act act;
 	if (action == ACTION_OPEN) {
 		const char *id = json_string(list_selected(l), "id");
 		if (id)
-			console_open_detail(l->console, id);
+			(l->open ? l->open : console_open_detail)(l->console, id);
+		return true;
+	}
+	if (action == ACTION_EDIT || action == ACTION_ADDRESS) {
+		edit_selected(l, action);
 		return true;
 	}
 	if (!act_of(action, &act))
 		return false;
+	if (act == ACT_RESTORE && !l->mark_count && undo_ask(l->console))
+		return true;
 	struct row_ref *rows;
 	int count = list_targets(l, &rows);
 	acts_ask(l->console, act, rows, count);

@@ -32,6 +32,7 @@ struct list {
 	void (*path)(void *arg, struct buf *out); /* of the list, with its filters */
 	void (*key)(const cJSON *row, char out[LIST_KEY_MAX]);
 	void *arg;
+	void (*open)(struct console *c, const char *id); /* NULL: the detail of a failed row */
 
 	cJSON *json; /* the page on show; rows point into it */
 	const cJSON **rows;
@@ -71,8 +72,8 @@ void list_unmark(struct list *l, const char *id);
 void list_summary(const struct list *l, struct buf *out);
 
 /* rows.c: the columns of failed rows and of groups. */
-extern const struct list_column failed_columns[], dlq_columns[], group_columns[];
-extern const int failed_column_count, dlq_column_count, group_column_count;
+extern const struct list_column failed_columns[], dlq_columns[], group_columns[], retrying_columns[];
+extern const int failed_column_count, dlq_column_count, group_column_count, retrying_column_count;
 void row_key(const cJSON *row, char out[LIST_KEY_MAX]);
 void group_key(const cJSON *row, char out[LIST_KEY_MAX]);
 

@@ -8,8 +8,11 @@
 
 #define NOTE_TEXT_MAX 4096
 
-static void drop_first(struct notes *n)
+static void drop_first(struct console *c)
 {
+	struct notes *n = &c->notes;
+	if (n->items[0].offers_undo)
+		undo_clear(&c->undo);
 	free(n->items[0].text);
 	memmove(n->items, n->items + 1, (size_t)(--n->count) * sizeof *n->items);
 }
@@ -23,7 +26,7 @@ void note_add(struct console *c, enum role role, const char *fmt, ...)
 	buf_vprintf(&b, fmt, ap);
 	va_end(ap);
 	while (n->count && n->items[0].role == ROLE_GOOD)
-		drop_first(n);
+		drop_first(c);
 	if (n->count == NOTES_MAX) {
 		buf_free(&b); /* the first ones say what went wrong */
 		n->dropped++;
@@ -38,8 +41,17 @@ bool note_read(struct console *c)
 {
 	if (c->notes.count == 0)
 		return false;
-	drop_first(&c->notes);
+	drop_first(c);
 	if (c->notes.count == 0)
 		c->notes.dropped = 0;
 	return true;
+}
+
+void note_offer_undo(struct console *c, const char *text)
+{
+	struct notes *n = &c->notes;
+	for (int i = 0; i < n->count; i++)
+		n->items[i].offers_undo = false; /* of an act before */
+	note_add(c, ROLE_GOOD, "%s   u: undo", text);
+	n->items[n->count - 1].offers_undo = n->items[n->count - 1].role == ROLE_GOOD;
 }

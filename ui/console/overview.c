@@ -334,6 +334,7 @@ void overview_open(struct screen *s)
 {
 	*s = (struct screen){ .number = 1,
 		.name = "Overview",
+		.brief = "Over",
 		.title = "Overview",
 		.state = mem_alloc(sizeof(struct overview)),
 		.scope = overview_scope,

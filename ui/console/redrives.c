@@ -291,6 +291,7 @@ void redrives_open(struct screen *s, struct console *c)
 	list_open(&r->list);
 	*s = (struct screen){ .number = 5,
 		.name = "Redrives",
+		.brief = "Jobs",
 		.title = "Redrive jobs",
 		.state = r,
 		.scope = redrives_scope,

@@ -31,6 +31,8 @@ TEXT_CELL(cell_recipient, "recipient")
 TEXT_CELL(cell_name, "name")
 TEXT_CELL(cell_user, "user_id")
 TEXT_CELL(cell_event, "event_id")
+TEXT_CELL(cell_last_class, "last_class")
+TEXT_CELL(cell_last_reply, "last_reply")
 
 #define AGE_CELL(name, key)                                                                                  \
 	static void name(const cJSON *row, wall_time now, struct buf *out)                                   \
@@ -60,6 +62,29 @@ static void cell_expires(const cJSON *row, wall_time now, struct buf *out)
 {
 	wall_time at = time_get(json_get(row, "dlq"), "expires_at");
 	format_span_short(out, at.ms ? seconds_between(now, at) : -1);
+}
+
+/* "3 of 3": the attempt that comes next. Throttled ones burn none, so it may stand still. */
+static void cell_next_attempt(const cJSON *row, wall_time now, struct buf *out)
+{
+	(void)now;
+	buf_printf(out, "%lld of %lld", (long long)json_int(row, "attempts", 0) + 1,
+	        (long long)json_int(row, "max_attempts", 0));
+}
+
+static void cell_due(const cJSON *row, wall_time now, struct buf *out)
+{
+	wall_time at = time_get(row, "due_at");
+	if (at.ms && at.ms <= now.ms)
+		buf_puts(out, "due");
+	else
+		format_span_short(out, at.ms ? seconds_between(now, at) : -1);
+}
+
+static enum role due_role(const cJSON *row)
+{
+	wall_time at = time_get(row, "due_at");
+	return at.ms && at.ms <= wall_now().ms ? ROLE_ACCENT : ROLE_NORMAL;
 }
 
 static enum role status_role(const cJSON *row)
@@ -110,6 +135,19 @@ const struct list_column dlq_columns[] = {
 };
 const int dlq_column_count = ARRAY_LEN(dlq_columns);
 
+const struct list_column retrying_columns[] = {
+	{ "ID", 7, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
+	{ "CHANNEL", 7, 0, 0, 0, TEXT_LEFT, cell_channel, NULL },
+	{ "ATTEMPT", 8, 0, 0, 0, TEXT_RIGHT, cell_next_attempt, NULL },
+	{ "NEXT IN", 7, 0, 0, 0, TEXT_RIGHT, cell_due, due_role },
+	{ "CLASS", 15, 0, 0, 0, TEXT_LEFT, cell_last_class, NULL },
+	{ "RECIPIENT", 16, 2, 30, 100, TEXT_LEFT, cell_recipient, NULL },
+	{ "USER", 10, 1, 18, 150, TEXT_LEFT, cell_user, faint_role },
+	{ "EVENT", 12, 1, 36, 130, TEXT_LEFT, cell_event, faint_role },
+	{ "LAST REPLY", 20, 6, 0, 0, TEXT_LEFT, cell_last_reply, NULL },
+};
+const int retrying_column_count = ARRAY_LEN(retrying_columns);
+
 const struct list_column group_columns[] = {
 	{ "COUNT", 9, 0, 0, 0, TEXT_RIGHT, cell_count, NULL },
 	{ "CHANNEL", 7, 0, 0, 0, TEXT_LEFT, cell_channel, NULL },
@@ -126,13 +164,20 @@ static void copy(char *out, size_t size, const char *text)
 	utf8_copy(out, size, text ? text : "", text ? strlen(text) : 0);
 }
 
+/* A failed row's word, or a delivery's. */
+static const char *either(const cJSON *item, const char *key, const char *other)
+{
+	const char *text = json_string(item, key);
+	return text ? text : json_string(item, other);
+}
+
 void row_ref_of(const cJSON *item, struct row_ref *ret)
 {
 	copy(ret->id, sizeof ret->id, json_string(item, "id"));
 	ret->version = json_int(item, "version", -1);
-	copy(ret->status, sizeof ret->status, json_string(item, "status"));
+	copy(ret->status, sizeof ret->status, either(item, "status", "state"));
 	copy(ret->channel, sizeof ret->channel, json_string(item, "channel"));
-	copy(ret->class, sizeof ret->class, json_string(item, "class"));
+	copy(ret->class, sizeof ret->class, either(item, "class", "last_class"));
 }
 
 void row_key(const cJSON *row, char out[LIST_KEY_MAX])

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 
-#define SCREEN_COUNT 5
+#define SCREEN_COUNT 6
 #define ROW_ID_MAX 24
 #define STATUS_EVERY_MS 2000
 #define STATUS_TIMEOUT_MS 3000
@@ -24,6 +24,7 @@ struct console;
 struct screen {
 	int number;        /* the key that shows it; fixed, so that fingers learn it */
 	const char *name;  /* in the bar: "Failed" */
+	const char *brief; /* there where it is narrow: "Fail" */
 	const char *title; /* of the help overlay */
 	void *state;
 	enum scope (*scope)(const void *state);
@@ -31,6 +32,7 @@ struct screen {
 	void (*draw)(void *state, const struct console *c, struct rect area);
 	bool (*key)(void *state, struct console *c, enum action action); /* false: not one of its own */
 	void (*renew)(void *state);                  /* what it shows is out of date: fetch again now */
+	const char *base;                            /* of its rows' ids: "/v1/failed" */
 	void (*unmark)(void *state, const char *id); /* NULL: it has no marks */
 	void (*close)(void *state);
 };
@@ -38,9 +40,11 @@ struct screen {
 void overview_open(struct screen *s);
 void dlq_open(struct screen *s, struct console *c);
 void failed_open(struct screen *s, struct console *c);
+void retrying_open(struct screen *s, struct console *c);
 void alarms_open(struct screen *s, struct console *c);
 void redrives_open(struct screen *s, struct console *c);
-void detail_open(struct screen *s, struct console *c, const char *id);
+void detail_open(struct screen *s, struct console *c, const char *id);   /* of a failed row */
+void delivery_open(struct screen *s, struct console *c, const char *id); /* of a delivery that waits */
 
 /* One row as the operator saw it: acts name the version they were decided on. */
 struct row_ref {
@@ -57,6 +61,7 @@ struct note {
 	enum role role;
 	char *text;
 	wall_time at;
+	bool offers_undo;
 };
 struct notes {
 	struct note items[NOTES_MAX]; /* oldest first */
@@ -66,9 +71,20 @@ struct notes {
 /* Good news is replaced by the next message; bad news stays until Esc. */
 void note_add(struct console *c, enum role role, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 bool note_read(struct console *c); /* false when there is none */
+/* Good news that says what u would take back; the offer ends with it. */
+void note_offer_undo(struct console *c, const char *text);
 
 /* -- Acts ------------------------------------------------------------------------------------- */
-enum act { ACT_REDRIVE, ACT_CANCEL, ACT_RESTORE };
+enum act {
+	ACT_REDRIVE,
+	ACT_CANCEL,
+	ACT_RESTORE,
+	/* on deliveries that wait for their next attempt */
+	ACT_NOW,
+	ACT_POSTPONE,
+	ACT_GIVE_UP,
+	ACT_RETRY_CANCEL
+};
 bool act_of(enum action action, enum act *ret); /* false: no act */
 struct acts;
 /* Asks, then acts on the rows; those the act does not fit are left out and said so. `rows` is copied. */
@@ -85,6 +101,22 @@ struct pause {
 	bool running; /* the daemon has not answered yet */
 };
 void pause_ask(struct console *c, const cJSON *channel); /* as the status has it */
+/* What was cancelled last and can be taken back, while the message that says so stands. */
+struct undo {
+	struct row_ref *rows;
+	int count;
+};
+void undo_add(struct undo *undo, const struct row_ref *row);
+void undo_clear(struct undo *undo);
+/* Asks to restore them; false when nothing is on offer. */
+bool undo_ask(struct console *c);
+
+/* -- Editing one row: edit.c -------------------------------------------------------------------- */
+struct edit;
+void edit_ask(struct console *c, const struct row_ref *row);         /* in $EDITOR */
+void edit_address_ask(struct console *c, const struct row_ref *row); /* the mail address alone */
+void edit_turn(struct console *c); /* opens the editor when its text has come */
+void edit_free(struct edit *edit);
 
 /* -- The console ------------------------------------------------------------------------------- */
 struct console {
@@ -100,7 +132,9 @@ struct console {
 	struct notes notes;
 	struct acts *acts;
 	struct pause pause;
-	cJSON *status; /* NULL before the first answer */
+	struct undo undo;
+	struct edit *edit; /* under way */
+	cJSON *status;     /* NULL before the first answer */
 	wall_time status_at;
 	char status_error[USHER_ERROR_MESSAGE_MAX]; /* why it is not renewed; "" when it is */
 	unsigned status_request;
@@ -116,9 +150,11 @@ struct console {
 struct screen *console_screen(struct console *c); /* the one that has the keys */
 void console_show(struct console *c, int screen);
 void console_open_detail(struct console *c, const char *id);
+void console_open_delivery(struct console *c, const char *id);
 void console_close_detail(struct console *c);
-void console_refresh(struct console *c);                /* every screen fetches again */
-void console_unmark(struct console *c, const char *id); /* acted on */
+void console_refresh(struct console *c); /* every screen fetches again */
+/* Acted on; `base` of the id, as screens have it. */
+void console_unmark(struct console *c, const char *base, const char *id);
 /* Every answer passes here first: tells whether the daemon is there. */
 void console_heard(struct console *c, const struct reply *reply);
 

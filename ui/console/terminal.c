@@ -94,6 +94,18 @@ int terminal_signals(void)
 	return pipe_fds[0];
 }
 
+void terminal_lend(void)
+{
+	endwin();
+}
+
+void terminal_take_back(void)
+{
+	terminal_redraw();
+	refresh();
+	terminal_drop_keys();
+}
+
 static void suspend(void)
 {
 	endwin();

@@ -18,6 +18,10 @@ void terminal_take_signals(struct terminal_news *ret);
 /* Fits curses to the window; true when the size changed. */
 bool terminal_fit(void);
 
+/* Gives the terminal to another program, and takes it back. */
+void terminal_lend(void);
+void terminal_take_back(void);
+
 /* The next key, as keys.h numbers them; 0 when none is waiting. */
 int terminal_key(void);
 void terminal_drop_keys(void);     /* what was typed ahead, such as the rest of a paste */

@@ -66,7 +66,7 @@ int verb_redrive_rows(struct verb_call *call)
 	return act_all(call, "queued again");
 }
 
-static bool reason_missing(const struct verb_call *call)
+bool reason_missing(const struct verb_call *call)
 {
 	const char *reason = call->option[OPT_REASON];
 	return !reason || strspn(reason, " \t") == strlen(reason);

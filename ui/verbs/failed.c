@@ -68,6 +68,8 @@ static int show_one(struct verb_call *call, const char *id)
 		lines_addf(&l, ROLE_TITLE, NULL, "%s %s", json_string(reply.json, "channel"), id);
 		facts_row(&l, reply.json, call->now);
 		facts_attempts(&l, reply.json, call->now);
+		facts_effects(&l, reply.json, call->now);
+		facts_edits(&l, reply.json, call->now);
 		facts_payload(&l, reply.json);
 		facts_audit(&l, json_get(reply.json, "audit"), call->now);
 		lines_print(&l, stdout);
@@ -182,8 +184,10 @@ int verb_failed(struct verb_call *call)
 	int ids = 0;
 	while (ids < call->arg_count && is_id(call->args[ids]))
 		ids++;
+	if (call->option[OPT_REVEAL] && (ids != 1 || call->arg_count != 1))
+		return usage_error(call, "--reveal wants the ID of one notification");
 	if (ids == 1 && call->arg_count == 1)
-		return show_one(call, call->args[0]);
+		return call->option[OPT_REVEAL] ? reveal_one(call) : show_one(call, call->args[0]);
 	if (ids > 1) /* no member's id, but a row's, twice */
 		return usage_error(
 		        call, "failed takes one id, or a filter: id:%s,%s", call->args[0], call->args[1]);

@@ -13,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define BIT(id) (1ull << OPT_##id)
+#define BIT(id) (UINT64_C(1) << OPT_##id)
 #define COMMON (BIT(JSON) | BIT(SOCKET) | BIT(READ_ONLY) | BIT(HELP))
 #define LEADING (COMMON | BIT(VERSION))
 #define LIST (BIT(LIMIT) | BIT(CSV))
@@ -26,10 +26,15 @@
 static const struct verb verbs[] = {
 	{ "status", "", "what is going on, and whether anything is wrong", 0, 0, 0, verb_status },
 	{ "failed", "[ID | FILTER]", "failed notifications, or one with its attempts", 0, ARGS_ANY,
-	        FILTERS | LIST | BIT(SORT) | BIT(GROUPS) | BIT(KEYS) | BIT(WATCH), verb_failed },
+	        FILTERS | LIST | BIT(SORT) | BIT(GROUPS) | BIT(KEYS) | BIT(WATCH) | BIT(REVEAL) | BIT(REASON),
+	        verb_failed },
 	{ "dlq", "[CHANNEL]", "what stands in the dead-letter queues", 0, 1, LIST, verb_dlq },
-	{ "retrying", "", "deliveries that wait for their next attempt", 0, 0, BIT(CHANNEL) | LIST,
+	{ "retrying", "[ID]", "deliveries that wait for their next attempt", 0, 1, BIT(CHANNEL) | LIST,
 	        verb_retrying },
+	{ "retry", "ID ACT", "now, postpone, cancel or dead: for a delivery that waits for a retry", 2, 2,
+	        BIT(UNTIL) | BIT(REASON), verb_retry },
+	{ "edit", "ID", "correct what a dead notification sends, in $EDITOR or by --set", 1, 1,
+	        BIT(SET) | BIT(REDRIVE) | BIT(REASON), verb_edit },
 	{ "redrive", "[ID...]", "send dead notifications again: these, or what a filter finds as a job", 0,
 	        ARGS_ANY, BIT(REASON) | SELECTION | JOB, verb_redrive },
 	{ "redrives", "[ACT ID]", "redrive jobs; show, pause, resume or stop one", 0, 2,
@@ -73,7 +78,7 @@ static void print_options(uint64_t which)
 	for (int i = 0; i < OPT_COUNT; i++) {
 		const struct option_row *o = &option_rows[i];
 		char left[40], letter[8] = "    ";
-		if (!(which & (1u << i)))
+		if (!(which & (UINT64_C(1) << i)))
 			continue;
 		if (o->letter)
 			snprintf(letter, sizeof letter, "-%c, ", o->letter);
@@ -123,7 +128,7 @@ int verb_options(struct verb_call *call, int argc, char **argv, bool leading, in
 	struct option longs[OPT_COUNT + 1] = { 0 };
 	int n = 0, got;
 	for (int i = 0; i < OPT_COUNT; i++)
-		if (allowed & (1u << i))
+		if (allowed & (UINT64_C(1) << i))
 			longs[n++] = (struct option){ .name = option_rows[i].name,
 				.has_arg = option_rows[i].arg ? required_argument : no_argument,
 				.val = 256 + i };
@@ -138,6 +143,11 @@ int verb_options(struct verb_call *call, int argc, char **argv, bool leading, in
 			        leading ? "" : call->verb->name);
 		int id = got == 'R' ? OPT_READ_ONLY : got == 'h' ? OPT_HELP : got - 256;
 		call->option[id] = optarg ? optarg : "";
+		if (id != OPT_SET)
+			continue;
+		if (call->set_count == SET_MAX)
+			return usage_error(call, "--set can be given %d times", SET_MAX);
+		call->set[call->set_count++] = optarg;
 	}
 	*ret_rest = optind;
 	return 0;

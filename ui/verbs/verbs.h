@@ -26,7 +26,8 @@ enum exit_status {
 	OPTION(CLASS, "class", 0, "CLASS", "only this failure class, such as service_down")                  \
 	OPTION(SEARCH, "search", 0, "TEXT", "event id, user id or recipient, or how one begins")             \
 	OPTION(SINCE, "since", 0, "TIME", "dead since: RFC 3339, or an age such as 90s, 1h or 2d")           \
-	OPTION(UNTIL, "until", 0, "TIME", "dead before: RFC 3339, or an age")                                \
+	OPTION(UNTIL, "until", 0, "TIME",                                                                    \
+	        "dead before: RFC 3339, or an age; of a retry: when, or a span such as 30m")                 \
 	OPTION(SORT, "sort", 0, "COLUMN",                                                                    \
 	        "newest (the default), oldest, or a column: class, attempts:asc ...")                        \
 	OPTION(LIMIT, "limit", 0, "N", "how many rows at most (default 50)")                                 \
@@ -38,6 +39,10 @@ enum exit_status {
 	OPTION(DRY_RUN, "dry-run", 0, NULL, "say what would happen, and do nothing")                         \
 	OPTION(WATCH, "watch", 0, NULL, "go on looking")                                                     \
 	OPTION(REASON, "reason", 0, "TEXT", "why, for the audit and for who comes after you")                \
+	OPTION(REVEAL, "reveal", 0, NULL, "unmasked, with a reason: it is kept in the audit")                \
+	OPTION(SET, "set", 0, "FIELD=VALUE",                                                                 \
+	        "the field's new value, such as email=kim@example.com; repeatable")                          \
+	OPTION(REDRIVE, "redrive", 0, NULL, "send it again after the edit")                                  \
 	OPTION(EMAIL, "email", 0, "ADDRESS", "where the welcome mail goes")                                  \
 	OPTION(NAME, "name", 0, "NAME", "the new member's name")                                             \
 	OPTION(USER_ID, "user-id", 0, "ID", "the member's id (default: a new one)")                          \
@@ -57,9 +62,14 @@ enum option_id { OPTION_TABLE(OPTION_ID) OPT_COUNT };
 #undef OPTION_ID
 _Static_assert(OPT_COUNT <= 64, "an option is a bit");
 
+#define SET_MAX 16
+
 struct verb_call {
 	const struct verb *verb;
-	const char *option[OPT_COUNT]; /* NULL: not given; "" for one without an argument */
+	const char
+	        *option[OPT_COUNT]; /* NULL: not given; "" for one without an argument; the last one given */
+	const char *set[SET_MAX];   /* of --set, each */
+	int set_count;
 	char **args;
 	int arg_count;
 	struct client *client;
@@ -89,6 +99,7 @@ int verb_redrive_rows(struct verb_call *call);
 int exit_of(const struct reply *reply);
 /* "usher: what: message" on standard error; returns exit_of. */
 int reply_report(const struct reply *reply, const char *what);
+bool reason_missing(const struct verb_call *call);
 int usage_error(const struct verb_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A line with whatever is in it made harmless. */
 void print_clean(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -104,6 +115,10 @@ int verb_outbox(struct verb_call *call);
 int verb_audit(struct verb_call *call);
 int verb_alarms(struct verb_call *call);
 int verb_alarms_list(struct verb_call *call);
+int verb_retry(struct verb_call *call);
+int verb_edit(struct verb_call *call);
+int delivery_one(struct verb_call *call); /* retrying ID */
+int reveal_one(struct verb_call *call);   /* failed ID --reveal */
 int verb_redrive(struct verb_call *call);
 int verb_redrives(struct verb_call *call);
 int verb_cancel(struct verb_call *call);
