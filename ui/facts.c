@@ -94,8 +94,8 @@ void facts_row(struct lines *l, const cJSON *item, wall_time now)
 		        json_string(json_get(item, "redrive_job"), "id"),
 		        or_dash(json_string(json_get(item, "redrive_job"), "created_by")),
 		        json_string(json_get(item, "redrive_job"), "id"));
-	lines_addf(l, ROLE_NORMAL, "To", "%s  %s", or_dash(json_string(item, "recipient")),
-	        or_dash(json_string(item, "name")));
+	const char *name = json_string(item, "name");
+	lines_addf(l, ROLE_NORMAL, "To", "%s  %s", or_dash(json_string(item, "recipient")), name ? name : "");
 	lines_addf(l, ROLE_NORMAL, "User", "%s", or_dash(json_string(item, "user_id")));
 	lines_addf(l, ROLE_NORMAL, "Event", "%s", or_dash(json_string(item, "event_id")));
 	int64_t redrives = json_int(item, "redrives", 0);

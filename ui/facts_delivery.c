@@ -68,8 +68,8 @@ void facts_delivery(struct lines *l, const cJSON *item, wall_time now)
 		lines_addf(l, ROLE_NORMAL, "Failed row", "%s", some(item, "failed_id"));
 	if (some(item, "owner"))
 		lines_addf(l, ROLE_NORMAL, "Held by", "%s", some(item, "owner"));
-	lines_addf(l, ROLE_NORMAL, "To", "%s  %s", or_dash(some(item, "recipient")),
-	        or_dash(some(item, "name")));
+	const char *name = some(item, "name");
+	lines_addf(l, ROLE_NORMAL, "To", "%s  %s", or_dash(some(item, "recipient")), name ? name : "");
 	lines_addf(l, ROLE_NORMAL, "User", "%s", or_dash(some(item, "user_id")));
 	lines_addf(l, ROLE_NORMAL, "Event", "%s", or_dash(some(item, "event_id")));
 	lines_addf(l, ROLE_NORMAL, "Attempts", "%lld of %lld, redriven %lld times",

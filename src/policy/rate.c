@@ -2,8 +2,9 @@
  * thread.
  *
  * The limit falls by half and rises by steps (as TCP does), so that it swings about what the service
- * takes; what a service took before it refused everything for a while is soon half regained. It falls only when a fair share of the answers are refusals: a service that puts off single
- * messages, as greylisting does, is not asking for less. */
+ * takes; what a service took before it refused everything for a while is soon half regained. It falls only
+ * when a fair share of the answers are refusals: a service that puts off single messages, as greylisting
+ * does, is not asking for less. */
 #include "policy/rate.h"
 
 #include <limits.h>

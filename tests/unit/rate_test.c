@@ -262,7 +262,8 @@ static void test_it_rises_again_and_is_forgotten(void **state)
 	assert_int_equal(rate_limited_by(&run.r, mono_add_ms(run.now, 61000)), RATE_BY_NONE);
 }
 
-/* Six seconds in which it refused everything are not an answer to the speed: members need not wait minutes for it. */
+/* Six seconds in which it refused everything are not an answer to the speed: members need not wait minutes
+ * for it. */
 static void test_half_of_what_it_took_is_soon_regained(void **state)
 {
 	(void)state;
