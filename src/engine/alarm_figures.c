@@ -182,13 +182,15 @@ static struct alarm_value down(const struct peer *peer)
 	return known(peer->up ? 0 : (double)(wall_now().ms - peer->since.ms) / 1000);
 }
 
-/* The embedded broker is in the database: one trouble, one alarm. */
+/* The embedded broker is in the database: one trouble, one alarm. Once the database is back, it has the time
+ * that it may take until it is asked again. */
 static struct alarm_value broker_down(const struct alarm_figures *f)
 {
+	const struct peer *database = &f->watch->database;
 	bool embedded = strcmp(f->watch->engine->config->broker.driver, "embedded") == 0;
 
-	if (embedded && !f->watch->database.up)
-		return unknown();
+	if (embedded && (!database->up || wall_now().ms - database->since.ms < 2 * PEER_BACKOFF_MAX_MS))
+		return f->watch->broker_peer.up ? known(0) : unknown();
 	return down(&f->watch->broker_peer);
 }
 
