@@ -247,7 +247,7 @@ static void load_profile(struct load *load, const char *path, const char *profil
 	free(file);
 }
 
-/* What is left of a load once its configuration has been handed over or freed. */
+/* What a load has beside its configuration, which must still be there. */
 static void load_end(struct load *load)
 {
 	load_next_source(load);
@@ -261,14 +261,13 @@ int load_finish(struct load *load, struct config **ret_config, struct usher_erro
 	int code = 0;
 
 	load_check(load);
-	load_next_source(load);
-	if (load->errors) {
+	if (load->errors)
 		code = load_tell(load, err);
-		config_free(load->config);
-	} else {
-		*ret_config = load->config;
-	}
 	load_end(load);
+	if (code)
+		config_free(load->config);
+	else
+		*ret_config = load->config;
 	return code;
 }
 
@@ -306,8 +305,8 @@ static void load_from_server(struct load *load, const struct config_request *req
 	if (!section_refused(&local, "config_server") && !section_refused(&local, "daemon") &&
 	        server_settings_fit(local.config))
 		load_server(load, local.config, request->offline);
-	config_free(local.config);
 	load_end(&local);
+	config_free(local.config);
 }
 
 int config_load_as(const struct config_request *request, struct config **ret_config, struct usher_error *err)
