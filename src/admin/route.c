@@ -154,7 +154,7 @@ static int act_refuse(
 	return error_set(err, USHER_EFORBIDDEN,
 	        "this is the read-only socket: it takes no %s. Use the act socket (%s), if you belong to its "
 	        "group",
-	        method, call->ctx->engine->config->daemon.socket);
+	        method, call->ctx->engine->started_with->daemon.socket);
 }
 
 /* "application/json", with or without parameters. */
@@ -222,7 +222,7 @@ static int route_run(
 	if (in->role == ROLE_PROBE && route->access != ACCESS_PROBE)
 		return problem_status(error_set(err, USHER_ENOTFOUND,
 		        "only /actuator/health and /metrics are served here: use the unix socket (%s)",
-		        call->ctx->engine->config->daemon.socket));
+		        call->ctx->engine->started_with->daemon.socket));
 	if (route->access == ACCESS_ACT && in->role != ROLE_OPERATOR)
 		return problem_status(act_refuse(call, target, in->method, err));
 	if (in->body_too_large)
@@ -256,7 +256,9 @@ void route_dispatch(const struct admin_context *ctx, const struct incoming *in, 
 	struct call call = { .ctx = ctx, .role = in->role, .operator= in->operator, .status = 200 };
 	int problem;
 	ret_allow[0] = '\0';
+	struct settings *settings = ctx->engine ? settings_board_get(ctx->engine->settings) : NULL;
 	int rc = target_parse(in->uri, &target, &err);
+	call.settings = settings;
 	if (rc < 0) {
 		problem = rc == USHER_ETOOBIG ? 414 : problem_status(rc);
 	} else if ((call.route = route_find(in->method, &target, ret_allow))) {
@@ -273,5 +275,7 @@ void route_dispatch(const struct admin_context *ctx, const struct incoming *in, 
 	target_free(&target);
 	call.query = (struct query){ 0 }; /* it pointed into the target */
 	call.component = NULL;
+	call.settings = NULL;
+	settings_release(settings);
 	*ret_call = call;
 }

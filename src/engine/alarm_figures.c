@@ -185,7 +185,7 @@ static struct alarm_value down(const struct peer *peer)
 /* The embedded broker is in the database: one trouble, one alarm. */
 static struct alarm_value broker_down(const struct alarm_figures *f)
 {
-	bool embedded = strcmp(f->watch->engine->config->broker.driver, "embedded") == 0;
+	bool embedded = strcmp(f->watch->engine->started_with->broker.driver, "embedded") == 0;
 
 	if (embedded && !f->watch->database.up)
 		return unknown();

@@ -113,7 +113,7 @@ struct embedded_storage engine_storage(const struct db_settings *settings)
 static struct broker *open_embedded(
         struct engine *engine, const struct broker_queue_settings *queues, size_t n, struct loop *loop)
 {
-	struct db_settings db_settings = engine_db_settings(engine->config);
+	struct db_settings db_settings = engine_db_settings(engine->started_with);
 
 	db_settings.statements = &engine->counters.statements;
 	return embedded_open(
@@ -130,7 +130,7 @@ static struct broker *open_embedded(
 static struct broker *open_aws(
         struct engine *engine, const struct broker_queue_settings *queues, size_t n, struct loop *loop)
 {
-	const struct config *config = engine->config;
+	const struct config *config = engine->started_with;
 
 	return aws_open(
 	        &(struct aws_broker_settings){
@@ -147,13 +147,11 @@ static struct broker *open_aws(
 	        loop);
 }
 
-struct broker *engine_broker(struct engine *engine, struct loop *loop)
+/* A channel that is not enabled gets no queue from here: nobody might ever empty it. */
+static size_t queues_wanted(const struct config *config, struct broker_queue_settings queues[CHANNEL_COUNT])
 {
-	const struct config *config = engine->config;
-	struct broker_queue_settings queues[CHANNEL_COUNT];
 	size_t n = 0;
 
-	/* A channel that is not enabled gets no queue from here: nobody might ever empty it. */
 	for (int id = 0; id < CHANNEL_COUNT; id++)
 		if (config->channel[id].enabled)
 			queues[n++] = (struct broker_queue_settings){
@@ -164,6 +162,34 @@ struct broker *engine_broker(struct engine *engine, struct loop *loop)
 				                     QUEUE_SPARE_RECEIVES,
 				.retention_ms = QUEUE_RETENTION_MS,
 			};
-	return strcmp(config->broker.driver, "aws") == 0 ? open_aws(engine, queues, n, loop)
-	                                                 : open_embedded(engine, queues, n, loop);
+	return n;
+}
+
+static bool on_aws(const struct config *config)
+{
+	return strcmp(config->broker.driver, "aws") == 0;
+}
+
+struct broker *engine_broker(struct engine *engine, struct loop *loop)
+{
+	struct broker_queue_settings queues[CHANNEL_COUNT];
+	size_t n = queues_wanted(engine->started_with, queues);
+
+	return on_aws(engine->started_with) ? open_aws(engine, queues, n, loop)
+	                                    : open_embedded(engine, queues, n, loop);
+}
+
+/* How often a message may be received follows max_attempts; SQS is told by usherd provision. */
+int engine_adapt_queues(struct db *db, const struct config *config, struct usher_error *err)
+{
+	struct broker_queue_settings queues[CHANNEL_COUNT];
+	size_t n = queues_wanted(config, queues);
+	struct joint joint = { .db = db };
+
+	if (on_aws(config) || n == 0)
+		return 0;
+	joint.queues = queues_new(db);
+	int rc = join_ensure(&joint, EMBEDDED_TOPIC, queues, n, err);
+	queues_free(joint.queues);
+	return rc;
 }

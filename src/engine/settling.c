@@ -49,7 +49,7 @@ static struct ledger_settle entry_of(const struct job *job)
 		.dead = {
 			.name = job->event ? job->event->name : NULL,
 			.message = job->message,
-			.source_queue = job->pipeline->config->queue,
+			.source_queue = job->pipeline->queue,
 		},
 	};
 }
@@ -255,7 +255,7 @@ static int renew_batch(struct pipeline *p, struct renewal *r)
 		memcpy(part->visibility, r->visibility + from, part->n * sizeof *part->visibility);
 		p->broker_calls++;
 		p->broker->ops->hide_batch(
-		        p->broker, p->config->queue, part->visibility, part->n, on_hidden, part);
+		        p->broker, p->queue, part->visibility, part->n, on_hidden, part);
 	}
 	return 0;
 }
