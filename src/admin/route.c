@@ -15,6 +15,7 @@ static const char *const word_members[] = { "reason", NULL };
 static const char *const breaker_members[] = { "state", "reason", NULL };
 static const char *const redrive_members[] = { "ids", "filter", "rate", "canary", "stop_on_failures",
 	"reason", "dry_run", "seen_until", NULL };
+static const char *const no_members[] = { NULL };
 static const char *const signup_members[] = { "email", "name", "user_id", "locale", NULL };
 
 #define LOOK(path, takes, fn)                                                                                \
@@ -57,6 +58,11 @@ const struct route routes[] = {
 	LOOK("/v1/audit", QUERY_TARGET | QUERY_PAGE, audit_get),
 	LOOK("/v1/alarms", QUERY_PAGE, alarms_get),
 	ACT("/v1/alarms/{id}/ack", "ack", word_members, alarm_ack_post),
+	LOOK("/v1/config", 0, config_get),
+	LOOK("/v1/config/history", QUERY_KEY | QUERY_PAGE, config_history_get_list),
+	LOOK("/v1/config/diff", QUERY_VERSIONS, config_diff_get),
+	LOOK("/v1/config/reload", 0, config_reload_get),
+	ACT("/v1/config/reload", "config_reload", no_members, config_reload_post),
 	PROBE("/actuator/health", health_get),
 	PROBE("/actuator/health/{component}", health_component_get),
 	PROBE("/metrics", metrics_get),

@@ -301,6 +301,7 @@ int status_get(struct call *call, struct usher_error *err)
 	for (int id = 0; id < CHANNEL_COUNT; id++)
 		cJSON_AddItemToArray(channels, channel_json(&p, (enum channel_id)id));
 	add_outbox(json, &p);
+	view_add_settings(json, call->settings);
 	view_add_alarms(json, status ? &status->alarms : NULL);
 	add_aws(json, &p);
 	cJSON *totals = json_add_object(json, "totals");

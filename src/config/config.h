@@ -239,6 +239,9 @@ void config_print(const struct config *config, FILE *out);
 /* The same as JSON, or what is wrong with it (config NULL); usherd(8) has the form. */
 void config_print_json(
         const char *path, const struct config *config, const struct config_errors *errors, FILE *out);
+/* Adds each key with its value and origin to a JSON array (cJSON), as config_print_json has them. */
+struct cJSON;
+void config_values_json(const struct config *config, struct cJSON *array);
 /* The key table for usher.ini(5) (roff) and for the shipped sample: generated, so that they cannot drift. */
 void config_print_manual(FILE *out);
 void config_print_sample(FILE *out);

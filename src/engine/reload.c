@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SOURCE_SERVER "config server"
 #define LOOK_EVERY_MS 1000 /* at the files; one that has changed is taken at the look after */
 
 /* Who wants it. Owned by the mailbox, then by the thread. */
@@ -202,6 +203,8 @@ static void apply(
 
 	config_values_diff(r->values, values, &o->changes, &err);
 	compare_pending(r, pending, &o->changes);
+	if (fresh->answer && fresh->answer->version && strcmp(o->source, SOURCE_SERVER) == 0)
+		snprintf(o->source, sizeof o->source, SOURCE_SERVER ", version %s", fresh->answer->version);
 	o->result = o->changes.count ? RELOAD_APPLIED : RELOAD_UNCHANGED;
 	setting_changes_free(&r->pending);
 	r->pending = *pending;
@@ -342,10 +345,9 @@ static void look_at_files(struct reload *r)
 	attempt(r, &ask);
 }
 
-/* The server's version, as it says it, goes with the values: their origins name their sources. */
 static void look_at_server(struct reload *r)
 {
-	struct ask ask = { .source = "config server" };
+	struct ask ask = { .source = SOURCE_SERVER };
 	struct usher_error err = { 0 };
 	bool changed = false;
 	int rc;
