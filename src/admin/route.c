@@ -58,7 +58,7 @@ const struct route routes[] = {
 	LOOK("/v1/audit", QUERY_TARGET | QUERY_PAGE, audit_get),
 	LOOK("/v1/alarms", QUERY_PAGE, alarms_get),
 	ACT("/v1/alarms/{id}/ack", "ack", word_members, alarm_ack_post),
-	LOOK("/v1/config", 0, config_get),
+	LOOK("/v1/config", QUERY_TEXT, config_get),
 	LOOK("/v1/config/history", QUERY_KEY | QUERY_PAGE, config_history_get_list),
 	LOOK("/v1/config/diff", QUERY_VERSIONS, config_diff_get),
 	LOOK("/v1/config/reload", 0, config_reload_get),

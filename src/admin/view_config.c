@@ -75,18 +75,35 @@ static void add_pending(cJSON *item, const struct setting_change *change)
 	json_add_string(json, "origin", change->origin);
 }
 
-static void add_items(cJSON *json, const struct settings *settings)
+static bool has(const cJSON *item, const char *key, const char *text)
 {
-	cJSON *list = json_add_array(json, "items"), *item;
+	const char *value = json_string(item, key);
 
-	config_values_json(settings->config, list);
-	cJSON_ArrayForEach(item, list)
+	return value && strcasestr(value, text);
+}
+
+static bool is_meant(const cJSON *item, const char *text)
+{
+	return !text || has(item, "id", text) || has(item, "value", text) || has(item, "origin", text);
+}
+
+static void add_items(cJSON *json, const struct settings *settings, const char *text)
+{
+	cJSON *all = cJSON_CreateArray(), *list = json_add_array(json, "items"), *item;
+
+	config_values_json(settings->config, all);
+	while ((item = cJSON_DetachItemFromArray(all, 0)))
 	{
 		char id[160];
 		snprintf(id, sizeof id, "%s.%s", json_string(item, "section"), json_string(item, "key"));
 		json_add_string(item, "id", id);
 		add_pending(item, setting_changes_find(&settings->pending, id));
+		if (is_meant(item, text))
+			cJSON_AddItemToArray(list, item);
+		else
+			cJSON_Delete(item);
 	}
+	cJSON_Delete(all);
 }
 
 int config_get(struct call *call, struct usher_error *err)
@@ -116,7 +133,7 @@ int config_get(struct call *call, struct usher_error *err)
 	for (size_t i = 0; i < s->config->note_count; i++)
 		cJSON_AddItemToArray(notes, cJSON_CreateString(s->config->notes[i]));
 	add_outcome(json, "latest", s->latest);
-	add_items(json, s);
+	add_items(json, s, call->query.text);
 	return 0;
 }
 

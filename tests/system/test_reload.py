@@ -1,6 +1,8 @@
 """Settings that change while usherd runs: each group of keys under load, with the effect seen from outside and no delivery
 disturbed; what is wrong changes nothing and says why; what needs a restart says so; and the history of it all."""
 
+import email
+import email.policy
 import json
 import os
 import re
@@ -152,7 +154,7 @@ def test_templates_change_under_load_and_bad_ones_are_refused(daemon, smtp, coup
     fresh = crowd.some(4)
     prove(crowd, usherd, [smtp], [coupon])
     korean = smtp.mails_to(next(m.email for m in fresh if m.locale == "ko-KR"))[0]
-    assert "새 인사".encode() in korean.data or b"=?UTF-8?" in korean.data and "반갑습니다".encode() in korean.data or True
+    assert email.message_from_bytes(korean.data, policy=email.policy.default)["Subject"] == "새 인사"
     (templates / "welcome.en.txt").write_text("Subject: {{nonsense}}\n\nx\n", encoding="utf-8")
     result = reload(usherd)
     assert result["outcome"] == "refused" and "welcome.en.txt:1" in result["reasons"][0], result
@@ -250,10 +252,9 @@ def test_alarms_and_notices_follow(daemon, smtp, coupon, crowd):
         crowd.some(30)
         wait_until(lambda: (usherd.api.channel("email")["visible"]["value"] or 0) >= 30, usherd.log)
         change(usherd, {"alarm.pile": {"above": "10"}, "notify.ops": {"url": second.url}})
-        wait_until(lambda: second.notices, usherd.log)
-        assert not first.notices
-        changes = change(usherd, {"alarm.pile": {key: None for key in ("metric", "above", "notify")},
-                                  "alarm.other": {"metric": "backlog", "above": "1000000"}})
+        wait_until(lambda: second.posts, usherd.log)
+        assert not first.posts
+        changes = change(usherd, {"alarm.pile": None, "alarm.other": {"metric": "backlog", "above": "1000000"}})
         assert changes["alarm.pile.metric"]["new"] is None and changes["alarm.other.above"]["old"] is None
         usherd.usher("resume", "email")
         prove(crowd, usherd, [smtp], [coupon])
@@ -338,6 +339,7 @@ def test_a_slow_config_server_holds_nobody_up(daemon, server, smtp, coupon, crow
 
 def test_a_bad_reload_changes_nothing_and_says_all_of_it(daemon, smtp, coupon, crowd):
     usherd = daemon()
+    wait_until(lambda: config(usherd)["version"], usherd.log)
     before = config(usherd)
     usherd.configure({"relay": {"batch": "11"}, "email": {"timeout": "1s"}, "coupon": {"urrl": "http://x/"}})
     os.kill(usherd.pid, signal.SIGHUP)
@@ -402,7 +404,7 @@ def test_what_cannot_go_together_is_refused(daemon):
 # -- The history ------------------------------------------------------------------------------------------------------
 
 
-def test_a_day_of_changes_read_back(daemon):
+def test_a_day_of_changes_read_back(daemon, mariadb):
     usherd = daemon()
     wait_until(lambda: len(history(usherd)) == 1, usherd.log)
     for n in range(2, 8):
@@ -431,18 +433,13 @@ def test_a_day_of_changes_read_back(daemon):
     assert {one["key"]: (one["old"], one["new"]) for one in diff["changes"]} == {
         "relay.batch": ("10", "9"), "coupon.token": ("(set)", "(changed)")}
     back = usherd.api.get("/v1/config/diff", **{"from": last, "to": versions[3]["version"]}).json
-    assert "changes" in back, back
     assert [(one["key"], one["old"], one["new"]) for one in back["changes"]][-1:] == [("relay.batch", "9", "6")]
     assert usherd.api.get("/v1/config/diff", **{"from": versions[1]["version"]}).status == 409
     assert usherd.api.get("/v1/config/diff", **{"from": 99999}).status == 404
     assert usherd.api.get("/v1/config/diff").status == 400
     everything = json.dumps([versions, diff, config(usherd)]) + usherd.log()
-    everything += json.dumps([str(row) for row in usherd_rows(usherd)])
+    everything += str(mariadb.query("SELECT * FROM config_version")) + str(mariadb.query("SELECT * FROM config_change"))
     assert SECRETS[0] not in everything
-
-
-def usherd_rows(usherd):
-    return usherd.db.query("SELECT * FROM config_version") + usherd.db.query("SELECT * FROM config_change")
 
 
 def test_a_restart_without_a_change_is_no_version(daemon):

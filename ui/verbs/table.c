@@ -48,6 +48,8 @@ static const struct verb verbs[] = {
 	        BIT(EMAIL) | BIT(NAME) | BIT(USER_ID) | BIT(LOCALE), verb_signup },
 	{ "alarms", "[ack ID...]", "what is raised and what was, or acknowledge it", 0, ARGS_ANY,
 	        LIST | BIT(REASON), verb_alarms },
+	{ "config", "[show | history | diff A B | reload]",
+	        "what is in force, what it was, and reading it again", 0, 3, BIT(SEARCH) | LIST, verb_config },
 	{ "audit", "", "who did what", 0, 0, BIT(TARGET) | LIST, verb_audit },
 };
 
@@ -73,7 +75,7 @@ static void print_options(uint64_t which)
 	for (int i = 0; i < OPT_COUNT; i++) {
 		const struct option_row *o = &option_rows[i];
 		char left[40], letter[8] = "    ";
-		if (!(which & (1u << i)))
+		if (!(which & (1ull << i)))
 			continue;
 		if (o->letter)
 			snprintf(letter, sizeof letter, "-%c, ", o->letter);
@@ -123,7 +125,7 @@ int verb_options(struct verb_call *call, int argc, char **argv, bool leading, in
 	struct option longs[OPT_COUNT + 1] = { 0 };
 	int n = 0, got;
 	for (int i = 0; i < OPT_COUNT; i++)
-		if (allowed & (1u << i))
+		if (allowed & (1ull << i))
 			longs[n++] = (struct option){ .name = option_rows[i].name,
 				.has_arg = option_rows[i].arg ? required_argument : no_argument,
 				.val = 256 + i };
