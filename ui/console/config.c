@@ -299,7 +299,7 @@ static void draw_title(const struct config *v, const struct console *c, struct r
 	struct buf right = BUF(4096), left = BUF(4096);
 	bool bad = json_string(config, "refused") != NULL;
 
-	buf_printf(&left, "%s, version %lld in force", v->history ? "History" : "In force",
+	buf_printf(&left, "%s, version %lld", v->history ? "History" : "In force",
 	        (long long)json_int(config, "version", 0));
 	if (pending)
 		buf_printf(&left, ", %d wait%s for a restart", pending, pending == 1 ? "s" : "");
@@ -431,6 +431,7 @@ void config_open(struct screen *s, struct console *c)
 	v->values = (struct list){ .console = c,
 		.columns = value_columns,
 		.column_count = ARRAY_LEN(value_columns),
+		.whole = true,
 		.path = values_path,
 		.key = row_key,
 		.arg = v };
