@@ -57,7 +57,7 @@ PUBLIC int usher_worker_new(
 		.environment = (const char *const *)environ,
 		.files = &worker->files };
 	worker->engine = engine_new(config);
-	worker->engine->source = &worker->source;
+	engine_reload_from(worker->engine, &worker->source);
 	*ret_worker = worker;
 	return 0;
 }

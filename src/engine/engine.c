@@ -140,6 +140,12 @@ uint64_t engine_ask_reload(struct engine *engine, const char *who, const char *s
 	return ticket;
 }
 
+void engine_reload_from(struct engine *engine, const struct config_request *source)
+{
+	engine->source = source;
+	reload_set(engine, reload_new(engine));
+}
+
 /* -- Start and stop ------------------------------------------------------------------------------ */
 
 int engine_start(struct engine *engine, struct usher_error *err)
@@ -161,11 +167,9 @@ int engine_start(struct engine *engine, struct usher_error *err)
 	relay_set(engine, relay);
 	if (rc == 0 && engine->started_with->aws.spot_notice)
 		rc = interruption_start(engine, &engine->interruption, err);
-	if (rc == 0 && engine->source) {
-		struct reload *reload = NULL;
-
-		rc = reload_start(engine, &reload, err);
-		reload_set(engine, reload);
+	if (rc == 0 && engine->reload) {
+		rc = reload_start(engine->reload, err);
+		engine->reloads = rc == 0;
 	}
 	if (rc < 0)
 		engine_stop(engine);
@@ -180,7 +184,7 @@ void engine_stop(struct engine *engine)
 	struct reload *reload = engine->reload;
 
 	reload_set(engine, NULL);
-	if (reload)
+	if (engine->reloads)
 		reload_stop(reload);
 	atomic_store(&engine->stopping, true);
 	relay_set(engine, NULL);
@@ -208,8 +212,11 @@ void engine_stop(struct engine *engine)
 		watcher_stop(watcher);
 		watcher_join(watcher);
 	}
-	if (reload)
+	if (engine->reloads)
 		reload_join(reload); /* last: it may be waiting for a config server */
+	else
+		reload_free(reload);
+	engine->reloads = false;
 }
 
 void engine_free(struct engine *engine)
@@ -217,6 +224,7 @@ void engine_free(struct engine *engine)
 	if (!engine)
 		return;
 	status_board_free(engine->board);
+	reload_free(engine->reload);
 	settings_board_free(engine->settings);
 	embedded_hub_free(engine->hub);
 	config_free(engine->started_with);

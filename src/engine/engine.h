@@ -40,6 +40,7 @@ struct engine {
 	struct watcher *watcher;
 	struct interruption *interruption; /* NULL: not asked for */
 	struct reload *reload;             /* NULL: there is no source */
+	bool reloads;                      /* its thread runs */
 	engine_on_reload *on_reload;       /* NULL: nobody; set before the start */
 	void *on_reload_arg;
 	engine_on_notice *on_notice;       /* NULL: nobody; set before the start */
@@ -54,6 +55,8 @@ struct db *engine_db(struct engine *engine);
 struct db_settings engine_db_settings(const struct config *config);
 
 struct engine *engine_new(const struct config *config); /* holds it */
+/* Before the start: the configuration is read again from there, which is borrowed. */
+void engine_reload_from(struct engine *engine, const struct config_request *source);
 int engine_start(struct engine *engine, struct usher_error *err);
 void engine_stop(struct engine *engine); /* as usher_worker_stop; joins all threads */
 void engine_free(struct engine *engine);
@@ -99,12 +102,14 @@ void interruption_stop(struct interruption *interruption);
 void interruption_join(struct interruption *interruption);
 
 /* -- Reload: engine/reload.c: reads the configuration again ------------------------------------- */
-int reload_start(struct engine *engine, struct reload **ret, struct usher_error *err);
+struct reload *reload_new(struct engine *engine); /* may be asked from here on */
+void reload_free(struct reload *reload);           /* one that was not started; NULL is allowed */
+int reload_start(struct reload *reload, struct usher_error *err);
 /* Reads it as soon as it can: `who` asks ("" for nobody), by way of `source` ("SIGHUP"). The ticket is in the
  * answer on the board. Any thread. */
 uint64_t reload_ask(struct reload *reload, const char *who, const char *source);
 void reload_stop(struct reload *reload);
-void reload_join(struct reload *reload);
+void reload_join(struct reload *reload); /* waits and frees */
 
 /* The embedded broker's queues as a later configuration wants them: engine/join.c. */
 int engine_adapt_queues(struct db *db, const struct config *config, struct usher_error *err);

@@ -394,8 +394,10 @@ static void *reload_main(void *arg)
 	return NULL;
 }
 
-static void reload_free(struct reload *r)
+void reload_free(struct reload *r)
 {
+	if (!r)
+		return;
 	loop_timer_free(r->timer);
 	curl_loop_free(r->curl);
 	loop_free(r->loop);
@@ -410,7 +412,7 @@ static void reload_free(struct reload *r)
 }
 
 /* The files that were read at the start become its own. */
-int reload_start(struct engine *engine, struct reload **ret, struct usher_error *err)
+struct reload *reload_new(struct engine *engine)
 {
 	struct reload *r = mem_alloc(sizeof *r);
 
@@ -425,12 +427,15 @@ int reload_start(struct engine *engine, struct reload **ret, struct usher_error 
 		r->files = *engine->source->files;
 		*engine->source->files = (struct config_files){ 0 };
 	}
+	return r;
+}
+
+int reload_start(struct reload *r, struct usher_error *err)
+{
 	if (pthread_create(&r->thread, NULL, reload_main, r) == 0) {
 		pthread_setname_np(r->thread, "settings");
-		*ret = r;
 		return 0;
 	}
-	reload_free(r);
 	return error_set(err, USHER_EIO,
 	        "cannot start the thread that reads the configuration again: the limit on processes is reached");
 }

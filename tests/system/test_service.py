@@ -163,4 +163,4 @@ def test_the_times_of_the_unit_fit_those_of_the_configuration(build, tmp_path):
         return int(value.group(1))
     assert int(unit_values("TimeoutStopSec")[0]) > seconds("drain_timeout") + 2 + 2
     assert int(unit_values("WatchdogSec")[0]) / 2 > 4 * (seconds("connect_timeout") + seconds("read_timeout"))
-    assert not unit_values("ExecReload"), "SIGHUP changes nothing yet"
+    assert unit_values("ExecReload") == ["/bin/kill -HUP $MAINPID"]

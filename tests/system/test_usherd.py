@@ -187,13 +187,6 @@ def test_migrate_needs_the_database_only(daemon, usherd, ini, mariadb):
     assert done.returncode == 1 and done.stderr.startswith("usherd: ")
 
 
-def test_hangup_changes_nothing_and_says_so(daemon):
-    one = daemon()
-    os.kill(one.pid, signal.SIGHUP)
-    process.wait_until(lambda: "SIGHUP changes nothing" in one.log(), one.log, 10)
-    assert one.answers()
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_is_clean(daemon, number):
     one = daemon()
