@@ -168,7 +168,7 @@ asan: deps ## all but the console's tests under the address and undefined-behavi
 tsan: deps ## what has threads, under the thread sanitizer
 	@$(MAKE) -j$(JOBS) $(TSAN) all unit-bins
 	@$(MAKE) $(TSAN) unit
-	@$(MAKE) $(TSAN) T='main or kill_one' system
+	@$(MAKE) $(TSAN) T='main or kill_one or reload' system
 FUZZ_SECONDS ?= 20
 fuzz: deps-lint ## libFuzzer on every decoder, FUZZ_SECONDS each
 	@$(MAKE) -j$(JOBS) BUILD=build/fuzz CC=clang OPT='-O1 -g' SANITIZE=-fsanitize=address,undefined,fuzzer-no-link fuzz-bins

@@ -111,7 +111,7 @@ uint64_t reload_ask(struct reload *reload, const char *who, const char *source);
 void reload_stop(struct reload *reload);
 void reload_join(struct reload *reload); /* waits and frees */
 
-/* The embedded broker's queues as a later configuration wants them: engine/join.c. */
+/* The embedded broker's queues as a later configuration wants them: engine/queues.c. */
 int engine_adapt_queues(struct db *db, const struct config *config, struct usher_error *err);
 
 /* A broker on this loop, as the configuration at the start says: engine/join.c. */

@@ -7,7 +7,7 @@
 #include "broker/aws.h"
 #include "broker/embedded.h"
 #include "engine/engine.h"
-#include "model/failure.h"
+#include "engine/settings.h"
 #include "store/queue.h"
 
 #include <string.h>
@@ -147,49 +147,11 @@ static struct broker *open_aws(
 	        loop);
 }
 
-/* A channel that is not enabled gets no queue from here: nobody might ever empty it. */
-static size_t queues_wanted(const struct config *config, struct broker_queue_settings queues[CHANNEL_COUNT])
-{
-	size_t n = 0;
-
-	for (int id = 0; id < CHANNEL_COUNT; id++)
-		if (config->channel[id].enabled)
-			queues[n++] = (struct broker_queue_settings){
-				.name = config->channel[id].queue,
-				.dlq = config->channel[id].dlq,
-				.visibility_ms = config->channel[id].visibility_timeout_ms,
-				.max_receive_count = config->channel[id].max_attempts + THROTTLED_MAX +
-				                     QUEUE_SPARE_RECEIVES,
-				.retention_ms = QUEUE_RETENTION_MS,
-			};
-	return n;
-}
-
-static bool on_aws(const struct config *config)
-{
-	return strcmp(config->broker.driver, "aws") == 0;
-}
-
 struct broker *engine_broker(struct engine *engine, struct loop *loop)
 {
 	struct broker_queue_settings queues[CHANNEL_COUNT];
-	size_t n = queues_wanted(engine->started_with, queues);
+	size_t n = settings_queues(engine->started_with, queues);
 
-	return on_aws(engine->started_with) ? open_aws(engine, queues, n, loop)
-	                                    : open_embedded(engine, queues, n, loop);
-}
-
-/* How often a message may be received follows max_attempts; SQS is told by usherd provision. */
-int engine_adapt_queues(struct db *db, const struct config *config, struct usher_error *err)
-{
-	struct broker_queue_settings queues[CHANNEL_COUNT];
-	size_t n = queues_wanted(config, queues);
-	struct joint joint = { .db = db };
-
-	if (on_aws(config) || n == 0)
-		return 0;
-	joint.queues = queues_new(db);
-	int rc = join_ensure(&joint, EMBEDDED_TOPIC, queues, n, err);
-	queues_free(joint.queues);
-	return rc;
+	return strcmp(engine->started_with->broker.driver, "aws") == 0 ? open_aws(engine, queues, n, loop)
+	                                                               : open_embedded(engine, queues, n, loop);
 }
