@@ -35,9 +35,9 @@ PUBLIC int usher_worker_new(
 	struct usher_worker *worker;
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	struct config_files files = { 0 };
-	struct config_request request = { .path = config_path,
-		.environment = (const char *const *)environ,
-		.files = &files };
+	struct config_request request = {
+		.path = config_path, .environment = (const char *const *)environ, .files = &files
+	};
 	int rc = config_load_as(&request, &config, err);
 
 	if (rc < 0) {
@@ -53,9 +53,9 @@ PUBLIC int usher_worker_new(
 	worker->config = config;
 	worker->path = mem_string(config_path);
 	worker->files = files;
-	worker->source = (struct config_request){ .path = worker->path,
-		.environment = (const char *const *)environ,
-		.files = &worker->files };
+	worker->source = (struct config_request){
+		.path = worker->path, .environment = (const char *const *)environ, .files = &worker->files
+	};
 	worker->engine = engine_new(config);
 	engine_reload_from(worker->engine, &worker->source);
 	*ret_worker = worker;
@@ -69,8 +69,8 @@ PUBLIC void usher_worker_on_notice(
 	worker->engine->on_notice_arg = arg;
 }
 
-PUBLIC void usher_worker_on_reload(struct usher_worker *worker,
-        void (*fn)(void *arg, const char *summary, int refused), void *arg)
+PUBLIC void usher_worker_on_reload(
+        struct usher_worker *worker, void (*fn)(void *arg, const char *summary, int refused), void *arg)
 {
 	worker->engine->on_reload = fn;
 	worker->engine->on_reload_arg = arg;

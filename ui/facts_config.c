@@ -1,5 +1,5 @@
-/* The configuration told to a person: the lines of the verdict about what was refused and what waits for a restart;
- * see lines.h. Calls base, format and text only. */
+/* The configuration told to a person: the lines of the verdict about what was refused and what waits for a
+ * restart; see lines.h. Calls base, format and text only. */
 #include "lines.h"
 
 #include "base/json.h"

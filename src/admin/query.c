@@ -333,8 +333,8 @@ static int read_minutes(const char *value, struct query *q, struct usher_error *
 static int read_key(const char *value, struct query *q, struct usher_error *err)
 {
 	if (strlen(value) > QUERY_KEY_MAX)
-		return error_set(err, USHER_EINVAL, "key: longer than %d bytes; write it like channel.email.rate",
-		        QUERY_KEY_MAX);
+		return error_set(err, USHER_EINVAL,
+		        "key: longer than %d bytes; write it like channel.email.rate", QUERY_KEY_MAX);
 	q->key = value;
 	return 0;
 }

@@ -63,7 +63,7 @@ route_fn redrive_post, cancel_post, restore_post, signup_post; /* act.c */
 route_fn pause_post, resume_post, breaker_post;                /* act.c */
 route_fn alarms_get;                                           /* view_alarms.c */
 route_fn alarm_ack_post;                                       /* act.c */
-route_fn config_get, config_history_get_list, config_diff_get;  /* view_config.c */
+route_fn config_get, config_history_get_list, config_diff_get; /* view_config.c */
 route_fn config_reload_get, config_reload_post;                /* view_config.c */
 route_fn health_get, health_component_get;                     /* health.c */
 route_fn metrics_get;                                          /* metrics.c */

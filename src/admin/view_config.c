@@ -1,5 +1,6 @@
-/* The configuration: what is in force and what waits for a restart, its versions, what two of them differ in, and
- * reading it again. What is in force comes from the board; only the history asks the database. Admin thread. */
+/* The configuration: what is in force and what waits for a restart, its versions, what two of them differ in,
+ * and reading it again. What is in force comes from the board; only the history asks the database. Admin
+ * thread. */
 #include "admin/route.h"
 
 #include "admin/view.h"
@@ -12,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* -- Pieces ----------------------------------------------------------------------------------------------- */
+/* -- Pieces -----------------------------------------------------------------------------------------------
+ */
 
 static void add_changes(cJSON *json, const struct setting_changes *changes)
 {
@@ -62,7 +64,8 @@ static void add_outcome(cJSON *json, const char *key, const struct reload_outcom
 		cJSON_AddNullToObject(json, key);
 }
 
-/* -- In force --------------------------------------------------------------------------------------------- */
+/* -- In force ---------------------------------------------------------------------------------------------
+ */
 
 static void add_pending(cJSON *item, const struct setting_change *change)
 {
@@ -92,8 +95,7 @@ static void add_items(cJSON *json, const struct settings *settings, const char *
 	cJSON *all = cJSON_CreateArray(), *list = json_add_array(json, "items"), *item;
 
 	config_values_json(settings->config, all);
-	while ((item = cJSON_DetachItemFromArray(all, 0)))
-	{
+	while ((item = cJSON_DetachItemFromArray(all, 0))) {
 		char id[160];
 		snprintf(id, sizeof id, "%s.%s", json_string(item, "section"), json_string(item, "key"));
 		json_add_string(item, "id", id);
@@ -152,11 +154,12 @@ void view_add_settings(cJSON *object, const struct settings *settings)
 		view_add_time(json, "refused_at", latest->at);
 	else
 		cJSON_AddNullToObject(json, "refused_at");
-	json_add_string(json, "refused",
-	        latest && latest->result == RELOAD_REFUSED ? latest->errors[0] : NULL);
+	json_add_string(
+	        json, "refused", latest && latest->result == RELOAD_REFUSED ? latest->errors[0] : NULL);
 }
 
-/* -- Reading it again ------------------------------------------------------------------------------------- */
+/* -- Reading it again -------------------------------------------------------------------------------------
+ */
 
 static void reload_audit(const struct call *call, uint64_t ticket)
 {
@@ -169,7 +172,8 @@ static void reload_audit(const struct call *call, uint64_t ticket)
 		.detail = detail };
 	struct usher_error err = { 0 };
 
-	snprintf(detail, sizeof detail, "asked for, ticket %llu; see the history", (unsigned long long)ticket);
+	snprintf(
+	        detail, sizeof detail, "asked for, ticket %llu; see the history", (unsigned long long)ticket);
 	if (audit_add(call->ctx->db, &entry, &err) < 0)
 		log_warn("admin", "the reload asked for by %s is not in the audit: %s", call->operator,
 		        err.message);
@@ -201,7 +205,8 @@ int config_reload_get(struct call *call, struct usher_error *err)
 	return 0;
 }
 
-/* -- The history ------------------------------------------------------------------------------------------ */
+/* -- The history ------------------------------------------------------------------------------------------
+ */
 
 static void add_lines(cJSON *json, const char *key, const char *text)
 {
@@ -234,8 +239,8 @@ int config_history_get_list(struct call *call, struct usher_error *err)
 	struct config_version *rows = NULL;
 	size_t n = 0;
 	char next[CURSOR_SIZE];
-	int rc = config_history_list(call->ctx->db, call->query.key, call->query.cursor, call->query.limit, &rows,
-	        &n, next, err);
+	int rc = config_history_list(
+	        call->ctx->db, call->query.key, call->query.cursor, call->query.limit, &rows, &n, next, err);
 
 	if (rc < 0)
 		return rc;
@@ -258,7 +263,8 @@ static int version_get(struct call *call, int64_t id, struct config_version *ret
 	if (rc == USHER_ENOTFOUND)
 		return error_set(err, rc, "there is no version %" PRId64 " of the configuration", id);
 	if (rc == 0 && !ret->settings)
-		return error_set(err, USHER_ECONFLICT, "version %" PRId64 " was refused and never in force", id);
+		return error_set(
+		        err, USHER_ECONFLICT, "version %" PRId64 " was refused and never in force", id);
 	return rc;
 }
 

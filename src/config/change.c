@@ -1,5 +1,5 @@
-/* A new configuration beside the one in force: what of it can be in force now, what is different, and a text of
- * all values that can be kept to tell it later. Pure; any thread. */
+/* A new configuration beside the one in force: what of it can be in force now, what is different, and a text
+ * of all values that can be kept to tell it later. Pure; any thread. */
 #include "config/config.h"
 
 #include "base/error.h"
@@ -57,10 +57,10 @@ static void note_pending(
 
 	key_name(name, key);
 	setting_changes_add(pending, &(struct setting_change){ .key = name,
-		                                     .old_value = old_value,
-		                                     .new_value = both ? (char *)SETTING_SECRET_CHANGED : new_value,
-		                                     .origin = fresh->origins[i],
-		                                     .effect = SETTING_PENDING });
+	                                     .old_value = old_value,
+	                                     .new_value = both ? (char *)SETTING_SECRET_CHANGED : new_value,
+	                                     .origin = fresh->origins[i],
+	                                     .effect = SETTING_PENDING });
 }
 
 int config_settle(struct config *fresh, const struct config *in_force, struct setting_changes *ret_pending,
@@ -179,9 +179,9 @@ static void differ(struct setting_changes *changes, const cJSON *old, const cJSO
 	if (old_mark && new_mark)
 		new_value = SETTING_SECRET_CHANGED;
 	setting_changes_add(changes, &(struct setting_change){ .key = (char *)(uintptr_t)name,
-		                             .old_value = (char *)(uintptr_t)old_value,
-		                             .new_value = (char *)(uintptr_t)new_value,
-		                             .origin = (char *)(uintptr_t)json_string(new, "origin") });
+	                                     .old_value = (char *)(uintptr_t)old_value,
+	                                     .new_value = (char *)(uintptr_t)new_value,
+	                                     .origin = (char *)(uintptr_t)json_string(new, "origin") });
 }
 
 int config_values_diff(

@@ -174,8 +174,8 @@ struct config_files {
 	size_t count;
 };
 void config_files_free(struct config_files *files);
-/* The path of one that has changed since it was read and stood still since the look before; NULL: none. Such a
- * file is not being written just now. */
+/* The path of one that has changed since it was read and stood still since the look before; NULL: none. Such
+ * a file is not being written just now. */
 const char *config_files_changed(struct config_files *files);
 
 struct config_request {
@@ -216,7 +216,8 @@ void config_keep(const struct config *config);
  * untouched. */
 int config_server_changed(const struct config *config, bool *ret_changed, struct usher_error *err);
 
-/* -- A change while usherd runs: change.c ------------------------------------------------------------------ */
+/* -- A change while usherd runs: change.c ------------------------------------------------------------------
+ */
 
 /* Makes of a configuration that was just read the one that can be in force now: keys that change at a restart
  * only get back the value and origin that are in force. Those that would change are in *ret_pending, in the
@@ -226,9 +227,9 @@ int config_settle(struct config *fresh, const struct config *in_force, struct se
 /* Does a key of [section], or of a section that begins so ("notify."), differ? Secrets and templates too. */
 bool config_differs(const struct config *a, const struct config *b, const char *section);
 
-/* All values with their origins as one text that can be kept and compared: {"relay.batch":{"value","origin"}}.
- * Of a secret it has a mark from which the secret cannot be had, the same as in `previous` (such a text, or
- * NULL) when the secret is the same. The caller frees. */
+/* All values with their origins as one text that can be kept and compared:
+ * {"relay.batch":{"value","origin"}}. Of a secret it has a mark from which the secret cannot be had, the same
+ * as in `previous` (such a text, or NULL) when the secret is the same. The caller frees. */
 char *config_values(const struct config *config, const char *previous);
 /* What is different in `after`. NULL as `before` is a text without keys. USHER_EINVAL: no such text. */
 int config_values_diff(
@@ -239,6 +240,9 @@ void config_print(const struct config *config, FILE *out);
 /* The same as JSON, or what is wrong with it (config NULL); usherd(8) has the form. */
 void config_print_json(
         const char *path, const struct config *config, const struct config_errors *errors, FILE *out);
+/* The index of [notify.NAME]; -1: there is none. */
+int config_notify_find(const struct config *config, const char *name, size_t len);
+
 /* Adds each key with its value and origin to a JSON array (cJSON), as config_print_json has them. */
 struct cJSON;
 void config_values_json(const struct config *config, struct cJSON *array);

@@ -13,9 +13,11 @@
 
 #define LOOK_MAX (1024 * 1024) /* bytes that describe a directory */
 #define PATH_BYTES 4096
-#define TEMPLATES_MAX (64 * 1024 * 1024) /* bytes of all templates; what is more is not in the fingerprint */
+/* Bytes of all templates; what is more is not in the fingerprint. */
+#define TEMPLATES_MAX (64 * 1024 * 1024)
 
-/* -- What a file looks like ------------------------------------------------------------------------------- */
+/* -- What a file looks like -------------------------------------------------------------------------------
+ */
 
 static void describe(struct buf *out, const char *path, bool *ret_directory)
 {
@@ -72,7 +74,8 @@ static void look(const char *path, char mark[65])
 	buf_free(&text);
 }
 
-/* -- The list --------------------------------------------------------------------------------------------- */
+/* -- The list ---------------------------------------------------------------------------------------------
+ */
 
 void files_add(struct config_files *files, const char *path)
 {
@@ -109,7 +112,8 @@ void config_files_free(struct config_files *files)
 	*files = (struct config_files){ 0 };
 }
 
-/* -- Templates -------------------------------------------------------------------------------------------- */
+/* -- Templates --------------------------------------------------------------------------------------------
+ */
 
 static void read_entry(struct buf *out, const char *path)
 {

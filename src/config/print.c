@@ -227,8 +227,10 @@ void config_print_sample(FILE *out)
 	      "# A value is the rest of its line, taken as it stands: no quotes, and a comment needs a line "
 	      "of\n"
 	      "# its own. Durations carry their unit: 500ms, 30s, 1m, 6h, 14d. `usherd check-config` tells\n"
-	      "# every error at once, and what is in force. usherd takes a change of this file by itself within\n"
-	      "# seconds, and at SIGHUP or `usher config reload` at once; keys that wait for a restart say so.\n\n",
+	      "# every error at once, and what is in force. usherd takes a change of this file by itself "
+	      "within\n"
+	      "# seconds, and at SIGHUP or `usher config reload` at once; keys that wait for a restart say "
+	      "so.\n\n",
 	        out);
 	for (size_t i = 0; i < config_key_count; i++) {
 		const struct config_key *key = &config_keys[i];

@@ -25,8 +25,8 @@ typedef void engine_on_reload(void *arg, const char *summary, int refused);
 
 /* What all threads share: immutable settings, counters, the status board. */
 struct engine {
-	/* Of use for keys that take effect at a restart only: they are the same in every later configuration. All
-	 * else is read from the thread's own, which is exchanged while it runs. */
+	/* Of use for keys that take effect at a restart only: they are the same in every later configuration.
+	 * All else is read from the thread's own, which is exchanged while it runs. */
 	const struct config *started_with;
 	const struct config_request *source; /* where the configuration is read again; NULL: never */
 	struct settings_board *settings;     /* what is in force */
@@ -43,7 +43,7 @@ struct engine {
 	bool reloads;                      /* its thread runs */
 	engine_on_reload *on_reload;       /* NULL: nobody; set before the start */
 	void *on_reload_arg;
-	engine_on_notice *on_notice;       /* NULL: nobody; set before the start */
+	engine_on_notice *on_notice; /* NULL: nobody; set before the start */
 	void *on_notice_arg;
 	struct heartbeats heartbeats; /* of all threads, the admin API's too */
 	pthread_mutex_t kick_lock;    /* over pipelines, relay and watcher, for who has no part in their life:
@@ -79,8 +79,8 @@ int pipeline_start(
 /* What operators say of the channel, now; the same again does nothing. Any thread. */
 void pipeline_control(struct pipeline *pipeline, const struct control *control);
 void pipeline_configure(struct pipeline *pipeline, const struct config *config); /* any thread */
-void pipeline_stop(struct pipeline *pipeline); /* asks; returns at once */
-void pipeline_join(struct pipeline *pipeline); /* waits and frees */
+void pipeline_stop(struct pipeline *pipeline);                                   /* asks; returns at once */
+void pipeline_join(struct pipeline *pipeline);                                   /* waits and frees */
 
 /* -- Relay: engine/relay.c --------------------------------------------------------------------- */
 int relay_start(struct engine *engine, struct relay **ret, struct usher_error *err);
@@ -103,7 +103,7 @@ void interruption_join(struct interruption *interruption);
 
 /* -- Reload: engine/reload.c: reads the configuration again ------------------------------------- */
 struct reload *reload_new(struct engine *engine); /* may be asked from here on */
-void reload_free(struct reload *reload);           /* one that was not started; NULL is allowed */
+void reload_free(struct reload *reload);          /* one that was not started; NULL is allowed */
 int reload_start(struct reload *reload, struct usher_error *err);
 /* Reads it as soon as it can: `who` asks ("" for nobody), by way of `source` ("SIGHUP"). The ticket is in the
  * answer on the board. Any thread. */

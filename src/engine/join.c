@@ -152,6 +152,7 @@ struct broker *engine_broker(struct engine *engine, struct loop *loop)
 	struct broker_queue_settings queues[CHANNEL_COUNT];
 	size_t n = settings_queues(engine->started_with, queues);
 
-	return strcmp(engine->started_with->broker.driver, "aws") == 0 ? open_aws(engine, queues, n, loop)
-	                                                               : open_embedded(engine, queues, n, loop);
+	return strcmp(engine->started_with->broker.driver, "aws") == 0
+	               ? open_aws(engine, queues, n, loop)
+	               : open_embedded(engine, queues, n, loop);
 }

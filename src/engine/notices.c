@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX NOTIFY_MAX
 #define ITEMS_MAX (2 * NOTICES_UNSETTLED_MAX) /* stored ones, and held ones */
 #define HOST_SIZE 65
 
@@ -99,7 +98,7 @@ struct notices *notices_new(struct watch *w)
 	struct notices *ns = mem_alloc(sizeof *ns);
 
 	ns->watch = w;
-	ns->curl = curl_loop_new(w->loop, CONNECTIONS_MAX);
+	ns->curl = curl_loop_new(w->loop, NOTIFY_MAX);
 	ns->http = http_new(ns->curl);
 	ns->timer = loop_timer_new(w->loop, send_due, ns);
 	if (gethostname(ns->host, sizeof ns->host - 1) < 0)
@@ -221,8 +220,7 @@ int notices_store(struct notices *ns, struct alarm_row *alarm, struct usher_erro
 	return rc;
 }
 
-/* -- Noting what became of them ---------------------------------------------------------------------------
- */
+/* -- Noting what became of them ------------------------------------------------------------------------ */
 
 static void complain(struct notices *ns, const struct usher_error *err)
 {
@@ -256,8 +254,7 @@ static void settle(struct notices *ns, struct item *item, bool sent, const char 
 	note(ns, item);
 }
 
-/* -- Sending ------------------------------------------------------------------------------------------------
- */
+/* -- Sending ------------------------------------------------------------------------------------------- */
 
 static int64_t pause_ms(int attempts)
 {
@@ -372,16 +369,7 @@ static void send_due(void *arg)
 		loop_timer_start(ns->timer, wait_ms);
 }
 
-/* -- Turns
- * ---------------------------------------------------------------------------------------------------- */
-
-static int notify_find(const struct config *config, const char *name)
-{
-	for (int i = 0; i < config->notifies; i++)
-		if (strcmp(config->notify[i].name, name) == 0)
-			return i;
-	return -1;
-}
+/* -- Turns -------------------------------------------------------------------------------------------- */
 
 /* Of a section that is no more: nobody tells it. What is stored is learned again, and given up. */
 static void items_follow(struct notices *ns)
@@ -389,19 +377,18 @@ static void items_follow(struct notices *ns)
 	for (size_t i = ns->n; i-- > 0;) {
 		struct item *item = ns->items[i];
 
-		item->notify = notify_find(ns->watch->config, item->row.notify);
-		if (item->notify >= 0)
-			continue;
-		if (!item->sending && !item->dirty)
+		item->notify =
+		        config_notify_find(ns->watch->config, item->row.notify, strlen(item->row.notify));
+		if (item->notify < 0 && !item->sending && !item->dirty)
 			item_remove(ns, i);
 	}
 }
 
 void notices_configure(struct notices *ns, const struct config *old)
 {
-	const struct config *config = ns->watch->config;
+	const struct config *is = ns->watch->config;
 
-	if (!config_differs(old, config, "notify.") && !config_differs(old, config, "email"))
+	if (!config_differs(old, is, "notify.") && !config_differs(old, is, "email"))
 		return;
 	tellers_retire(ns);
 	tellers_open(ns);
@@ -434,7 +421,7 @@ static void learn(struct notices *ns)
 {
 	for (size_t i = 0; i < ns->seen_n; i++) {
 		const struct notice_row *row = &ns->seen[i];
-		int notify = notify_find(ns->watch->config, row->notify);
+		int notify = config_notify_find(ns->watch->config, row->notify, strlen(row->notify));
 		if (row->settled_at.ms || is_known(ns, row->id))
 			continue;
 		if (notify < 0)
@@ -471,13 +458,12 @@ void notices_turn(struct notices *ns, bool tells)
 	send_due(ns);
 }
 
-/* -- What is shown
- * ------------------------------------------------------------------------------------------------ */
+/* -- What is shown ------------------------------------------------------------------------------------ */
 
 static void show(const struct notices *ns, struct alarm_board *board, const struct notice_row *row)
 {
 	const struct config *config = ns->watch->config;
-	int notify = notify_find(config, row->notify);
+	int notify = config_notify_find(config, row->notify, strlen(row->notify));
 	struct notice_trouble *t = NULL;
 
 	if (row->attempts == 0 && row->settled_at.ms == 0)

@@ -1,5 +1,5 @@
-/* The channels of a pipeline: the one that sends, and those that a reload has replaced and that still wait for
- * answers. Runs on the pipeline's thread, the first opening before it starts. */
+/* The channels of a pipeline: the one that sends, and those that a reload has replaced and that still wait
+ * for answers. Runs on the pipeline's thread, the first opening before it starts. */
 #include "engine/pipeline.h"
 
 #include "base/log.h"
@@ -42,7 +42,8 @@ static void begin_anew(struct pipeline *p)
 	p->proved_at = (mono_time){ 0 };
 }
 
-/* The reload has tried the same settings before it gave them out; only what has changed since can be wrong. */
+/* The reload has tried the same settings before it gave them out; only what has changed since can be wrong.
+ */
 void outlet_renew(struct pipeline *p, const struct config *old)
 {
 	struct usher_error err = { 0 };

@@ -50,8 +50,8 @@ struct job {
 
 	wall_time sent_at;     /* the attempt */
 	struct outlet *outlet; /* by which it is sent */
-	unsigned ticket;   /* of the breaker */
-	bool attempted;    /* reply holds something */
+	unsigned ticket;       /* of the breaker */
+	bool attempted;        /* reply holds something */
 	struct reply reply;
 	enum failure_class class;
 	enum delivery_state outcome;

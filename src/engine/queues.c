@@ -1,5 +1,6 @@
-/* The embedded broker's queues as a configuration that came later wants them: how often a message may be received
- * follows max_attempts. SQS is told by usherd provision. Blocks on the database; on its db's thread. */
+/* The embedded broker's queues as a configuration that came later wants them: how often a message may be
+ * received follows max_attempts. SQS is told by usherd provision. Blocks on the database; on its db's thread.
+ */
 #include "engine/engine.h"
 
 #include "engine/join.h"

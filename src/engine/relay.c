@@ -168,8 +168,7 @@ static void on_published(
  */
 static bool packs(const struct relay *r, const struct outbox_row *row)
 {
-	return row->payload_len > (size_t)r->config->relay.gzip_above &&
-	       row->payload_len <= EVENT_BODY_MAX;
+	return row->payload_len > (size_t)r->config->relay.gzip_above && row->payload_len <= EVENT_BODY_MAX;
 }
 
 static void prepare(struct relay *r, size_t i)

@@ -1,7 +1,7 @@
-/* Reads the configuration again while usherd runs: when somebody asks, when one of its files has changed, when the
- * config server says something else. It is read and checked as a whole, channels and templates too; what is wrong
- * changes nothing. What is right is handed to all threads as one snapshot, and each goes over to it at its next
- * turn. A thread of its own, because files and a server may keep it waiting. */
+/* Reads the configuration again while usherd runs: when somebody asks, when one of its files has changed,
+ * when the config server says something else. It is read and checked as a whole, channels and templates too;
+ * what is wrong changes nothing. What is right is handed to all threads as one snapshot, and each goes over
+ * to it at its next turn. A thread of its own, because files and a server may keep it waiting. */
 #include "engine/reload.h"
 
 #include "base/error.h"
@@ -45,7 +45,8 @@ struct reload {
 	atomic_uint_least64_t tickets;
 };
 
-/* -- What everybody sees ------------------------------------------------------------------------------------ */
+/* -- What everybody sees ------------------------------------------------------------------------------------
+ */
 
 static struct reload_outcome *outcome_hold(struct reload_outcome *outcome)
 {
@@ -73,7 +74,8 @@ static void publish(struct reload *r)
 	settings_board_put(r->engine->settings, s);
 }
 
-/* -- Reading and checking ----------------------------------------------------------------------------------- */
+/* -- Reading and checking -----------------------------------------------------------------------------------
+ */
 
 static void add_error(struct reload_outcome *o, const char *where, const char *message)
 {
@@ -147,7 +149,8 @@ static struct config *read_and_check(
 	return NULL;
 }
 
-/* -- Applying ------------------------------------------------------------------------------------------------ */
+/* -- Applying
+ * ------------------------------------------------------------------------------------------------ */
 
 static bool same(const char *a, const char *b)
 {
@@ -220,7 +223,8 @@ static void apply(
 	adapt_queues(r);
 }
 
-/* -- Attempts ------------------------------------------------------------------------------------------------ */
+/* -- Attempts
+ * ------------------------------------------------------------------------------------------------ */
 
 /* Nobody waits for it, and it was said before: the same file, the same server, as wrong as it was. */
 static bool is_repeated(const struct reload *r, const struct reload_outcome *o)
@@ -309,7 +313,8 @@ static void attempt(struct reload *r, const struct ask *ask)
 	tell(r, o);
 }
 
-/* -- When ---------------------------------------------------------------------------------------------------- */
+/* -- When
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void on_mail(void *arg)
 {
@@ -356,7 +361,8 @@ static void look_at_server(struct reload *r)
 		return;
 	rc = config_server_changed(r->in_force, &changed, &err);
 	if (rc && !r->server_silent)
-		log_warn("config", "whether the config server has something new is not known: %s", err.message);
+		log_warn("config", "whether the config server has something new is not known: %s",
+		        err.message);
 	if (!rc && r->server_silent)
 		log_info("config", "the config server answers again");
 	r->server_silent = rc != 0;
@@ -377,7 +383,8 @@ static void look(void *arg)
 	loop_timer_start(r->timer, LOOK_EVERY_MS);
 }
 
-/* -- The thread ------------------------------------------------------------------------------------------------ */
+/* -- The thread
+ * ------------------------------------------------------------------------------------------------ */
 
 static void *reload_main(void *arg)
 {
@@ -437,7 +444,8 @@ int reload_start(struct reload *r, struct usher_error *err)
 		return 0;
 	}
 	return error_set(err, USHER_EIO,
-	        "cannot start the thread that reads the configuration again: the limit on processes is reached");
+	        "cannot start the thread that reads the configuration again: the limit on processes is "
+	        "reached");
 }
 
 static void stop_here(void *arg)

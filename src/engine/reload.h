@@ -1,5 +1,5 @@
-/* The inside of the thread that reads the configuration again: what reload.c (when, and what becomes of it) and
- * reload_record.c (the history) share. All of it lives on that thread. */
+/* The inside of the thread that reads the configuration again: what reload.c (when, and what becomes of it)
+ * and reload_record.c (the history) share. All of it lives on that thread. */
 #ifndef ENGINE_RELOAD_H
 #define ENGINE_RELOAD_H
 

@@ -1,5 +1,6 @@
-/* What goes into the history of the configuration: what the daemon was started with, if that is not what it last
- * ran with, and every attempt to change it. While the database is away it waits. On the thread of reload.c. */
+/* What goes into the history of the configuration: what the daemon was started with, if that is not what it
+ * last ran with, and every attempt to change it. While the database is away it waits. On the thread of
+ * reload.c. */
 #include "engine/reload.h"
 
 #include "base/log.h"
@@ -52,8 +53,9 @@ static struct record *append(struct records *rs, const struct config *config)
 	struct record *record = mem_alloc(sizeof *record);
 
 	if (rs->n == RECORDS_MAX) {
-		log_warn("config", "the database has been away for long: an attempt to change the configuration "
-		                   "will not be in the history");
+		log_warn("config",
+		        "the database has been away for long: an attempt to change the configuration "
+		        "will not be in the history");
 		drop_first(rs);
 	}
 	record->config = config ? config_hold(config) : NULL;
@@ -144,7 +146,8 @@ static bool says_something(struct records *rs, struct record *record)
 	if (!is_start(record) || !rs->settings)
 		return true;
 	setting_changes_free(&record->version.changes);
-	return config_values_diff(rs->settings, record->version.settings, &record->version.changes, &err) < 0 ||
+	return config_values_diff(rs->settings, record->version.settings, &record->version.changes, &err) <
+	               0 ||
 	       record->version.changes.count > 0;
 }
 
@@ -188,7 +191,8 @@ bool records_write(struct records *rs)
 
 		if (write_first(rs, &moved, &err)) {
 			if (!rs->away)
-				log_warn("config", "the history of the configuration waits for the database: %s",
+				log_warn("config",
+				        "the history of the configuration waits for the database: %s",
 				        err.message);
 			rs->away = true;
 			return moved;

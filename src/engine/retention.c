@@ -1,6 +1,6 @@
 /* Retention: delivered ledger rows, published outbox rows, redrive jobs that are over, messages past their
- * queue's retention, old alarms and old versions of the configuration are deleted in small batches, one at a turn, so that nothing else waits
- * for it. The fleet's leader does it. Watcher's thread. */
+ * queue's retention, old alarms and old versions of the configuration are deleted in small batches, one at a
+ * turn, so that nothing else waits for it. The fleet's leader does it. Watcher's thread. */
 #include "engine/watch.h"
 
 #include "base/mem.h"
@@ -11,13 +11,21 @@
 #include "store/queue.h"
 #include "store/redrive_job.h"
 
-#define RETENTION_BATCH 500                        /* rows of one DELETE */
-#define RETENTION_BUSY_MS 200                      /* between batches while there is more */
-#define ALARM_KEEP_MS (90LL * 24 * 60 * 60 * 1000) /* how long alarms that are over stay */
+#define RETENTION_BATCH 500                          /* rows of one DELETE */
+#define RETENTION_BUSY_MS 200                        /* between batches while there is more */
+#define ALARM_KEEP_MS (90LL * 24 * 60 * 60 * 1000)   /* how long alarms that are over stay */
 #define CONFIG_KEEP_MS (400LL * 24 * 60 * 60 * 1000) /* versions of the configuration: over a year */
-#define RETENTION_INTERVAL_MS 60000                /* between looks when there is not */
+#define RETENTION_INTERVAL_MS 60000                  /* between looks when there is not */
 
-enum retention_step { STEP_LEDGER, STEP_OUTBOX, STEP_JOBS, STEP_QUEUES, STEP_ALARMS, STEP_CONFIG, STEP_COUNT };
+enum retention_step {
+	STEP_LEDGER,
+	STEP_OUTBOX,
+	STEP_JOBS,
+	STEP_QUEUES,
+	STEP_ALARMS,
+	STEP_CONFIG,
+	STEP_COUNT
+};
 
 struct retention {
 	struct watch *watch;

@@ -1,5 +1,5 @@
-/* The board of what is in force, as status.c's of what is known, and the post to threads. Any thread; a snapshot is
- * never changed once it is on the board, and goes with its last reader. */
+/* The board of what is in force, as status.c's of what is known, and the post to threads. Any thread; a
+ * snapshot is never changed once it is on the board, and goes with its last reader. */
 #include "engine/settings_board.h"
 
 #include "base/mem.h"

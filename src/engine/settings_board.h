@@ -1,5 +1,5 @@
-/* What is in force and what became of the attempts to change it: immutable snapshots that the thread of reload.c
- * makes and everybody else reads; and the way by which a thread is handed a new configuration. */
+/* What is in force and what became of the attempts to change it: immutable snapshots that the thread of
+ * reload.c makes and everybody else reads; and the way by which a thread is handed a new configuration. */
 #ifndef ENGINE_SETTINGS_BOARD_H
 #define ENGINE_SETTINGS_BOARD_H
 
@@ -44,11 +44,11 @@ void settings_release(struct settings *settings);
 struct settings_board;
 struct settings_board *settings_board_new(const struct config *config);
 void settings_board_put(struct settings_board *board, struct settings *settings); /* takes it over */
-struct settings *settings_board_get(struct settings_board *board); /* release it; never NULL */
+struct settings *settings_board_get(struct settings_board *board);                /* release it; never NULL */
 void settings_board_free(struct settings_board *board);
 
-/* A configuration on its way to a thread. Who posts wakes the thread behind it; a newer one takes the place of
- * one that was not taken. */
+/* A configuration on its way to a thread. Who posts wakes the thread behind it; a newer one takes the place
+ * of one that was not taken. */
 struct config_post {
 	_Atomic(const struct config *) waiting;
 };

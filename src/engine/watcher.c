@@ -24,7 +24,7 @@ struct watcher {
 	struct loop_timer *timer, *pulse;
 	atomic_bool kicked;
 	struct config_post posted; /* the next configuration */
-	struct status status; /* the next snapshot, under construction; its refs are not used */
+	struct status status;      /* the next snapshot, under construction; its refs are not used */
 	struct figures figures;
 	int64_t saved_minute; /* the history's newest when it was last written */
 	struct complaint unsaved;

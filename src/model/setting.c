@@ -1,5 +1,5 @@
-/* Changes of the configuration: their list and the names of their effects; see setting.h. Calls base only; any
- * thread. */
+/* Changes of the configuration: their list and the names of their effects; see setting.h. Calls base only;
+ * any thread. */
 #include "model/setting.h"
 
 #include "base/mem.h"
@@ -21,7 +21,8 @@ enum setting_effect setting_effect_by_name(const char *name)
 	return SETTING_APPLIED;
 }
 
-struct setting_change *setting_changes_add(struct setting_changes *changes, const struct setting_change *change)
+struct setting_change *setting_changes_add(
+        struct setting_changes *changes, const struct setting_change *change)
 {
 	changes->items = mem_resize(changes->items, changes->count + 1, sizeof *changes->items);
 	struct setting_change *own = &changes->items[changes->count++];

@@ -30,7 +30,8 @@ struct setting_changes {
 };
 
 /* Texts are copied; returns it for who adds more. */
-struct setting_change *setting_changes_add(struct setting_changes *changes, const struct setting_change *change);
+struct setting_change *setting_changes_add(
+        struct setting_changes *changes, const struct setting_change *change);
 const struct setting_change *setting_changes_find(const struct setting_changes *changes, const char *key);
 void setting_changes_free(struct setting_changes *changes); /* empty again */
 

@@ -47,7 +47,8 @@ static int insert_version(struct db *db, struct config_version *v, struct usher_
 	struct rows *rows;
 	int rc;
 
-	sql_add(&sql, "INSERT INTO config_version (host, socket, at, who, source, outcome, reasons, settings) VALUES (");
+	sql_add(&sql, "INSERT INTO config_version (host, socket, at, who, source, outcome, reasons, "
+	              "settings) VALUES (");
 	sql_add_clipped(&sql, v->host, HOST_WIDTH);
 	sql_add(&sql, ",");
 	sql_add_clipped(&sql, v->socket, SOCKET_WIDTH);
@@ -70,8 +71,8 @@ static int insert_changes(struct db *db, const struct config_version *v, struct 
 {
 	struct sql sql = sql_new(db);
 
-	sql_add(&sql,
-	        "INSERT IGNORE INTO config_change (version, name, old_value, new_value, origin, effect) VALUES ");
+	sql_add(&sql, "INSERT IGNORE INTO config_change (version, name, old_value, new_value, origin, "
+	              "effect) VALUES ");
 	for (size_t i = 0; i < v->changes.count; i++) {
 		const struct setting_change *c = &v->changes.items[i];
 
@@ -140,7 +141,8 @@ int config_history_last(struct db *db, const char *host, const char *socket, str
 	struct sql sql = sql_new(db);
 
 	sql_add(&sql,
-	        "SELECT " COLUMNS ", settings FROM config_version WHERE host = ?s AND socket = ?s AND outcome = "
+	        "SELECT " COLUMNS
+	        ", settings FROM config_version WHERE host = ?s AND socket = ?s AND outcome = "
 	        "'applied' ORDER BY id DESC LIMIT 1",
 	        host, socket);
 	return one(db, &sql, ret, err);
@@ -176,7 +178,8 @@ static int changes_of(struct db *db, struct config_version *list, size_t n, stru
 
 	for (size_t i = 0; i < n; i++)
 		ids[i] = list[i].id;
-	sql_add(&sql, "SELECT version, name, old_value, new_value, origin, effect FROM config_change WHERE version IN ");
+	sql_add(&sql, "SELECT version, name, old_value, new_value, origin, effect FROM config_change WHERE "
+	              "version IN ");
 	sql_add_ids(&sql, ids, n);
 	sql_add(&sql, " ORDER BY version, name, effect");
 	int rc = db_query(db, &sql, &rows, err);
@@ -240,8 +243,10 @@ static int prune_find(
 	size_t n = 0;
 
 	sql_add(&sql,
-	        "SELECT id FROM config_version WHERE at < UTC_TIMESTAMP(3) - INTERVAL ?i SECOND AND id NOT IN (SELECT "
-	        "MAX(id) FROM config_version WHERE outcome = 'applied' GROUP BY host, socket) ORDER BY at LIMIT ?i",
+	        "SELECT id FROM config_version WHERE at < UTC_TIMESTAMP(3) - INTERVAL ?i SECOND AND id NOT "
+	        "IN (SELECT "
+	        "MAX(id) FROM config_version WHERE outcome = 'applied' GROUP BY host, socket) ORDER BY at "
+	        "LIMIT ?i",
 	        p->keep_ms / 1000, (int64_t)p->limit);
 	int rc = db_query(db, &sql, &rows, err);
 	if (rc)

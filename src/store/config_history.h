@@ -1,5 +1,5 @@
-/* The history of the configuration: what each daemon ran with, and the attempts to change it. Blocks; on its db's
- * thread. */
+/* The history of the configuration: what each daemon ran with, and the attempts to change it. Blocks; on its
+ * db's thread. */
 #ifndef STORE_CONFIG_HISTORY_H
 #define STORE_CONFIG_HISTORY_H
 
@@ -26,11 +26,13 @@ int config_history_last(struct db *db, const char *host, const char *socket, str
         struct usher_error *err);
 /* With its settings, without its changes. USHER_ENOTFOUND. */
 int config_history_get(struct db *db, int64_t version, struct config_version *ret, struct usher_error *err);
-/* Newest first, with their changes, without their settings. `name`: only those with a change of this key; NULL: all.
+/* Newest first, with their changes, without their settings. `name`: only those with a change of this key;
+ * NULL: all.
  */
 int config_history_list(struct db *db, const char *name, const char *cursor, int limit,
         struct config_version **ret_rows, size_t *ret_n, char ret_next[CURSOR_SIZE], struct usher_error *err);
-/* Forgets what is older, but for what each daemon last ran with. At most `limit` versions; *ret_n: how many. */
+/* Forgets what is older, but for what each daemon last ran with. At most `limit` versions; *ret_n: how many.
+ */
 int config_history_prune(struct db *db, int64_t keep_ms, int limit, int *ret_n, struct usher_error *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* Screen 7: the configuration in force with the origin of each value, what waits for a restart, and its versions;
- * Enter shows all of a row, `L` has the daemon read it again. */
+/* Screen 7: the configuration in force with the origin of each value, what waits for a restart, and its
+ * versions; Enter shows all of a row, `L` has the daemon read it again. */
 #include "list.h"
 
 #include "../format.h"
@@ -183,9 +183,9 @@ static void open_version(struct lines *l, const cJSON *row, wall_time now)
 		const char *old = json_string(one, "old"), *new = json_string(one, "new"),
 		           *effect = json_string(one, "effect");
 		bool applied = effect && !strcmp(effect, "applied");
-		lines_addf(l, applied ? ROLE_NORMAL : ROLE_WARN, NULL, "%s: %s -> %s%s%s", json_string(one, "key"),
-		        old ? old : "(not set)", new ? new : "(not set)", applied ? "" : ", ",
-		        applied ? "" : effect);
+		lines_addf(l, applied ? ROLE_NORMAL : ROLE_WARN, NULL, "%s: %s -> %s%s%s",
+		        json_string(one, "key"), old ? old : "(not set)", new ? new : "(not set)",
+		        applied ? "" : ", ", applied ? "" : effect);
 		add_fact(l, "  from", one, "origin");
 	}
 }
@@ -214,8 +214,10 @@ static void say_result(struct config *v, const cJSON *result)
 	struct buf b = BUF(8192);
 
 	if (outcome && !strcmp(outcome, "refused")) {
-		cJSON_ArrayForEach(reason, reasons) buf_printf(&b, "%s%s", b.len ? "; " : "", reason->valuestring);
-		note_add(v->console, ROLE_BAD, "the configuration is refused, nothing has changed: %s", buf_str(&b));
+		cJSON_ArrayForEach(reason, reasons)
+		        buf_printf(&b, "%s%s", b.len ? "; " : "", reason->valuestring);
+		note_add(v->console, ROLE_BAD, "the configuration is refused, nothing has changed: %s",
+		        buf_str(&b));
 	} else if (outcome && !strcmp(outcome, "unchanged")) {
 		note_add(v->console, ROLE_GOOD, "the configuration was read again: nothing has changed");
 	} else {
@@ -269,7 +271,8 @@ static void ask_reload(struct config *v)
 		return;
 	}
 	lines_add(&body, ROLE_NORMAL, NULL,
-	        "The daemon on the bar reads its files and its config server again. What is right is in force at once; "
+	        "The daemon on the bar reads its files and its config server again. What is right is in "
+	        "force at once; "
 	        "what is wrong changes nothing, and you see why.");
 	dialog_confirm(&v->console->dialog, "Read the configuration again?", &body, send_reload, v, NULL);
 }
@@ -356,7 +359,8 @@ static void set_search(struct console *c, void *arg, const char *text)
 static void ask_search(struct config *v)
 {
 	struct lines body = { .width = 60 };
-	lines_add(&body, ROLE_NORMAL, NULL, "A part of a key, of a value, or of where it comes from; empty for all.");
+	lines_add(&body, ROLE_NORMAL, NULL,
+	        "A part of a key, of a value, or of where it comes from; empty for all.");
 	dialog_input(&v->console->dialog, "Search", &body, v->search, false, set_search, v, NULL);
 }
 

@@ -1,4 +1,5 @@
-/* usher config: what is in force, its history, what two versions differ in, and reading it again; see verbs.h. */
+/* usher config: what is in force, its history, what two versions differ in, and reading it again; see
+ * verbs.h. */
 #include "listing.h"
 
 #include "../format.h"
@@ -70,8 +71,10 @@ static void print_head(const cJSON *config)
 	int64_t pending = json_int(config, "pending", 0);
 
 	fflush(stdout);
-	print_clean(stderr, "version %lld on %s", (long long)json_int(config, "version", 0), word(config, "host"));
-	cJSON_ArrayForEach(note, json_get(config, "notes")) print_clean(stderr, "note: %s", note->valuestring);
+	print_clean(stderr, "version %lld on %s", (long long)json_int(config, "version", 0),
+	        word(config, "host"));
+	cJSON_ArrayForEach(note, json_get(config, "notes"))
+	        print_clean(stderr, "note: %s", note->valuestring);
 	if (pending)
 		print_clean(stderr, "%lld key%s: another value after a restart of usherd", (long long)pending,
 		        pending == 1 ? "" : "s");
@@ -100,7 +103,8 @@ static int show(struct verb_call *call)
 	return status;
 }
 
-/* -- Changes ----------------------------------------------------------------------------------------------- */
+/* -- Changes -----------------------------------------------------------------------------------------------
+ */
 
 static void add_value(struct table *t, const cJSON *change, const char *key)
 {
@@ -119,7 +123,10 @@ static void add_change(struct table *t, const cJSON *change)
 }
 
 #define CHANGE_COLUMNS                                                                                       \
-	{ "KEY", TEXT_LEFT, 40 }, { "OLD", TEXT_LEFT, 36 }, { "NEW", TEXT_LEFT, 36 }, { "", TEXT_LEFT, 0 }
+	{ "KEY", TEXT_LEFT, 40 }, { "OLD", TEXT_LEFT, 36 }, { "NEW", TEXT_LEFT, 36 },                        \
+	{                                                                                                    \
+		"", TEXT_LEFT, 0                                                                             \
+	}
 
 static void print_changes(const cJSON *changes)
 {
@@ -144,7 +151,9 @@ static void print_version(struct table *t, const cJSON *version, wall_time now)
 		table_add(t, first ? word(version, "id") : "");
 		table_add(t, first ? buf_str(&at) : "");
 		table_add(t, first ? word(version, "host") : "");
-		table_add(t, first ? (json_string(version, "who") ? word(version, "who") : word(version, "source")) : "");
+		table_add(t,
+		        first ? (json_string(version, "who") ? word(version, "who") : word(version, "source"))
+		              : "");
 		buf_clear(&at);
 		first = false;
 		if (!is_refused(version)) {
@@ -220,7 +229,8 @@ static int diff(struct verb_call *call)
 	return status;
 }
 
-/* -- Reading it again -------------------------------------------------------------------------------------- */
+/* -- Reading it again --------------------------------------------------------------------------------------
+ */
 
 /* Waits until the daemon has answered the ticket. */
 static int await(struct verb_call *call, int64_t ticket, struct reply *ret)
@@ -249,7 +259,8 @@ static int say_result(struct verb_call *call, const struct reply *reply)
 		print_json(text, strlen(text));
 	} else if (is_refused(result)) {
 		fprintf(stderr, "usher: refused, nothing has changed:\n");
-		cJSON_ArrayForEach(reason, json_get(result, "reasons")) print_clean(stderr, "  %s", reason->valuestring);
+		cJSON_ArrayForEach(reason, json_get(result, "reasons"))
+		        print_clean(stderr, "  %s", reason->valuestring);
 	} else if (!strcmp(word(result, "outcome"), "unchanged")) {
 		puts("nothing has changed");
 	} else {
@@ -293,7 +304,8 @@ int verb_config(struct verb_call *call)
 	const char *name = call->arg_count ? call->args[0] : "show";
 
 	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
-		if (!strcmp(acts[i].name, name) && call->arg_count >= acts[i].least && call->arg_count <= acts[i].most)
+		if (!strcmp(acts[i].name, name) && call->arg_count >= acts[i].least &&
+		        call->arg_count <= acts[i].most)
 			return acts[i].run(call);
 	return usage_error(call, "config takes show, history [KEY], diff VERSION [VERSION], or reload");
 }
