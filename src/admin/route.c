@@ -262,7 +262,7 @@ void route_dispatch(const struct admin_context *ctx, const struct incoming *in, 
 	struct call call = { .ctx = ctx, .role = in->role, .operator= in->operator, .status = 200 };
 	int problem;
 	ret_allow[0] = '\0';
-	struct settings *settings = ctx->engine ? settings_board_get(ctx->engine->settings) : NULL;
+	struct settings *settings = settings_board_get(ctx->engine->settings);
 	int rc = target_parse(in->uri, &target, &err);
 	call.settings = settings;
 	if (rc < 0) {

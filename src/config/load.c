@@ -250,10 +250,9 @@ static void load_profile(struct load *load, const char *path, const char *profil
 	free(file);
 }
 
-/* What is left of a load once its configuration has been handed over or freed. */
+/* What is left of a load once its last source is done with and its configuration handed over or freed. */
 static void load_end(struct load *load)
 {
-	load_next_source(load);
 	free(load->seen);
 	free(load->refused);
 	buf_free(&load->summary);
@@ -309,6 +308,7 @@ static void load_from_server(struct load *load, const struct config_request *req
 	if (!section_refused(&local, "config_server") && !section_refused(&local, "daemon") &&
 	        server_settings_fit(local.config))
 		load_server(load, local.config, request->offline);
+	load_next_source(&local);
 	config_free(local.config);
 	load_end(&local);
 }
