@@ -38,20 +38,32 @@ static void bar_right(const struct console *c, struct buf *out)
 	format_when(out, c->now, WHEN_CLOCK, c->now);
 }
 
+static const char badge[] = "[READ-ONLY]";
+
+/* Where not all of it fits, the screens that are not on show are their numbers only. */
+static bool bar_is_tight(const struct console *c)
+{
+	int width = (int)strlen(" usher  ") + (c->read_only ? (int)sizeof badge : 0) +
+	            (c->in_detail ? (int)(strlen(" > ") + strlen(c->detail.name)) : 0);
+	for (int i = 0; i < SCREEN_COUNT; i++)
+		width += (int)strlen(" 1  ") + (int)strlen(c->screens[i].name);
+	return width > COLS;
+}
+
 static void draw_bar(const struct console *c)
 {
 	int x = 1, end = COLS;
+	const char *other = bar_is_tight(c) ? " %d " : " %d %s ";
 	paint(0, 0, COLS, ROLE_BAR, TEXT_LEFT, "");
 	x += paint(0, x, 8, ROLE_BAR, TEXT_CLIP, "usher") + 2;
 	for (int i = 0; i < SCREEN_COUNT; i++) {
 		bool on = i == c->current;
-		x += paintf(0, x, end - x, on ? ROLE_KEY : ROLE_BAR, on ? "[%d %s]" : " %d %s ",
+		x += paintf(0, x, end - x, on ? ROLE_KEY : ROLE_BAR, on ? "[%d %s]" : other,
 		        c->screens[i].number, c->screens[i].name);
 	}
 	if (c->in_detail)
 		x += paintf(0, x, end - x, ROLE_KEY, " > %s", c->detail.name);
 	if (c->read_only) {
-		static const char badge[] = "[READ-ONLY]";
 		end -= (int)sizeof badge;
 		paint(0, end, (int)sizeof badge - 1, ROLE_BADGE, TEXT_CLIP, badge);
 		end--;
