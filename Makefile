@@ -129,7 +129,7 @@ $(BUILD)/tests/contract/pipeline_test: $(BUILD)/obj/tests/contract/scripted.o
 $(BUILD)/tests/contract/broker_test: $(addprefix $(BUILD)/obj/tests/contract/,broker_suite.o broker_party.o)
 $(BUILD)/tests/contract/broker_aws_test: $(addprefix $(BUILD)/obj/tests/contract/,broker_suite.o broker_party.o aws_fixture.o)
 # Parts of ui that need no terminal: their tests are named ui_*.
-UI_PURE = $(call obj,ui/text.c ui/format.c ui/table.c ui/lines.c ui/facts.c ui/facts_fleet.c ui/facts_alarms.c ui/facts_redrive.c)
+UI_PURE = $(call obj,ui/text.c ui/format.c ui/table.c ui/lines.c ui/facts.c ui/facts_fleet.c ui/facts_alarms.c ui/facts_redrive.c ui/facts_config.c)
 $(BUILD)/tests/unit/ui_%: $(BUILD)/obj/tests/unit/ui_%.o $(UI_PURE) $(BUILD)/libusher.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) -lcmocka
@@ -169,7 +169,7 @@ asan: deps ## all but the console's tests under the address and undefined-behavi
 tsan: deps ## what has threads, under the thread sanitizer
 	@$(MAKE) -j$(JOBS) $(TSAN) all unit-bins
 	@$(MAKE) $(TSAN) unit
-	@$(MAKE) $(TSAN) T='main or kill_one' system
+	@$(MAKE) $(TSAN) T='main or kill_one or reload' system
 FUZZ_SECONDS ?= 20
 fuzz: deps-lint ## libFuzzer on every decoder, FUZZ_SECONDS each
 	@$(MAKE) -j$(JOBS) BUILD=build/fuzz CC=clang OPT='-O1 -g' SANITIZE=-fsanitize=address,undefined,fuzzer-no-link fuzz-bins

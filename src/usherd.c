@@ -3,6 +3,7 @@
  *
  * Signals are blocked before the first thread starts, so that every thread inherits the mask and
  * only the main thread, in sigwaitinfo, meets them. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/notify.h"
@@ -89,6 +90,27 @@ static void watchdog_feed(struct usher_worker *worker, int64_t watchdog_ms)
 		tell_manager("WATCHDOG=1");
 }
 
+/* Until it is over the manager lets nobody else reload. */
+static void reload_begin(struct usher_worker *worker)
+{
+	char state[80];
+
+	snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(mono_now().ns / 1000));
+	tell_manager(state);
+	usher_worker_reload(worker, "SIGHUP");
+}
+
+/* On a thread of the worker. */
+static void reload_ended(void *arg, const char *summary, int refused)
+{
+	char state[USHER_ERROR_MESSAGE_MAX];
+
+	(void)arg;
+	snprintf(state, sizeof state, "READY=1\nSTATUS=Delivers; %s%s",
+	        refused ? "the configuration was refused, nothing has changed: " : "", summary);
+	tell_manager(state);
+}
+
 /* The next signal; -1 when it is time for the watchdog. */
 static int signal_next(const sigset_t *signals, int64_t watchdog_ms)
 {
@@ -109,8 +131,7 @@ static void signals_wait(const sigset_t *signals, struct usher_worker *worker)
 		if (watchdog_ms)
 			watchdog_feed(worker, watchdog_ms);
 		if (number == SIGHUP)
-			log_warn("usherd",
-			        "SIGHUP changes nothing: the configuration is read at start; restart usherd");
+			reload_begin(worker);
 	}
 	log_info("usherd", "received %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
 	sigprocmask(SIG_UNBLOCK, signals, NULL);
@@ -150,6 +171,7 @@ static int run(const struct options *options)
 	if (code)
 		return code == USHER_ECONFIG ? tell_config_errors(options, &err) : fail(&err);
 	usher_worker_on_notice(worker, stop_on_notice, NULL);
+	usher_worker_on_reload(worker, reload_ended, NULL);
 	if (usher_worker_start(worker, &err)) {
 		log_error("usherd", "cannot start: %s", err.message);
 		usher_worker_free(worker);

@@ -15,7 +15,10 @@
 #define PUBLIC __attribute__((visibility("default")))
 
 struct usher_worker {
-	struct config *config;
+	struct config_request source;
+	struct config_files files;
+	char *path;
+	const struct config *config;
 	struct engine *engine;
 	struct admin *admin;
 };
@@ -31,10 +34,16 @@ PUBLIC int usher_worker_new(
 	struct config *config;
 	struct usher_worker *worker;
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	int rc = config_load(config_path, (const char *const *)environ, NULL, &config, err);
+	struct config_files files = { 0 };
+	struct config_request request = {
+		.path = config_path, .environment = (const char *const *)environ, .files = &files
+	};
+	int rc = config_load_as(&request, &config, err);
 
-	if (rc < 0)
+	if (rc < 0) {
+		config_files_free(&files);
 		return rc;
+	}
 	if (config->daemon.core_dumps)
 		prctl(PR_SET_DUMPABLE, 1);
 	log_setup(config->log.level, config->log.format);
@@ -42,7 +51,13 @@ PUBLIC int usher_worker_new(
 	config_keep(config);
 	worker = mem_alloc(sizeof *worker);
 	worker->config = config;
+	worker->path = mem_string(config_path);
+	worker->files = files;
+	worker->source = (struct config_request){
+		.path = worker->path, .environment = (const char *const *)environ, .files = &worker->files
+	};
 	worker->engine = engine_new(config);
+	engine_reload_from(worker->engine, &worker->source);
 	*ret_worker = worker;
 	return 0;
 }
@@ -52,6 +67,18 @@ PUBLIC void usher_worker_on_notice(
 {
 	worker->engine->on_notice = fn;
 	worker->engine->on_notice_arg = arg;
+}
+
+PUBLIC void usher_worker_on_reload(
+        struct usher_worker *worker, void (*fn)(void *arg, const char *summary, int refused), void *arg)
+{
+	worker->engine->on_reload = fn;
+	worker->engine->on_reload_arg = arg;
+}
+
+PUBLIC void usher_worker_reload(struct usher_worker *worker, const char *source)
+{
+	engine_ask_reload(worker->engine, "", source);
 }
 
 /* The sockets first: a second daemon is refused before it takes any work. */
@@ -102,5 +129,7 @@ PUBLIC void usher_worker_free(struct usher_worker *worker)
 	usher_worker_stop(worker);
 	engine_free(worker->engine);
 	config_free(worker->config);
+	config_files_free(&worker->files);
+	free(worker->path);
 	free(worker);
 }

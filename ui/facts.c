@@ -475,6 +475,7 @@ void facts_verdict(struct lines *l, const cJSON *status, wall_time now)
 	{
 		verdict_channel(l, ch, &b);
 	}
+	facts_config(l, status, now);
 	if (l->count == from)
 		lines_add(l, ROLE_GOOD, "ok", "nothing is wrong");
 	buf_free(&b);

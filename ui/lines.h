@@ -73,6 +73,9 @@ void facts_verdict(struct lines *l, const cJSON *status, wall_time now);
 /* Its part about alarms: what is raised, and what could not be sent. */
 void facts_alarms(struct lines *l, const cJSON *status, wall_time now);
 
+/* Its part about the configuration: what was refused, and what waits for a restart. */
+void facts_config(struct lines *l, const cJSON *status, wall_time now);
+
 /* A channel's breaker in words: "breaker open since 03:12:05 (40s), 312 waiting, next probe in 12s:
  * service_down: SMTP 421 ...". True when there is something to say but that it is closed. */
 bool facts_breaker(struct buf *b, const cJSON *channel, wall_time now);

@@ -35,6 +35,18 @@ int usher_worker_new(const char *config_path, struct usher_worker **ret_worker, 
 void usher_worker_on_notice(
         struct usher_worker *worker, void (*fn)(void *arg, const char *action, const char *time), void *arg);
 
+/* Who is told what became of each reading of the configuration while the worker runs: `summary` is a
+ * sentence, borrowed for the call; refused: it was not taken, and nothing has changed. Before
+ * usher_worker_start(). fn is called from a thread of the worker, must return soon and call no function of
+ * this worker. */
+void usher_worker_on_reload(
+        struct usher_worker *worker, void (*fn)(void *arg, const char *summary, int refused), void *arg);
+
+/* Has a started worker read its configuration again: what is right is taken as a whole, without a pause; what
+ * is wrong changes nothing. Returns at once. A worker reads it by itself when its files or its config server
+ * say something else. `source` is for the history, as "SIGHUP". Any thread. */
+void usher_worker_reload(struct usher_worker *worker, const char *source);
+
 /* Starts all threads; returns when the sockets listen. The database and the broker may be away:
  * the worker then waits for them. Call once. */
 int usher_worker_start(struct usher_worker *worker, struct usher_error *err);

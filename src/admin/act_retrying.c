@@ -31,7 +31,7 @@ static int answer(struct call *call, struct usher_error *err)
 		return error_prefix(err, rc,
 		        "\"%s\" is done, but the delivery could not be read back: look before you repeat it",
 		        call->route->act);
-	call->json = view_delivery(row, call->ctx->engine->config);
+	call->json = view_delivery(row, call->settings->config);
 	delivery_free(row);
 	return 0;
 }

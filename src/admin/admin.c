@@ -131,7 +131,7 @@ static void admin_free(struct admin *admin)
 
 int admin_start(struct engine *engine, struct admin **ret_admin, struct usher_error *err)
 {
-	const struct config *config = engine->config;
+	const struct config *config = engine->started_with;
 	struct admin *admin = mem_alloc(sizeof *admin);
 	admin->ctx =
 	        (struct admin_context){ .engine = engine, .started_at = wall_now(), .started = mono_now() };

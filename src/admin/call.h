@@ -33,6 +33,7 @@ struct call {
 	/* in: borrowed for the call */
 	const struct admin_context *ctx;
 	const struct route *route;
+	const struct settings *settings; /* what is in force during the call */
 	enum role role;
 	const char *operator;    /* the peer's login */
 	int64_t id;              /* {id} of the path */

@@ -239,11 +239,11 @@ static bool health_answer(struct call *call, const char *component)
 	struct engine *engine = call->ctx->engine;
 	struct status *status = status_board_get(engine->board);
 	enum health health = HEALTH_DOWN;
-	struct condition c = { .config = engine->config,
+	struct condition c = { .config = call->settings->config,
 		.counters = &engine->counters,
 		.status = status,
 		.details = call->role != ROLE_PROBE };
-	c.stale = !status || view_is_stale(engine->config, status->at, wall_now());
+	c.stale = !status || view_is_stale(call->settings->config, status->at, wall_now());
 	call->json = component ? named_json(component, &c, &health) : whole_json(&c, &health);
 	call->status = health == HEALTH_DOWN || health == HEALTH_OUT_OF_SERVICE ? 503 : 200;
 	if (status)

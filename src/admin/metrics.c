@@ -399,7 +399,7 @@ int metrics_get(struct call *call, struct usher_error *err)
 	(void)err;
 	struct engine *engine = call->ctx->engine;
 	struct status *status = status_board_get(engine->board);
-	struct metrics_source source = { .config = engine->config,
+	struct metrics_source source = { .config = call->settings->config,
 		.counters = &engine->counters,
 		.status = status,
 		.started_at = call->ctx->started_at,

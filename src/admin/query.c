@@ -330,6 +330,25 @@ static int read_minutes(const char *value, struct query *q, struct usher_error *
 	return 0;
 }
 
+static int read_key(const char *value, struct query *q, struct usher_error *err)
+{
+	if (strlen(value) > QUERY_KEY_MAX)
+		return error_set(err, USHER_EINVAL,
+		        "key: longer than %d bytes; write it like channel.email.rate", QUERY_KEY_MAX);
+	q->key = value;
+	return 0;
+}
+
+static int read_from(const char *value, struct query *q, struct usher_error *err)
+{
+	return id_parse(value, &q->from, err);
+}
+
+static int read_to(const char *value, struct query *q, struct usher_error *err)
+{
+	return id_parse(value, &q->to, err);
+}
+
 static const struct {
 	const char *name;
 	unsigned flag;
@@ -347,6 +366,9 @@ static const struct {
 	{ "waiting", QUERY_WAITING, read_waiting },
 	{ "target", QUERY_TARGET, read_target },
 	{ "minutes", QUERY_MINUTES, read_minutes },
+	{ "key", QUERY_KEY, read_key },
+	{ "from", QUERY_FROM, read_from },
+	{ "to", QUERY_TO, read_to },
 };
 
 static int unknown_parameter(const char *name, unsigned allowed, struct usher_error *err)

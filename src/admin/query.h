@@ -43,14 +43,19 @@ enum {
 	QUERY_WAITING = 1 << 8,
 	QUERY_TARGET = 1 << 9,
 	QUERY_MINUTES = 1 << 10,
-	QUERY_FILTER = 1 << 11
+	QUERY_FILTER = 1 << 11,
+	QUERY_KEY = 1 << 12,
+	QUERY_FROM = 1 << 13,
+	QUERY_TO = 1 << 14
 };
+#define QUERY_VERSIONS (QUERY_FROM | QUERY_TO)
 #define QUERY_PAGE (QUERY_LIMIT | QUERY_CURSOR)
 #define QUERY_FAILED (QUERY_STATUS | QUERY_CHANNEL | QUERY_CLASS | QUERY_TEXT | QUERY_SINCE | QUERY_FILTER)
 
 #define QUERY_LIMIT_DEFAULT 50
 #define QUERY_TEXT_MAX 320 /* bytes: the longest e-mail address */
 #define QUERY_AUDIT_TARGET_MAX 160
+#define QUERY_KEY_MAX 160 /* bytes */
 
 struct query { /* strings borrowed from the target */
 	int limit;
@@ -63,6 +68,8 @@ struct query { /* strings borrowed from the target */
 	bool oldest_first, waiting_only; /* oldest_first: of the sort's column, the smallest first */
 	const char *target;              /* NULL: any */
 	int minutes;                     /* of history; 0: none */
+	const char *key;                 /* of the configuration; NULL: any */
+	int64_t from, to;                /* versions of the configuration; 0: not given */
 };
 
 /* USHER_EINVAL: an unknown, repeated or wrong parameter, by its name, with what is allowed. An empty

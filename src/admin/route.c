@@ -18,6 +18,7 @@ static const char *const redrive_members[] = { "ids", "filter", "rate", "canary"
 static const char *const postpone_members[] = { "until", "version", "reason", NULL };
 static const char *const edit_members[] = { "payload", "set", "version", "reason", "redrive", NULL };
 static const char *const reveal_members[] = { "reason", NULL };
+static const char *const no_members[] = { NULL };
 static const char *const signup_members[] = { "email", "name", "user_id", "locale", NULL };
 
 #define LOOK(path, takes, fn)                                                                                \
@@ -67,6 +68,11 @@ const struct route routes[] = {
 	LOOK("/v1/audit", QUERY_TARGET | QUERY_PAGE, audit_get),
 	LOOK("/v1/alarms", QUERY_PAGE, alarms_get),
 	ACT("/v1/alarms/{id}/ack", "ack", word_members, alarm_ack_post),
+	LOOK("/v1/config", QUERY_TEXT, config_get),
+	LOOK("/v1/config/history", QUERY_KEY | QUERY_PAGE, config_history_get_list),
+	LOOK("/v1/config/diff", QUERY_VERSIONS, config_diff_get),
+	LOOK("/v1/config/reload", 0, config_reload_get),
+	ACT("/v1/config/reload", "config_reload", no_members, config_reload_post),
 	PROBE("/actuator/health", health_get),
 	PROBE("/actuator/health/{component}", health_component_get),
 	PROBE("/metrics", metrics_get),
@@ -164,7 +170,7 @@ static int act_refuse(
 	return error_set(err, USHER_EFORBIDDEN,
 	        "this is the read-only socket: it takes no %s. Use the act socket (%s), if you belong to its "
 	        "group",
-	        method, call->ctx->engine->config->daemon.socket);
+	        method, call->ctx->engine->started_with->daemon.socket);
 }
 
 /* "application/json", with or without parameters. */
@@ -232,7 +238,7 @@ static int route_run(
 	if (in->role == ROLE_PROBE && route->access != ACCESS_PROBE)
 		return problem_status(error_set(err, USHER_ENOTFOUND,
 		        "only /actuator/health and /metrics are served here: use the unix socket (%s)",
-		        call->ctx->engine->config->daemon.socket));
+		        call->ctx->engine->started_with->daemon.socket));
 	if (route->access == ACCESS_ACT && in->role != ROLE_OPERATOR)
 		return problem_status(act_refuse(call, target, in->method, err));
 	if (in->body_too_large)
@@ -266,7 +272,9 @@ void route_dispatch(const struct admin_context *ctx, const struct incoming *in, 
 	struct call call = { .ctx = ctx, .role = in->role, .operator= in->operator, .status = 200 };
 	int problem;
 	ret_allow[0] = '\0';
+	struct settings *settings = settings_board_get(ctx->engine->settings);
 	int rc = target_parse(in->uri, &target, &err);
+	call.settings = settings;
 	if (rc < 0) {
 		problem = rc == USHER_ETOOBIG ? 414 : problem_status(rc);
 	} else if ((call.route = route_find(in->method, &target, ret_allow))) {
@@ -283,5 +291,7 @@ void route_dispatch(const struct admin_context *ctx, const struct incoming *in, 
 	target_free(&target);
 	call.query = (struct query){ 0 }; /* it pointed into the target */
 	call.component = NULL;
+	call.settings = NULL;
+	settings_release(settings);
 	*ret_call = call;
 }

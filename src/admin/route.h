@@ -61,14 +61,16 @@ route_fn redrives_get, redrives_one_get, redrives_post, redrives_pause_post, red
         redrives_stop_post;                                    /* redrives.c */
 route_fn redrive_post, cancel_post, restore_post, signup_post; /* act.c */
 route_fn retrying_now_post, retrying_postpone_post, retrying_cancel_post,
-        retrying_dead_post;                     /* act_retrying.c */
-route_fn edit_post, reveal_post;                /* act_edit.c */
-route_fn delivery_get_one;                      /* view_delivery.c */
-route_fn pause_post, resume_post, breaker_post; /* act.c */
-route_fn alarms_get;                            /* view_alarms.c */
-route_fn alarm_ack_post;                        /* act.c */
-route_fn health_get, health_component_get;      /* health.c */
-route_fn metrics_get;                           /* metrics.c */
+        retrying_dead_post;                                    /* act_retrying.c */
+route_fn edit_post, reveal_post;                               /* act_edit.c */
+route_fn delivery_get_one;                                     /* view_delivery.c */
+route_fn pause_post, resume_post, breaker_post;                /* act.c */
+route_fn alarms_get;                                           /* view_alarms.c */
+route_fn alarm_ack_post;                                       /* act.c */
+route_fn config_get, config_history_get_list, config_diff_get; /* view_config.c */
+route_fn config_reload_get, config_reload_post;                /* view_config.c */
+route_fn health_get, health_component_get;                     /* health.c */
+route_fn metrics_get;                                          /* metrics.c */
 
 /* The alarm as it stands now, as the call's answer: view_alarms.c. */
 int view_alarm(struct call *call, int64_t id, struct usher_error *err);

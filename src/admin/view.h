@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "config/config.h"
+#include "engine/settings_board.h"
 #include "engine/status.h"
 #include "model/message.h"
 #include "store/audit.h"
@@ -31,6 +32,9 @@ void view_add_user_id(cJSON *object, const char *key, const char *user_id);
 
 void view_add_cause(cJSON *object, int64_t cause);                    /* as the filter language takes it */
 void view_add_alarms(cJSON *status, const struct alarm_board *board); /* NULL: not known yet */
+
+/* What of the configuration an operator should see at once: view_config.c. */
+void view_add_settings(cJSON *status, const struct settings *settings);
 
 cJSON *view_failed(const struct failed_row *row);
 /* "paused" and "forced": null, or by whom, why and since when. */

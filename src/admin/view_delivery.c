@@ -142,7 +142,7 @@ int delivery_get_one(struct call *call, struct usher_error *err)
 	int rc = delivery_get(db, call->id, &row, err);
 	if (rc < 0)
 		return rc;
-	call->json = view_delivery(row, call->ctx->engine->config);
+	call->json = view_delivery(row, call->settings->config);
 	if (row->payload)
 		view_add_payload(call->json, row->payload, row->payload_len, row->attributes);
 	rc = view_add_attempts(call->json, db, row->id, err);

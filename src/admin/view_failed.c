@@ -208,7 +208,7 @@ int dlq_get(struct call *call, struct usher_error *err)
 	wall_time never = { 0 };
 	const struct channel_status *channel = status ? &status->channel[call->channel] : NULL;
 	view_add_figure(json, "depth", channel ? queue_standing(&channel->dlq_depth) : unknown,
-	        view_depths_are_stale(call->ctx->engine->config, status, call->channel, wall_now()));
+	        view_depths_are_stale(call->settings->config, status, call->channel, wall_now()));
 	view_add_time(json, "mirrored_at", channel ? channel->control.mirrored_at : never);
 	if (status)
 		status_release(status);

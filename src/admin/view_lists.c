@@ -7,7 +7,7 @@
 
 int retrying_get(struct call *call, struct usher_error *err)
 {
-	const struct config *config = call->ctx->engine->config;
+	const struct config *config = call->settings->config;
 	struct retrying_row *rows = NULL;
 	char next[CURSOR_SIZE] = "";
 	size_t n = 0;

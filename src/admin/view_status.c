@@ -243,7 +243,7 @@ static void add_daemon(cJSON *json, const struct call *call, wall_time now)
 {
 	const struct admin_context *ctx = call->ctx;
 	json_add_string(json, "version", usher_version());
-	const char *profile = ctx->engine->config->daemon.profile;
+	const char *profile = call->settings->config->daemon.profile;
 	json_add_string(json, "profile", profile ? profile : "");
 	json_add_string(json, "host", ctx->host);
 	json_add_int(json, "pid", getpid());
@@ -252,7 +252,7 @@ static void add_daemon(cJSON *json, const struct call *call, wall_time now)
 	json_add_int(json, "uptime_s", mono_since_ms(ctx->started, mono_now()) / 1000);
 	json_add_bool(json, "read_only", call->role != ROLE_OPERATOR);
 	json_add_string(json, "operator", call->operator);
-	json_add_string(json, "driver", ctx->engine->config->broker.driver);
+	json_add_string(json, "driver", call->settings->config->broker.driver);
 }
 
 static void add_number(cJSON *json, const char *key, double value)
@@ -287,7 +287,7 @@ int status_get(struct call *call, struct usher_error *err)
 	struct engine *engine = call->ctx->engine;
 	struct status *status = status_board_get(engine->board);
 	atomic_store(&engine->counters.looked_at_ms, wall_now().ms);
-	struct picture p = { .config = engine->config,
+	struct picture p = { .config = call->settings->config,
 		.counters = &engine->counters,
 		.status = status,
 		.now = wall_now(),
@@ -301,6 +301,7 @@ int status_get(struct call *call, struct usher_error *err)
 	for (int id = 0; id < CHANNEL_COUNT; id++)
 		cJSON_AddItemToArray(channels, channel_json(&p, (enum channel_id)id));
 	add_outbox(json, &p);
+	view_add_settings(json, call->settings);
 	view_add_alarms(json, status ? &status->alarms : NULL);
 	add_aws(json, &p);
 	cJSON *totals = json_add_object(json, "totals");

@@ -161,7 +161,7 @@ static void thresholds_check(const struct section *s, struct config_alarm *a)
 		        s->name, a->clear, side, text);
 }
 
-static int notify_find(const struct config *config, const char *name, size_t len)
+int config_notify_find(const struct config *config, const char *name, size_t len)
 {
 	for (int i = 0; i < config->notifies; i++)
 		if (strlen(config->notify[i].name) == len && strncmp(config->notify[i].name, name, len) == 0)
@@ -177,7 +177,7 @@ static void notify_resolve(const struct section *s, struct config_alarm *a)
 	for (const char *name = a->notify; name && *name;) {
 		name += strspn(name, " ,");
 		size_t len = strcspn(name, " ,");
-		int found = notify_find(config, name, len);
+		int found = config_notify_find(config, name, len);
 		if (found >= 0)
 			a->notify_mask |= 1u << found;
 		else if (len)

@@ -123,7 +123,7 @@ static void need(struct load *load, const char *section, const char *name, const
 	        key_env_name(key, env));
 }
 
-static void check_needed(struct load *load)
+void load_check_needed(struct load *load)
 {
 	const struct config *c = load->config;
 
@@ -279,7 +279,7 @@ void load_check(struct load *load)
 	check_server(load);
 	if (load->database_only)
 		return;
-	check_needed(load);
+	load_check_needed(load);
 	check_driver(load);
 	check_schedules(load);
 	check_tls(load);

@@ -1,4 +1,4 @@
-/* The configuration: an immutable snapshot of typed values, made from built-in defaults,
+/* The configuration: an immutable, counted snapshot of typed values, made from built-in defaults,
  * usher.ini, usher-PROFILE.ini, a config server and the environment, in this order. keys.def has one row
  * a key and drives parsing, defaults, limits, check-config, the manual and the shipped examples.
  * Loading reads files, may wait for the config server, and may be done at any time, by any thread; the
@@ -11,6 +11,9 @@
 #include "model/alarm.h"
 #include "model/delivery.h"
 
+#include "model/setting.h"
+
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -71,6 +74,7 @@ struct config_notify {
 };
 
 struct config {
+	atomic_int more_holders; /* than the one who made it */
 	struct {
 		char *profile, *run_dir, *socket, *readonly_socket, *socket_group, *readonly_group,
 		        *http_listen, *state_dir;
@@ -130,6 +134,8 @@ struct config {
 		int64_t timeout_ms, interval_ms;
 	} config_server;
 	struct config_answer *answer; /* NULL: none was asked, or there was none */
+	bool unanswered;              /* a server was to be asked; none answered, and nothing is kept */
+	char templates[65];           /* fingerprint of the files in template_dir; "" when not read */
 	char **notes; /* sentences that an operator should read, as "no config server answers" */
 	size_t note_count;
 	struct config_alarm alarm[ALARMS_MAX];
@@ -158,6 +164,20 @@ struct config_errors {
 };
 void config_errors_free(struct config_errors *errors);
 
+/* The files that a load read or wanted to read, the templates' directory too, as they were before. */
+struct config_file {
+	char *path;
+	char read[65], seen[65]; /* what it looked like when it was read, and at the last look */
+};
+struct config_files {
+	struct config_file *items;
+	size_t count;
+};
+void config_files_free(struct config_files *files);
+/* The path of one that has changed since it was read and stood still since the look before; NULL: none. Such
+ * a file is not being written just now. */
+const char *config_files_changed(struct config_files *files);
+
 struct config_request {
 	const char *path;               /* NULL: no file */
 	const char *const *environment; /* NULL: none */
@@ -168,6 +188,7 @@ struct config_request {
 	bool offline;                 /* the config server is not asked; what it last said is used */
 	FILE *report;                 /* NULL, or where errors are written, a line each */
 	struct config_errors *errors; /* NULL, or zeroed; the caller frees */
+	struct config_files *files;   /* NULL, or zeroed; filled in either case; the caller frees */
 };
 
 /* Secrets: KEY, or KEY_file naming a file whose first line it is. Environment: USHER_SECTION_KEY
@@ -178,7 +199,10 @@ int config_load(const char *path, const char *const *environment, FILE *report, 
         struct usher_error *err);
 int config_load_database(const char *path, const char *const *environment, FILE *report,
         struct config **ret_config, struct usher_error *err);
-void config_free(struct config *config); /* wipes secrets; NULL is allowed */
+/* One more who reads it: each lets go by config_free. Any thread. */
+const struct config *config_hold(const struct config *config);
+/* Lets go; the last one frees it and wipes secrets. NULL is allowed. */
+void config_free(const struct config *config);
 
 /* Writes to the log where the configuration comes from, and its notes. */
 void config_log(const struct config *config);
@@ -192,11 +216,36 @@ void config_keep(const struct config *config);
  * untouched. */
 int config_server_changed(const struct config *config, bool *ret_changed, struct usher_error *err);
 
+/* -- A change while usherd runs: change.c ------------------------------------------------------------------
+ */
+
+/* Makes of a configuration that was just read the one that can be in force now: keys that change at a restart
+ * only get back the value and origin that are in force. Those that would change are in *ret_pending, in the
+ * order of their keys. USHER_ECONFIG: the two cannot go together. */
+int config_settle(struct config *fresh, const struct config *in_force, struct setting_changes *ret_pending,
+        struct usher_error *err);
+/* Does a key of [section], or of a section that begins so ("notify."), differ? Secrets and templates too. */
+bool config_differs(const struct config *a, const struct config *b, const char *section);
+
+/* All values with their origins as one text that can be kept and compared:
+ * {"relay.batch":{"value","origin"}}. Of a secret it has a mark from which the secret cannot be had, the same
+ * as in `previous` (such a text, or NULL) when the secret is the same. The caller frees. */
+char *config_values(const struct config *config, const char *previous);
+/* What is different in `after`. NULL as `before` is a text without keys. USHER_EINVAL: no such text. */
+int config_values_diff(
+        const char *before, const char *after, struct setting_changes *ret, struct usher_error *err);
+
 /* The effective configuration with the origin of each value; secrets as "(set)" or "(not set)". */
 void config_print(const struct config *config, FILE *out);
 /* The same as JSON, or what is wrong with it (config NULL); usherd(8) has the form. */
 void config_print_json(
         const char *path, const struct config *config, const struct config_errors *errors, FILE *out);
+/* The index of [notify.NAME]; -1: there is none. */
+int config_notify_find(const struct config *config, const char *name, size_t len);
+
+/* Adds each key with its value and origin to a JSON array (cJSON), as config_print_json has them. */
+struct cJSON;
+void config_values_json(const struct config *config, struct cJSON *array);
 /* The key table for usher.ini(5) (roff) and for the shipped sample: generated, so that they cannot drift. */
 void config_print_manual(FILE *out);
 void config_print_sample(FILE *out);

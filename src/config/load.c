@@ -136,6 +136,7 @@ void load_value_file(struct load *load, const struct config_key *key, const char
 	if (load->database_only && strcmp(key->section, "database") != 0 &&
 	        strcmp(key->section, "config_server") != 0)
 		return;
+	files_add(load->files, path);
 	if (secret_read(path, &text, &len, &err))
 		refuse(load, key, where, path, &err);
 	else
@@ -201,6 +202,8 @@ static void load_file(struct load *load, const char *path)
 {
 	struct usher_error err;
 	size_t len;
+
+	files_add(load->files, path);
 	char *text = file_read(path, CONFIG_FILE_MAX, &len, &err);
 
 	if (!text) {
@@ -309,16 +312,28 @@ static void load_from_server(struct load *load, const struct config_request *req
 	config_free(local.config);
 }
 
+static void load_templates(struct load *load)
+{
+	struct config *config = load->config;
+
+	if (load->database_only || !config->email.template_dir)
+		return;
+	files_add(load->files, config->email.template_dir);
+	files_templates(config->email.template_dir, config->templates);
+}
+
 int config_load_as(const struct config_request *request, struct config **ret_config, struct usher_error *err)
 {
 	struct load load;
 
 	load_begin(&load, request->database_only, request->report);
 	load.told = request->errors;
+	load.files = request->files;
 	load_files(&load, request);
 	load_from_server(&load, request);
 	load_environment(&load, request->environment);
 	load_server_end(&load);
+	load_templates(&load);
 	return load_finish(&load, ret_config, err);
 }
 
@@ -340,9 +355,17 @@ int config_load_database(const char *path, const char *const *environment, FILE 
 	return config_load_as(&request, ret_config, err);
 }
 
-void config_free(struct config *config)
+const struct config *config_hold(const struct config *config)
 {
-	if (!config)
+	atomic_fetch_add(&((struct config *)(uintptr_t)config)->more_holders, 1);
+	return config;
+}
+
+void config_free(const struct config *held)
+{
+	struct config *config = (struct config *)(uintptr_t)held;
+
+	if (!config || atomic_fetch_sub(&config->more_holders, 1) > 0)
 		return;
 	for (size_t i = 0; i < config->key_count; i++) {
 		if (key_is_text(&config->keys[i]) && !key_is_pattern(&config->keys[i]))

@@ -34,6 +34,7 @@ struct load {
 	char **seen;                     /* a key: where the source being read gave it; NULL not yet */
 	bool *refused;                   /* a key: some source gave a value that cannot be */
 	struct config_errors *told;      /* where errors are collected; may be NULL */
+	struct config_files *files;      /* what is read; may be NULL */
 	struct server_environment *kept; /* the kept answer, when it is used; NULL else */
 };
 
@@ -69,6 +70,11 @@ void load_environment(struct load *load, const char *const *environment);
 /* Of one variable; NULL when it is not there. */
 const char *environment_get(const char *const *environment, const char *name);
 
+/* -- The files: files.c -------------------------------------------------------------------------- */
+/* Before it is read, so that what changes meanwhile is a change. NULL is allowed. */
+void files_add(struct config_files *files, const char *path);
+void files_templates(const char *directory, char mark[65]);
+
 /* -- The config server: server.c ----------------------------------------------------------------- */
 /* Its values. `settings`: what the files and the environment say. */
 void load_server(struct load *load, const struct config *settings, bool offline);
@@ -90,6 +96,7 @@ void alarms_check(struct load *load);
 
 /* -- What must hold between values: check.c ---------------------------------------------------- */
 void load_check(struct load *load);
+void load_check_needed(struct load *load); /* what must be set because of what is switched on */
 /* Whether a config server can be asked with these settings; load_check says why not. */
 bool server_settings_fit(const struct config *config);
 

@@ -12,6 +12,7 @@
 
 #define SHOWN_MAX 16384 /* bytes of one value with its origin */
 #define UNUSED_HELP "This version does not use it."
+#define RESTART_HELP "Takes effect at a restart."
 #define SAMPLE_COLUMNS 100 /* where a comment is broken */
 
 /* Of the keys in a table. */
@@ -95,6 +96,8 @@ static void manual_key(FILE *out, const struct config_key *key)
 	roff_sentence(out, "", key->help);
 	if (key->flags & UNUSED)
 		fputs(UNUSED_HELP "\n", out);
+	if (!(key->flags & RELOAD))
+		fputs(RESTART_HELP "\n", out);
 	value_allowed(&allowed, key);
 	if (allowed.len)
 		roff_sentence(out, "Allowed: ", buf_str(&allowed));
@@ -175,6 +178,8 @@ static void sample_help(FILE *out, const struct config_key *key)
 	buf_puts(&text, key->help);
 	if (key->flags & UNUSED)
 		buf_puts(&text, " " UNUSED_HELP);
+	if (!(key->flags & RELOAD))
+		buf_puts(&text, " " RESTART_HELP);
 	if (allowed.len)
 		buf_printf(&text, " Allowed: %s.", buf_str(&allowed));
 	if (key->flags & SECRET)
@@ -222,7 +227,10 @@ void config_print_sample(FILE *out)
 	      "# A value is the rest of its line, taken as it stands: no quotes, and a comment needs a line "
 	      "of\n"
 	      "# its own. Durations carry their unit: 500ms, 30s, 1m, 6h, 14d. `usherd check-config` tells\n"
-	      "# every error at once, and what is in force.\n\n",
+	      "# every error at once, and what is in force. usherd takes a change of this file by itself "
+	      "within\n"
+	      "# seconds, and at SIGHUP or `usher config reload` at once; keys that wait for a restart say "
+	      "so.\n\n",
 	        out);
 	for (size_t i = 0; i < config_key_count; i++) {
 		const struct config_key *key = &config_keys[i];

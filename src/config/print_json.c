@@ -37,6 +37,7 @@ static void value_in(cJSON *values, const struct config *config, size_t i)
 	json_add_bool(item, "secret", secret);
 	json_add_bool(item, "reload", key->flags & RELOAD);
 	json_add_string(item, "origin", config->origins[i]);
+	json_add_string(item, "help", key->help);
 	buf_free(&text);
 }
 
@@ -79,6 +80,13 @@ static void notes_in(cJSON *json, char *const *notes, size_t count)
 			mem_exhausted(strlen(notes[i]));
 }
 
+void config_values_json(const struct config *config, cJSON *array)
+{
+	for (size_t i = 0; i < config->key_count; i++)
+		if (!key_is_pattern(&config->keys[i]))
+			value_in(array, config, i);
+}
+
 void config_print_json(
         const char *path, const struct config *config, const struct config_errors *errors, FILE *out)
 {
@@ -92,10 +100,7 @@ void config_print_json(
 	if (config) {
 		json_add_string(json, "profile", config->daemon.profile);
 		answer_in(json, config->answer);
-		cJSON *values = json_add_array(json, "values");
-		for (size_t i = 0; i < config->key_count; i++)
-			if (!key_is_pattern(&config->keys[i]))
-				value_in(values, config, i);
+		config_values_json(config, json_add_array(json, "values"));
 	}
 	OWNED char *text = json_print(json);
 	fprintf(out, "%s\n", text);

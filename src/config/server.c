@@ -196,6 +196,7 @@ static void kept_take(struct load *load, const struct config *settings, const ch
 	char age[DURATION_TEXT_SIZE], at[WALL_TEXT_SIZE];
 
 	if (server_kept_read(settings, &environment, &err) < 0) {
+		load->config->unanswered = true;
 		load_note(load,
 		        "%s; nothing of it is kept (%s): usher.ini and the environment are all there is", why,
 		        err.message);

@@ -346,15 +346,6 @@ int value_store(
 	}
 }
 
-void value_copy(struct config *config, const struct config_key *to, const struct config_key *from)
-{
-	size_t size = from->kind == KIND_INT    ? sizeof(int)
-	              : from->kind == KIND_REAL ? sizeof(double)
-	                                        : sizeof(int64_t);
-
-	memcpy(field(config, to), field(config, from), size);
-}
-
 /* -- Writing ------------------------------------------------------------------------------------ */
 
 static void word_format(struct buf *out, const char *words, int position)

@@ -21,6 +21,11 @@ void value_copy(struct config *config, const struct config_key *to, const struct
 void value_format(struct buf *out, const struct config *config, const struct config_key *key);
 /* What is allowed, in words: "1..65535", "yes or no", "none, starttls or implicit". Nothing for any text. */
 void value_allowed(struct buf *out, const struct config_key *key);
+/* Is the value the same in two configurations? A secret is compared too. */
+bool value_same(const struct config *a, const struct config_key *a_key, const struct config *b,
+        const struct config_key *b_key);
+/* Gives `to` the value that the key has in `from`. */
+void value_take(struct config *to, const struct config *from, const struct config_key *key);
 /* Frees a text key's value, wiping a secret. */
 void value_free(struct config *config, const struct config_key *key);
 

@@ -63,8 +63,37 @@ struct alarms *alarms_new(struct watch *w)
 	as->figures.watch = w;
 	as->led = true;
 	as->notices = notices_new(w);
-	add_all(as, w->engine->config);
+	add_all(as, w->config);
 	return as;
+}
+
+/* A rule of the same name on the same channel and metric goes on where it stood; how it is judged is new. */
+static void carry_over(struct alarms *as, const struct alarm *was, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < as->n; k++) {
+			struct alarm *a = &as->list[k];
+
+			if (a->channel != was[i].channel || strcmp(a->rule->name, was[i].rule->name) != 0 ||
+			        a->rule->watches != was[i].rule->watches)
+				continue;
+			a->state = was[i].state;
+			if (a->rule->window_ms == was[i].rule->window_ms)
+				a->ring = was[i].ring;
+			a->row = was[i].row;
+		}
+}
+
+void alarms_configure(struct alarms *as, const struct config *old)
+{
+	struct alarm *was = as->list;
+	size_t n = as->n;
+
+	notices_configure(as->notices, old);
+	as->n = 0;
+	add_all(as, as->watch->config);
+	carry_over(as, was, n);
+	free(was);
 }
 
 void alarms_free(struct alarms *as)

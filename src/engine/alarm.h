@@ -55,6 +55,8 @@ int notices_store(struct notices *notices, struct alarm_row *alarm, struct usher
 /* Notes what became of what was sent, learns what is to be sent if this daemon tells (`tells`), and sends
  * what is due. */
 void notices_turn(struct notices *notices, bool tells);
+/* w->config has changed: what is being sent is finished as it was begun. */
+void notices_configure(struct notices *notices, const struct config *old);
 bool notices_busy(const struct notices *notices);
 void notices_board(const struct notices *notices, struct alarm_board *board); /* what is not sent */
 

@@ -187,7 +187,7 @@ static struct alarm_value down(const struct peer *peer)
 static struct alarm_value broker_down(const struct alarm_figures *f)
 {
 	const struct peer *database = &f->watch->database;
-	bool embedded = strcmp(f->watch->engine->config->broker.driver, "embedded") == 0;
+	bool embedded = strcmp(f->watch->engine->started_with->broker.driver, "embedded") == 0;
 
 	if (embedded && (!database->up || wall_now().ms - database->since.ms < 2 * PEER_BACKOFF_MAX_MS))
 		return f->watch->broker_peer.up ? known(0) : unknown();

@@ -106,7 +106,7 @@ static const char *reason_of(const struct auto_redrive *a, enum channel_id chann
 static int create(struct auto_redrive *a, enum channel_id channel, enum failure_class class, wall_time when,
         bool *ret_created, struct usher_error *err)
 {
-	const struct config_channel *config = &a->watch->engine->config->channel[channel];
+	const struct config_channel *config = &a->watch->config->channel[channel];
 	char reason[128];
 	struct redrive_order order = { .selection = { .channel = (int)channel,
 		                               .class = (int)class,
@@ -154,7 +154,7 @@ static int look_at(struct auto_redrive *a, enum channel_id channel, struct usher
 void auto_redrive_turn(struct auto_redrive *a)
 {
 	struct watch *w = a->watch;
-	const struct config_channel *channels = w->engine->config->channel;
+	const struct config_channel *channels = w->config->channel;
 	struct usher_error err = { 0 };
 	int rc;
 

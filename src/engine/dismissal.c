@@ -102,7 +102,7 @@ static void mark_dead(const struct job *job, struct message_attributes *a)
 	message_attribute_set(a, ATTRIBUTE_REASON, job->reason);
 	message_attribute_set(a, ATTRIBUTE_ATTEMPTS, attempts);
 	message_attribute_set(a, ATTRIBUTE_EVENT_ID, job->event_id);
-	message_attribute_set(a, ATTRIBUTE_SOURCE_QUEUE, job->pipeline->config->queue);
+	message_attribute_set(a, ATTRIBUTE_SOURCE_QUEUE, job->pipeline->queue);
 }
 
 static void dismissal_add(struct dismissal *d, struct job *job)
@@ -145,13 +145,13 @@ static void dismissal_start(struct pipeline *p, enum dismissal_kind kind)
 	p->broker_calls++;
 	switch (kind) {
 	case DISMISS_DELETE:
-		ops->delete_batch(p->broker, p->config->queue, d->receipts, d->n, on_dismissed, d);
+		ops->delete_batch(p->broker, p->queue, d->receipts, d->n, on_dismissed, d);
 		break;
 	case DISMISS_HIDE:
-		ops->hide_batch(p->broker, p->config->queue, d->visibility, d->n, on_dismissed, d);
+		ops->hide_batch(p->broker, p->queue, d->visibility, d->n, on_dismissed, d);
 		break;
 	case DISMISS_DLQ:
-		ops->send(p->broker, p->config->dlq, d->outgoing, d->n, on_dismissed, d);
+		ops->send(p->broker, p->dlq, d->outgoing, d->n, on_dismissed, d);
 		break;
 	}
 }

@@ -28,7 +28,7 @@ struct db_settings engine_db_settings(const struct config *config)
 
 struct db *engine_db(struct engine *engine)
 {
-	struct db_settings settings = engine_db_settings(engine->config);
+	struct db_settings settings = engine_db_settings(engine->started_with);
 
 	settings.statements = &engine->counters.statements;
 	return db_new(&settings);
@@ -50,7 +50,8 @@ struct engine *engine_new(const struct config *config)
 {
 	struct engine *engine = mem_alloc(sizeof *engine);
 
-	engine->config = config;
+	engine->started_with = config_hold(config);
+	engine->settings = settings_board_new(config);
 	engine->board = status_board_new();
 	engine->hub = embedded_hub_new();
 	pthread_mutex_init(&engine->kick_lock, NULL);
@@ -108,6 +109,43 @@ void engine_control(struct engine *engine, enum channel_id channel, const struct
 	pthread_mutex_unlock(&engine->kick_lock);
 }
 
+void engine_configure(struct engine *engine, const struct config *config)
+{
+	pthread_mutex_lock(&engine->kick_lock);
+	for (enum channel_id id = 0; id < CHANNEL_COUNT; id++)
+		if (engine->pipeline[id])
+			pipeline_configure(engine->pipeline[id], config);
+	if (engine->relay)
+		relay_configure(engine->relay, config);
+	if (engine->watcher)
+		watcher_configure(engine->watcher, config);
+	pthread_mutex_unlock(&engine->kick_lock);
+}
+
+static void reload_set(struct engine *engine, struct reload *reload)
+{
+	pthread_mutex_lock(&engine->kick_lock);
+	engine->reload = reload;
+	pthread_mutex_unlock(&engine->kick_lock);
+}
+
+uint64_t engine_ask_reload(struct engine *engine, const char *who, const char *source)
+{
+	uint64_t ticket = 0;
+
+	pthread_mutex_lock(&engine->kick_lock);
+	if (engine->reload)
+		ticket = reload_ask(engine->reload, who, source);
+	pthread_mutex_unlock(&engine->kick_lock);
+	return ticket;
+}
+
+void engine_reload_from(struct engine *engine, const struct config_request *source)
+{
+	engine->source = source;
+	reload_set(engine, reload_new(engine));
+}
+
 /* -- Start and stop ------------------------------------------------------------------------------ */
 
 int engine_start(struct engine *engine, struct usher_error *err)
@@ -120,15 +158,19 @@ int engine_start(struct engine *engine, struct usher_error *err)
 	for (enum channel_id id = 0; rc == 0 && id < CHANNEL_COUNT; id++) {
 		struct pipeline *pipeline = NULL;
 
-		if (engine->config->channel[id].enabled)
+		if (engine->started_with->channel[id].enabled)
 			rc = pipeline_start(engine, id, &pipeline, err);
 		pipeline_set(engine, id, pipeline);
 	}
 	if (rc == 0)
 		rc = relay_start(engine, &relay, err);
 	relay_set(engine, relay);
-	if (rc == 0 && engine->config->aws.spot_notice)
+	if (rc == 0 && engine->started_with->aws.spot_notice)
 		rc = interruption_start(engine, &engine->interruption, err);
+	if (rc == 0 && engine->reload) {
+		rc = reload_start(engine->reload, err);
+		engine->reloads = rc == 0;
+	}
 	if (rc < 0)
 		engine_stop(engine);
 	return rc;
@@ -139,7 +181,11 @@ void engine_stop(struct engine *engine)
 {
 	struct relay *relay = engine->relay;
 	struct watcher *watcher = engine->watcher;
+	struct reload *reload = engine->reload;
 
+	reload_set(engine, NULL);
+	if (engine->reloads)
+		reload_stop(reload);
 	atomic_store(&engine->stopping, true);
 	relay_set(engine, NULL);
 	if (engine->interruption)
@@ -166,6 +212,11 @@ void engine_stop(struct engine *engine)
 		watcher_stop(watcher);
 		watcher_join(watcher);
 	}
+	if (engine->reloads)
+		reload_join(reload); /* last: it may be waiting for a config server */
+	else
+		reload_free(reload);
+	engine->reloads = false;
 }
 
 void engine_free(struct engine *engine)
@@ -173,7 +224,10 @@ void engine_free(struct engine *engine)
 	if (!engine)
 		return;
 	status_board_free(engine->board);
+	reload_free(engine->reload);
+	settings_board_free(engine->settings);
 	embedded_hub_free(engine->hub);
+	config_free(engine->started_with);
 	pthread_mutex_destroy(&engine->kick_lock);
 	free(engine);
 }

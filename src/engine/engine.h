@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "engine/heartbeat.h"
+#include "engine/settings_board.h"
 #include "engine/status.h"
 #include "store/control.h"
 #include "store/db.h"
@@ -19,9 +20,16 @@ struct loop;
 /* As usher_worker_on_notice has it. */
 typedef void engine_on_notice(void *arg, const char *action, const char *at);
 
+/* As usher_worker_on_reload has it. */
+typedef void engine_on_reload(void *arg, const char *summary, int refused);
+
 /* What all threads share: immutable settings, counters, the status board. */
 struct engine {
-	const struct config *config;
+	/* Of use for keys that take effect at a restart only: they are the same in every later configuration.
+	 * All else is read from the thread's own, which is exchanged while it runs. */
+	const struct config *started_with;
+	const struct config_request *source; /* where the configuration is read again; NULL: never */
+	struct settings_board *settings;     /* what is in force */
 	struct counters counters;
 	struct status_board *board;
 	struct embedded_hub *hub;
@@ -31,7 +39,11 @@ struct engine {
 	struct relay *relay;
 	struct watcher *watcher;
 	struct interruption *interruption; /* NULL: not asked for */
-	engine_on_notice *on_notice;       /* NULL: nobody; set before the start */
+	struct reload *reload;             /* NULL: there is no source */
+	bool reloads;                      /* its thread runs */
+	engine_on_reload *on_reload;       /* NULL: nobody; set before the start */
+	void *on_reload_arg;
+	engine_on_notice *on_notice; /* NULL: nobody; set before the start */
 	void *on_notice_arg;
 	struct heartbeats heartbeats; /* of all threads, the admin API's too */
 	pthread_mutex_t kick_lock;    /* over pipelines, relay and watcher, for who has no part in their life:
@@ -42,7 +54,9 @@ struct engine {
 struct db *engine_db(struct engine *engine);
 struct db_settings engine_db_settings(const struct config *config);
 
-struct engine *engine_new(const struct config *config);
+struct engine *engine_new(const struct config *config); /* holds it */
+/* Before the start: the configuration is read again from there, which is borrowed. */
+void engine_reload_from(struct engine *engine, const struct config_request *source);
 int engine_start(struct engine *engine, struct usher_error *err);
 void engine_stop(struct engine *engine); /* as usher_worker_stop; joins all threads */
 void engine_free(struct engine *engine);
@@ -54,23 +68,31 @@ void engine_kick_watcher(struct engine *engine);
 /* pipeline_control, likewise. */
 void engine_control(struct engine *engine, enum channel_id channel, const struct control *control);
 
+/* Another configuration is in force: every thread is told, and takes it at its next turn. */
+void engine_configure(struct engine *engine, const struct config *config);
+/* reload_ask, likewise; 0: nobody reads the configuration again. */
+uint64_t engine_ask_reload(struct engine *engine, const char *who, const char *source);
+
 /* -- Pipeline: engine/pipeline.c --------------------------------------------------------------- */
 int pipeline_start(
         struct engine *engine, enum channel_id channel, struct pipeline **ret, struct usher_error *err);
 /* What operators say of the channel, now; the same again does nothing. Any thread. */
 void pipeline_control(struct pipeline *pipeline, const struct control *control);
-void pipeline_stop(struct pipeline *pipeline); /* asks; returns at once */
-void pipeline_join(struct pipeline *pipeline); /* waits and frees */
+void pipeline_configure(struct pipeline *pipeline, const struct config *config); /* any thread */
+void pipeline_stop(struct pipeline *pipeline);                                   /* asks; returns at once */
+void pipeline_join(struct pipeline *pipeline);                                   /* waits and frees */
 
 /* -- Relay: engine/relay.c --------------------------------------------------------------------- */
 int relay_start(struct engine *engine, struct relay **ret, struct usher_error *err);
 void relay_kick(struct relay *relay); /* a sign-up was stored: look at once. Any thread */
+void relay_configure(struct relay *relay, const struct config *config); /* any thread */
 void relay_stop(struct relay *relay);
 void relay_join(struct relay *relay);
 
 /* -- Watcher: engine/watcher.c: depths, status, DLQ mirror, redrives, retention ---------- */
 int watcher_start(struct engine *engine, struct watcher **ret, struct usher_error *err);
 void watcher_kick(struct watcher *watcher); /* an act was recorded: send its intents at once. Any thread */
+void watcher_configure(struct watcher *watcher, const struct config *config); /* any thread */
 void watcher_stop(struct watcher *watcher);
 void watcher_join(struct watcher *watcher);
 
@@ -79,7 +101,20 @@ int interruption_start(struct engine *engine, struct interruption **ret, struct 
 void interruption_stop(struct interruption *interruption);
 void interruption_join(struct interruption *interruption);
 
-/* A broker on this loop, as the configuration says: engine/join.c. */
+/* -- Reload: engine/reload.c: reads the configuration again ------------------------------------- */
+struct reload *reload_new(struct engine *engine); /* may be asked from here on */
+void reload_free(struct reload *reload);          /* one that was not started; NULL is allowed */
+int reload_start(struct reload *reload, struct usher_error *err);
+/* Reads it as soon as it can: `who` asks ("" for nobody), by way of `source` ("SIGHUP"). The ticket is in the
+ * answer on the board. Any thread. */
+uint64_t reload_ask(struct reload *reload, const char *who, const char *source);
+void reload_stop(struct reload *reload);
+void reload_join(struct reload *reload); /* waits and frees */
+
+/* The embedded broker's queues as a later configuration wants them: engine/queues.c. */
+int engine_adapt_queues(struct db *db, const struct config *config, struct usher_error *err);
+
+/* A broker on this loop, as the configuration at the start says: engine/join.c. */
 struct broker *engine_broker(struct engine *engine, struct loop *loop);
 
 #endif

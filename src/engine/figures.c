@@ -57,7 +57,8 @@ static void point_make(const struct figures_sample *last, const struct figures_s
 void figures_add(struct figures *f, const struct figures_sample *now, struct status *status)
 {
 	const struct figures_sample *base = f->count ? base_of(f, now->at) : now;
-	static const struct figures_sample nothing; /* what was done before the first sample is in its point */
+	static const struct figures_sample
+	        nothing; /* what was done before the first sample is in its point */
 	const struct figures_sample *last = f->count ? back(f, 0) : &nothing;
 	double seconds = (double)(now->at.ns - base->at.ns) / 1e9;
 	double per_s = seconds > 0 ? 1 / seconds : 0;

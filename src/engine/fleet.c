@@ -31,7 +31,7 @@ struct fleet *fleet_new(struct watch *w)
 	me->started_at = wall_now();
 	snprintf(me->owner, sizeof me->owner, "%s", w->engine->owner);
 	snprintf(me->socket, sizeof me->socket, "%s",
-	        w->engine->config->daemon.socket ? w->engine->config->daemon.socket : "");
+	        w->engine->started_with->daemon.socket ? w->engine->started_with->daemon.socket : "");
 	snprintf(me->version, sizeof me->version, "%s", USHER_VERSION);
 	if (gethostname(me->host, sizeof me->host - 1) < 0)
 		snprintf(me->host, sizeof me->host, "localhost");

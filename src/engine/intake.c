@@ -128,7 +128,7 @@ void intake_receive(struct pipeline *p, mono_time now)
 			break;
 		p->receives++;
 		p->receive_begun = mono_now();
-		p->broker->ops->receive(p->broker, p->config->queue, &options, on_received, p);
+		p->broker->ops->receive(p->broker, p->queue, &options, on_received, p);
 	}
 }
 

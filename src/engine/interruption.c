@@ -56,7 +56,7 @@ int interruption_start(struct engine *engine, struct interruption **ret, struct 
 	n->curl = curl_loop_new(n->loop, 1);
 	n->http = http_new(n->curl);
 	n->spot = aws_spot_new(n->loop, n->http,
-	        &(struct aws_spot_settings){ .ca_bundle = engine->config->aws.ca_bundle }, noticed, n);
+	        &(struct aws_spot_settings){ .ca_bundle = engine->started_with->aws.ca_bundle }, noticed, n);
 	if (pthread_create(&n->thread, NULL, interruption_main, n) == 0) {
 		*ret = n;
 		return 0;

@@ -7,7 +7,7 @@
 #include "broker/aws.h"
 #include "broker/embedded.h"
 #include "engine/engine.h"
-#include "model/failure.h"
+#include "engine/settings.h"
 #include "store/queue.h"
 
 #include <string.h>
@@ -113,7 +113,7 @@ struct embedded_storage engine_storage(const struct db_settings *settings)
 static struct broker *open_embedded(
         struct engine *engine, const struct broker_queue_settings *queues, size_t n, struct loop *loop)
 {
-	struct db_settings db_settings = engine_db_settings(engine->config);
+	struct db_settings db_settings = engine_db_settings(engine->started_with);
 
 	db_settings.statements = &engine->counters.statements;
 	return embedded_open(
@@ -130,7 +130,7 @@ static struct broker *open_embedded(
 static struct broker *open_aws(
         struct engine *engine, const struct broker_queue_settings *queues, size_t n, struct loop *loop)
 {
-	const struct config *config = engine->config;
+	const struct config *config = engine->started_with;
 
 	return aws_open(
 	        &(struct aws_broker_settings){
@@ -149,21 +149,10 @@ static struct broker *open_aws(
 
 struct broker *engine_broker(struct engine *engine, struct loop *loop)
 {
-	const struct config *config = engine->config;
 	struct broker_queue_settings queues[CHANNEL_COUNT];
-	size_t n = 0;
+	size_t n = settings_queues(engine->started_with, queues);
 
-	/* A channel that is not enabled gets no queue from here: nobody might ever empty it. */
-	for (int id = 0; id < CHANNEL_COUNT; id++)
-		if (config->channel[id].enabled)
-			queues[n++] = (struct broker_queue_settings){
-				.name = config->channel[id].queue,
-				.dlq = config->channel[id].dlq,
-				.visibility_ms = config->channel[id].visibility_timeout_ms,
-				.max_receive_count = config->channel[id].max_attempts + THROTTLED_MAX +
-				                     QUEUE_SPARE_RECEIVES,
-				.retention_ms = QUEUE_RETENTION_MS,
-			};
-	return strcmp(config->broker.driver, "aws") == 0 ? open_aws(engine, queues, n, loop)
-	                                                 : open_embedded(engine, queues, n, loop);
+	return strcmp(engine->started_with->broker.driver, "aws") == 0
+	               ? open_aws(engine, queues, n, loop)
+	               : open_embedded(engine, queues, n, loop);
 }

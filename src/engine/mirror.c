@@ -111,7 +111,7 @@ static void run_end(struct mirror *m, bool complete)
 	page_free(m);
 	m->busy = false;
 	c->not_before = mono_add_ms(now, MIRROR_REST * mono_since_ms(m->began, now));
-	c->due = mono_add_ms(now, m->watch->engine->config->watch.mirror_interval_ms);
+	c->due = mono_add_ms(now, m->watch->config->watch.mirror_interval_ms);
 	if (complete)
 		note_complete(m);
 	mirror_turn(m);
@@ -129,7 +129,7 @@ void mirror_turn(struct mirror *m)
 		return;
 	for (int id = 0; id < CHANNEL_COUNT; id++) {
 		struct channel_mirror *c = &m->channel[id];
-		if (!w->engine->config->channel[id].enabled || now.ns < c->not_before.ns ||
+		if (!w->engine->started_with->channel[id].enabled || now.ns < c->not_before.ns ||
 		        (!c->wanted && now.ns < c->due.ns))
 			continue;
 		c->wanted = false;
@@ -200,7 +200,7 @@ static void delete_next(struct mirror *m)
 		return;
 	}
 	m->deleting_n = left < b->ops->batch_max ? left : b->ops->batch_max;
-	b->ops->delete_batch(b, m->watch->engine->config->channel[m->id].dlq, m->surplus + m->deleted_n,
+	b->ops->delete_batch(b, m->watch->engine->started_with->channel[m->id].dlq, m->surplus + m->deleted_n,
 	        m->deleting_n, on_deleted, m);
 }
 
@@ -255,7 +255,7 @@ static int adopt(
 	struct ledger_dead dead = {
 		.name = event ? event->name : NULL,
 		.message = message,
-		.source_queue = source ? source : w->engine->config->channel[m->id].queue,
+		.source_queue = source ? source : w->engine->started_with->channel[m->id].queue,
 	};
 
 	if (class == FAILURE_NONE)
@@ -364,5 +364,5 @@ static void on_browsed(void *arg, const struct broker_listing *listing, const st
 static void browse(struct mirror *m)
 {
 	struct broker *b = m->watch->broker;
-	b->ops->browse(b, m->watch->engine->config->channel[m->id].dlq, MIRROR_PAGE, on_browsed, m);
+	b->ops->browse(b, m->watch->engine->started_with->channel[m->id].dlq, MIRROR_PAGE, on_browsed, m);
 }

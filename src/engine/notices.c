@@ -13,22 +13,23 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX NOTIFY_MAX
 #define ITEMS_MAX (2 * NOTICES_UNSETTLED_MAX) /* stored ones, and held ones */
 #define HOST_SIZE 65
 
 struct item {
 	struct notice_row row; /* id 0: held, its alarm is not stored yet */
-	int notify;            /* index of the configuration */
+	int notify;            /* index of the configuration; -1: of no section any more */
 	mono_time next_at;
 	bool sending, dirty; /* dirty: what became of it is not noted yet */
 };
 
+/* A way of telling. One that a reload replaced is retired: it finishes what it sends, and is closed. */
 struct teller {
 	struct notices *notices;
 	struct notifier *notifier;
 	struct item *item; /* being sent */
 	struct complaint complaint;
+	struct teller *next; /* of the retired */
 };
 
 struct notices {
@@ -36,7 +37,8 @@ struct notices {
 	struct curl_loop *curl;
 	struct http *http;
 	struct loop_timer *timer;
-	struct teller tellers[NOTIFY_MAX];
+	struct teller *tellers[NOTIFY_MAX]; /* as the configuration has them; NULL behind the last */
+	struct teller *retired;
 	struct item *items[ITEMS_MAX]; /* in the order in which they came up */
 	size_t n;
 	struct notice_row seen[NOTICES_UNSETTLED_MAX]; /* as the database last had them */
@@ -47,22 +49,61 @@ struct notices {
 
 static void send_due(void *arg);
 
+static void tellers_open(struct notices *ns)
+{
+	const struct config *config = ns->watch->config;
+
+	for (int i = 0; i < config->notifies; i++) {
+		ns->tellers[i] = mem_alloc(sizeof *ns->tellers[i]);
+		ns->tellers[i]->notices = ns;
+		ns->tellers[i]->notifier =
+		        settings_open_notifier(config, &config->notify[i], ns->watch->loop, ns->http);
+	}
+}
+
+static void teller_free(struct teller *t)
+{
+	t->notifier->ops->close(t->notifier);
+	free(t);
+}
+
+static void tellers_retire(struct notices *ns)
+{
+	for (int i = 0; i < NOTIFY_MAX; i++) {
+		if (!ns->tellers[i])
+			continue;
+		ns->tellers[i]->next = ns->retired;
+		ns->retired = ns->tellers[i];
+		ns->tellers[i] = NULL;
+	}
+}
+
+/* Not from inside a driver's callback. */
+static void tellers_sweep(struct notices *ns, bool all)
+{
+	for (struct teller **at = &ns->retired; *at;) {
+		struct teller *t = *at;
+
+		if (t->item && !all) {
+			at = &t->next;
+			continue;
+		}
+		*at = t->next;
+		teller_free(t);
+	}
+}
+
 struct notices *notices_new(struct watch *w)
 {
 	struct notices *ns = mem_alloc(sizeof *ns);
-	const struct config *config = w->engine->config;
 
 	ns->watch = w;
-	ns->curl = curl_loop_new(w->loop, CONNECTIONS_MAX);
+	ns->curl = curl_loop_new(w->loop, NOTIFY_MAX);
 	ns->http = http_new(ns->curl);
 	ns->timer = loop_timer_new(w->loop, send_due, ns);
 	if (gethostname(ns->host, sizeof ns->host - 1) < 0)
 		snprintf(ns->host, sizeof ns->host, "localhost");
-	for (int i = 0; i < config->notifies; i++) {
-		ns->tellers[i].notices = ns;
-		ns->tellers[i].notifier =
-		        settings_open_notifier(config, &config->notify[i], w->loop, ns->http);
-	}
+	tellers_open(ns);
 	return ns;
 }
 
@@ -70,8 +111,8 @@ void notices_free(struct notices *ns)
 {
 	if (!ns)
 		return;
-	for (int i = 0; i < ns->watch->engine->config->notifies; i++)
-		ns->tellers[i].notifier->ops->close(ns->tellers[i].notifier);
+	tellers_retire(ns);
+	tellers_sweep(ns, true);
 	loop_timer_free(ns->timer);
 	http_free(ns->http);
 	curl_loop_free(ns->curl);
@@ -83,7 +124,10 @@ void notices_free(struct notices *ns)
 bool notices_busy(const struct notices *ns)
 {
 	for (int i = 0; i < NOTIFY_MAX; i++)
-		if (ns->tellers[i].item)
+		if (ns->tellers[i] && ns->tellers[i]->item)
+			return true;
+	for (const struct teller *t = ns->retired; t; t = t->next)
+		if (t->item)
 			return true;
 	return false;
 }
@@ -120,7 +164,7 @@ static bool is_settled(const struct item *item)
 
 void notices_hold(struct notices *ns, const struct alarm_row *alarm, uint32_t notify_mask)
 {
-	const struct config *config = ns->watch->engine->config;
+	const struct config *config = ns->watch->config;
 
 	for (int i = 0; i < config->notifies; i++) {
 		struct notice_row row = {
@@ -176,8 +220,7 @@ int notices_store(struct notices *ns, struct alarm_row *alarm, struct usher_erro
 	return rc;
 }
 
-/* -- Noting what became of them ---------------------------------------------------------------------------
- */
+/* -- Noting what became of them ------------------------------------------------------------------------ */
 
 static void complain(struct notices *ns, const struct usher_error *err)
 {
@@ -211,8 +254,7 @@ static void settle(struct notices *ns, struct item *item, bool sent, const char 
 	note(ns, item);
 }
 
-/* -- Sending ------------------------------------------------------------------------------------------------
- */
+/* -- Sending ------------------------------------------------------------------------------------------- */
 
 static int64_t pause_ms(int attempts)
 {
@@ -266,7 +308,7 @@ static void on_told(void *arg, const struct usher_error *err)
 
 static void tell(struct notices *ns, struct item *item)
 {
-	struct teller *t = &ns->tellers[item->notify];
+	struct teller *t = ns->tellers[item->notify];
 	const struct alarm_row *alarm = &item->row.alarm;
 
 	t->item = item;
@@ -301,7 +343,8 @@ static bool may_go(const struct notices *ns, size_t i)
 {
 	const struct item *item = ns->items[i];
 
-	if (is_settled(item) || item->sending || ns->tellers[item->notify].item || is_behind_another(ns, i))
+	if (is_settled(item) || item->sending || item->notify < 0 || !ns->tellers[item->notify] ||
+	        ns->tellers[item->notify]->item || is_behind_another(ns, i))
 		return false;
 	return item->row.id > 0 || ns->watch->database.down;
 }
@@ -312,6 +355,7 @@ static void send_due(void *arg)
 	mono_time now = mono_now();
 	int64_t wait_ms = -1;
 
+	tellers_sweep(ns, false);
 	for (size_t i = 0; i < ns->n && !ns->watch->stopping; i++) {
 		if (!may_go(ns, i))
 			continue;
@@ -325,15 +369,31 @@ static void send_due(void *arg)
 		loop_timer_start(ns->timer, wait_ms);
 }
 
-/* -- Turns
- * ---------------------------------------------------------------------------------------------------- */
+/* -- Turns -------------------------------------------------------------------------------------------- */
 
-static int notify_find(const struct config *config, const char *name)
+/* Of a section that is no more: nobody tells it. What is stored is learned again, and given up. */
+static void items_follow(struct notices *ns)
 {
-	for (int i = 0; i < config->notifies; i++)
-		if (strcmp(config->notify[i].name, name) == 0)
-			return i;
-	return -1;
+	for (size_t i = ns->n; i-- > 0;) {
+		struct item *item = ns->items[i];
+
+		item->notify =
+		        config_notify_find(ns->watch->config, item->row.notify, strlen(item->row.notify));
+		if (item->notify < 0 && !item->sending && !item->dirty)
+			item_remove(ns, i);
+	}
+}
+
+void notices_configure(struct notices *ns, const struct config *old)
+{
+	const struct config *is = ns->watch->config;
+
+	if (!config_differs(old, is, "notify.") && !config_differs(old, is, "email"))
+		return;
+	tellers_retire(ns);
+	tellers_open(ns);
+	items_follow(ns);
+	loop_timer_start(ns->timer, 0);
 }
 
 static bool is_known(const struct notices *ns, int64_t id)
@@ -361,7 +421,7 @@ static void learn(struct notices *ns)
 {
 	for (size_t i = 0; i < ns->seen_n; i++) {
 		const struct notice_row *row = &ns->seen[i];
-		int notify = notify_find(ns->watch->engine->config, row->notify);
+		int notify = config_notify_find(ns->watch->config, row->notify, strlen(row->notify));
 		if (row->settled_at.ms || is_known(ns, row->id))
 			continue;
 		if (notify < 0)
@@ -398,13 +458,12 @@ void notices_turn(struct notices *ns, bool tells)
 	send_due(ns);
 }
 
-/* -- What is shown
- * ------------------------------------------------------------------------------------------------ */
+/* -- What is shown ------------------------------------------------------------------------------------ */
 
 static void show(const struct notices *ns, struct alarm_board *board, const struct notice_row *row)
 {
-	const struct config *config = ns->watch->engine->config;
-	int notify = notify_find(config, row->notify);
+	const struct config *config = ns->watch->config;
+	int notify = config_notify_find(config, row->notify, strlen(row->notify));
 	struct notice_trouble *t = NULL;
 
 	if (row->attempts == 0 && row->settled_at.ms == 0)
@@ -415,8 +474,8 @@ static void show(const struct notices *ns, struct alarm_board *board, const stru
 			t = &board->trouble[i];
 	if (!t && board->troubles < NOTIFY_MAX) {
 		t = &board->trouble[board->troubles++];
-		*t = (struct notice_trouble){ .since = row->created_at,
-			.kind = notify < 0 ? "" : config->notify[notify].kind };
+		*t = (struct notice_trouble){ .since = row->created_at };
+		snprintf(t->kind, sizeof t->kind, "%s", notify < 0 ? "" : config->notify[notify].kind);
 		memcpy(t->notify, row->notify, sizeof t->notify);
 	}
 	if (!t)

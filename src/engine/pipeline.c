@@ -231,7 +231,7 @@ static void gauges_update(struct pipeline *p, mono_time now)
 
 	atomic_store(&c->sending, (int)p->phase[JOB_SENDING].n);
 	atomic_store(&c->holding, (int)p->jobs);
-	atomic_store(&c->connections, p->channel ? p->channel->ops->connections(p->channel) : 0);
+	atomic_store(&c->connections, outlet_connections(p));
 	service_gauges(p, now);
 }
 
@@ -308,6 +308,34 @@ static void control_learn(struct pipeline *p, mono_time now)
 	pipeline_apply_control(p, controls[p->channel_id].paused, controls[p->channel_id].breaker);
 }
 
+/* -- What is configured ------------------------------------------------------------------------ */
+
+/* What is being sent is finished as it was begun; all else goes by the new one from here on. */
+static void configure_here(void *arg)
+{
+	struct pipeline *p = arg;
+	const struct config *fresh = config_post_take(&p->posted), *old = p->settings;
+
+	if (!fresh)
+		return;
+	p->settings = fresh;
+	p->config = &fresh->channel[p->channel_id];
+	p->retry = settings_retry(fresh, p->channel_id);
+	p->breaker_settings = settings_breaker(fresh, p->channel_id);
+	rate_configure(&p->rate, p->config->rate, mono_now());
+	if (fresh->watch.probe_interval_ms != old->watch.probe_interval_ms)
+		p->probe_at = mono_now();
+	outlet_renew(p, old);
+	config_free(old);
+	pipeline_wake(p);
+}
+
+void pipeline_configure(struct pipeline *p, const struct config *config)
+{
+	config_post_put(&p->posted, config);
+	loop_post(p->loop, configure_here, p);
+}
+
 /* -- Turns ----------------------------------------------------------------------------------- */
 
 /* One turn does all that can be done now, in the order that loses least if the daemon dies in the
@@ -318,6 +346,7 @@ static void turn(void *arg)
 	mono_time now = mono_now();
 
 	p->turn_pending = false;
+	outlet_sweep(p);
 	database_probe(p, now);
 	control_learn(p, now);
 	service_probe(p, now);
@@ -364,7 +393,7 @@ static void *pipeline_main(void *arg)
 {
 	struct pipeline *p = arg;
 
-	log_info(p->area, "receives from %s", p->config->queue);
+	log_info(p->area, "receives from %s", p->queue);
 	pipeline_wake(p);
 	loop_run(p->loop);
 	if (p->jobs)
@@ -388,13 +417,14 @@ static void pipeline_free(struct pipeline *p)
 	}
 	if (p->broker)
 		p->broker->ops->close(p->broker);
-	if (p->channel)
-		p->channel->ops->close(p->channel);
+	outlet_close_all(p);
 	db_free(p->db);
 	loop_timer_free(p->timer);
 	if (p->curl)
 		curl_loop_free(p->curl);
 	loop_free(p->loop);
+	config_free(p->settings);
+	config_free(config_post_take(&p->posted));
 	free(p);
 }
 
@@ -406,11 +436,14 @@ int pipeline_start(
 
 	p->engine = engine;
 	p->channel_id = channel;
-	p->config = &engine->config->channel[channel];
+	p->queue = engine->started_with->channel[channel].queue;
+	p->dlq = engine->started_with->channel[channel].dlq;
+	p->settings = config_hold(engine->started_with);
+	p->config = &p->settings->channel[channel];
 	p->counters = &engine->counters.channel[channel];
 	snprintf(p->area, sizeof p->area, "pipeline %s", channel_name(channel));
-	p->retry = settings_retry(engine->config, channel);
-	p->breaker_settings = settings_breaker(engine->config, channel);
+	p->retry = settings_retry(p->settings, channel);
+	p->breaker_settings = settings_breaker(p->settings, channel);
 	p->breaker.since = wall_now();
 	p->database.lost = "the ledger cannot be written, nothing is received until it can";
 	p->database.back = "the ledger can be written again";
@@ -425,10 +458,10 @@ int pipeline_start(
 
 	p->loop = loop_new();
 	p->timer = loop_timer_new(p->loop, timer_rang, p);
-	p->curl = curl_loop_new(p->loop, settings_connections(engine->config, channel));
+	p->curl = curl_loop_new(p->loop, settings_connections(p->settings, channel));
 	p->broker = engine_broker(engine, p->loop);
 	p->db = engine_db(engine);
-	rc = settings_open_channel(engine->config, channel, p->loop, p->curl, &p->channel, err);
+	rc = outlet_open(p, err);
 	if (rc < 0)
 		goto fail;
 	if (pthread_create(&p->thread, NULL, pipeline_main, p) != 0) {
@@ -451,7 +484,7 @@ static void stop_here(void *arg)
 	struct pipeline *p = arg;
 
 	p->stopping = true;
-	p->drain_until = mono_add_ms(mono_now(), p->engine->config->daemon.drain_timeout_ms);
+	p->drain_until = mono_add_ms(mono_now(), p->settings->daemon.drain_timeout_ms);
 	p->broker->ops->wake(p->broker);
 	pipeline_wake(p);
 }

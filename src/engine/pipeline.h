@@ -48,9 +48,10 @@ struct job {
 	int version, attempts, throttled, redrives;
 	mono_time lease_until; /* both the lease and the visibility end about then */
 
-	wall_time sent_at; /* the attempt */
-	unsigned ticket;   /* of the breaker */
-	bool attempted;    /* reply holds something */
+	wall_time sent_at;     /* the attempt */
+	struct outlet *outlet; /* by which it is sent */
+	unsigned ticket;       /* of the breaker */
+	bool attempted;        /* reply holds something */
 	struct reply reply;
 	enum failure_class class;
 	enum delivery_state outcome;
@@ -63,6 +64,16 @@ struct job_list {
 	size_t n;
 };
 
+/* The outside service as a configuration has it. One that a reload replaced is retired: it finishes what it
+ * holds, and is closed. */
+struct outlet {
+	struct pipeline *pipeline;
+	struct channel *channel;
+	size_t sends;
+	bool probing;
+	struct outlet *next; /* of the retired */
+};
+
 /* The database or the broker: a breaker paces the tries while it is away. */
 struct pipeline_peer {
 	struct breaker breaker;
@@ -73,7 +84,10 @@ struct pipeline_peer {
 struct pipeline {
 	struct engine *engine;
 	enum channel_id channel_id;
-	const struct config_channel *config;
+	const struct config *settings;       /* in force here */
+	const struct config_channel *config; /* of this channel, in settings */
+	struct config_post posted;           /* the next */
+	const char *queue, *dlq;             /* for as long as the engine lives */
 	struct channel_counters *counters;
 	char area[32]; /* for the log: "pipeline email" */
 	pthread_t thread;
@@ -82,7 +96,8 @@ struct pipeline {
 	struct loop_timer *timer;
 	struct curl_loop *curl;
 	struct broker *broker;
-	struct channel *channel;
+	struct outlet *outlet; /* the one that sends now; NULL: abandoned */
+	struct outlet *retired;
 	struct db *db;
 
 	struct retry_policy retry;
@@ -90,8 +105,7 @@ struct pipeline {
 	struct breaker_settings breaker_settings;
 	struct rate rate;
 	struct pipeline_peer database, broker_peer;
-	bool probing;        /* a probe is under way */
-	bool probeless;      /* this channel has none */
+	bool probeless;      /* this channel has no probe */
 	mono_time probe_at;  /* the next */
 	mono_time proved_at; /* the last delivery: shows that the service is well */
 	uint64_t random;
@@ -147,6 +161,14 @@ bool pipeline_held(const struct pipeline *p);
 /* -- intake.c: receive, decode, claim -------------------------------------------------------- */
 void intake_receive(struct pipeline *p, mono_time now);
 void intake_claim(struct pipeline *p, mono_time now);
+
+/* -- outlet.c: the channels that send ---------------------------------------------------------- */
+int outlet_open(struct pipeline *p, struct usher_error *err); /* the first */
+/* After p->settings has changed: another one, if `old` had other settings for it. */
+void outlet_renew(struct pipeline *p, const struct config *old);
+void outlet_sweep(struct pipeline *p); /* closes the retired that hold nothing any more */
+void outlet_close_all(struct pipeline *p);
+int outlet_connections(const struct pipeline *p);
 
 /* -- sending.c: the service ------------------------------------------------------------------ */
 void sending_start(struct pipeline *p, mono_time now);

@@ -41,7 +41,7 @@ static bool channel_held(struct watch *w, enum channel_id channel, char why[REDR
 {
 	struct channel_counters *c = &w->engine->counters.channel[channel];
 
-	if (!w->engine->config->channel[channel].enabled)
+	if (!w->engine->started_with->channel[channel].enabled)
 		return false;
 	if (controls_of(w->controls, channel)->paused) {
 		snprintf(why, REDRIVE_WAITS_SIZE, "%s is paused", channel_name(channel));
@@ -133,7 +133,7 @@ static int go_on(struct runner *r, const struct redrive_job *job, struct running
 		return stop(w, job, &plan, err);
 	if (m->exhausted && job->on_the_way == 0)
 		return end(w, job, REDRIVE_DONE, NULL, err);
-	if (job->automatic && job->channel >= 0 && !w->engine->config->channel[job->channel].auto_redrive)
+	if (job->automatic && job->channel >= 0 && !w->config->channel[job->channel].auto_redrive)
 		return end(w, job, REDRIVE_STOPPED, "auto_redrive was switched off", err);
 	if (job_held(w, job, why)) {
 		m->pace = (struct redrive_pace){ 0 };

@@ -27,6 +27,8 @@ struct publication { /* one batch at the broker */
 
 struct relay {
 	struct engine *engine;
+	const struct config *config; /* in force here */
+	struct config_post posted;   /* the next */
 	pthread_t thread;
 	struct loop *loop;
 	struct loop_timer *timer;
@@ -59,7 +61,7 @@ static void rest(struct relay *r, int64_t delay_ms)
 /* The broker or the database refuses: wait longer each time, say so once. */
 static int64_t pause_after_failure(struct relay *r, const struct usher_error *err)
 {
-	int64_t max = r->engine->config->relay.max_backoff_ms;
+	int64_t max = r->config->relay.max_backoff_ms;
 	int64_t pause = RELAY_FIRST_PAUSE_MS;
 
 	if (r->failures++ == 0)
@@ -102,7 +104,7 @@ static void finish_take(struct relay *r)
 	r->busy = false;
 	/* Where some came, more come: they are gathered, and not until the interval is over. */
 	if (pause_ms == 0 && !full)
-		pause_ms = r->engine->config->relay.linger_ms;
+		pause_ms = r->config->relay.linger_ms;
 	rest(r, pause_ms);
 }
 
@@ -140,7 +142,7 @@ static void batch_answered(
 		}
 		counter_add(&r->engine->counters.relay.refused, 1);
 		log_warn("relay", "event %s was refused: %s", row->event_id, results[i].message);
-		put_back(r, &row->id, 1, r->engine->config->relay.max_backoff_ms, results[i].message);
+		put_back(r, &row->id, 1, r->config->relay.max_backoff_ms, results[i].message);
 	}
 }
 
@@ -166,8 +168,7 @@ static void on_published(
  */
 static bool packs(const struct relay *r, const struct outbox_row *row)
 {
-	return row->payload_len > (size_t)r->engine->config->relay.gzip_above &&
-	       row->payload_len <= EVENT_BODY_MAX;
+	return row->payload_len > (size_t)r->config->relay.gzip_above && row->payload_len <= EVENT_BODY_MAX;
 }
 
 static void prepare(struct relay *r, size_t i)
@@ -197,7 +198,7 @@ static void prepare(struct relay *r, size_t i)
  * their order; a broker promises none. */
 static void publish(struct relay *r)
 {
-	size_t max = (size_t)r->engine->config->relay.batch;
+	size_t max = (size_t)r->config->relay.batch;
 
 	max = max < r->broker->ops->batch_max ? max : r->broker->ops->batch_max;
 	r->refusal = (struct usher_error){ 0 };
@@ -232,7 +233,7 @@ static void take(void *arg)
 		outbox_rows_free(r->rows, 0); /* an empty list is memory too */
 		r->rows = NULL;
 		went_well(r);
-		rest(r, r->engine->config->relay.interval_ms);
+		rest(r, r->config->relay.interval_ms);
 		return;
 	}
 	r->busy = true;
@@ -252,11 +253,21 @@ static void *relay_main(void *arg)
 	return NULL;
 }
 
+static void relay_free(struct relay *r)
+{
+	loop_timer_free(r->timer);
+	loop_free(r->loop);
+	config_free(r->config);
+	config_free(config_post_take(&r->posted));
+	free(r);
+}
+
 int relay_start(struct engine *engine, struct relay **ret, struct usher_error *err)
 {
 	struct relay *r = mem_alloc(sizeof *r);
 
 	r->engine = engine;
+	r->config = config_hold(engine->started_with);
 	r->loop = loop_new();
 	r->timer = loop_timer_new(r->loop, take, r);
 	r->broker = engine_broker(engine, r->loop);
@@ -269,9 +280,7 @@ int relay_start(struct engine *engine, struct relay **ret, struct usher_error *e
 	}
 	r->broker->ops->close(r->broker);
 	db_free(r->db);
-	loop_timer_free(r->timer);
-	loop_free(r->loop);
-	free(r);
+	relay_free(r);
 	return error_set(
 	        err, USHER_EIO, "cannot start the relay's thread: the limit on processes is reached");
 }
@@ -288,6 +297,26 @@ static void kicked(void *arg)
 void relay_kick(struct relay *r)
 {
 	loop_post(r->loop, kicked, r);
+}
+
+/* What is under way keeps what it was begun with; the pause that runs is over at the latest by now. */
+static void configure_here(void *arg)
+{
+	struct relay *r = arg;
+	const struct config *fresh = config_post_take(&r->posted);
+
+	if (!fresh)
+		return;
+	config_free(r->config);
+	r->config = fresh;
+	if (!r->busy && !r->stopping && r->failures == 0)
+		take(r);
+}
+
+void relay_configure(struct relay *r, const struct config *config)
+{
+	config_post_put(&r->posted, config);
+	loop_post(r->loop, configure_here, r);
 }
 
 static void stop_here(void *arg)
@@ -308,7 +337,5 @@ void relay_join(struct relay *r)
 {
 	pthread_join(r->thread, NULL);
 	heartbeat_end(&r->engine->heartbeats, r->loop);
-	loop_timer_free(r->timer);
-	loop_free(r->loop);
-	free(r);
+	relay_free(r);
 }

@@ -1,21 +1,31 @@
 /* Retention: delivered ledger rows, published outbox rows, redrive jobs that are over, messages past their
- * queue's retention and old alarms are deleted in small batches, one at a turn, so that nothing else waits
- * for it. The fleet's leader does it. Watcher's thread. */
+ * queue's retention, old alarms and old versions of the configuration are deleted in small batches, one at a
+ * turn, so that nothing else waits for it. The fleet's leader does it. Watcher's thread. */
 #include "engine/watch.h"
 
 #include "base/mem.h"
 #include "store/alarm.h"
+#include "store/config_history.h"
 #include "store/ledger.h"
 #include "store/outbox.h"
 #include "store/queue.h"
 #include "store/redrive_job.h"
 
-#define RETENTION_BATCH 500                        /* rows of one DELETE */
-#define RETENTION_BUSY_MS 200                      /* between batches while there is more */
-#define ALARM_KEEP_MS (90LL * 24 * 60 * 60 * 1000) /* how long alarms that are over stay */
-#define RETENTION_INTERVAL_MS 60000                /* between looks when there is not */
+#define RETENTION_BATCH 500                          /* rows of one DELETE */
+#define RETENTION_BUSY_MS 200                        /* between batches while there is more */
+#define ALARM_KEEP_MS (90LL * 24 * 60 * 60 * 1000)   /* how long alarms that are over stay */
+#define CONFIG_KEEP_MS (400LL * 24 * 60 * 60 * 1000) /* versions of the configuration: over a year */
+#define RETENTION_INTERVAL_MS 60000                  /* between looks when there is not */
 
-enum retention_step { STEP_LEDGER, STEP_OUTBOX, STEP_JOBS, STEP_QUEUES, STEP_ALARMS, STEP_COUNT };
+enum retention_step {
+	STEP_LEDGER,
+	STEP_OUTBOX,
+	STEP_JOBS,
+	STEP_QUEUES,
+	STEP_ALARMS,
+	STEP_CONFIG,
+	STEP_COUNT
+};
 
 struct retention {
 	struct watch *watch;
@@ -45,7 +55,7 @@ void retention_free(struct retention *r)
 static int step(struct retention *r, int *ret_n, struct usher_error *err)
 {
 	struct watch *w = r->watch;
-	int64_t keep_ms = w->engine->config->database.keep_delivered_ms;
+	int64_t keep_ms = w->config->database.keep_delivered_ms;
 	switch (r->step) {
 	case STEP_LEDGER:
 		return ledger_prune(w->db, keep_ms, RETENTION_BATCH, ret_n, err);
@@ -53,6 +63,8 @@ static int step(struct retention *r, int *ret_n, struct usher_error *err)
 		return outbox_prune(w->db, keep_ms, RETENTION_BATCH, ret_n, err);
 	case STEP_ALARMS:
 		return alarm_prune(w->db, ALARM_KEEP_MS, RETENTION_BATCH, ret_n, err);
+	case STEP_CONFIG:
+		return config_history_prune(w->db, CONFIG_KEEP_MS, RETENTION_BATCH, ret_n, err);
 	case STEP_JOBS:
 		return redrive_job_prune(w->db, keep_ms, RETENTION_BATCH, ret_n, err);
 	case STEP_QUEUES:

@@ -24,7 +24,7 @@ static void judge(struct job *job, bool known_down)
 		.attempts = job->attempts,
 		.throttled = job->throttled,
 		.known_down = known_down,
-		.idempotent = p->channel->ops->idempotent,
+		.idempotent = job->outlet->channel->ops->idempotent,
 		.retry_after_ms = job->reply.retry_after_ms,
 	};
 	struct retry_verdict verdict = retry_judge(&p->retry, &attempt, chance(p));
@@ -52,6 +52,7 @@ static void on_reply(void *arg, const struct reply *reply)
 	struct pipeline *p = job->pipeline;
 	bool known_down;
 
+	job->outlet->sends--;
 	job->reply = *reply;
 	job->attempted = true;
 	job->class = classify_reply(reply);
@@ -85,18 +86,19 @@ void sending_start(struct pipeline *p, mono_time now)
 		job->sent_at = wall_now();
 		job->ticket = breaker_started(&p->breaker);
 		rate_take(&p->rate, 1);
-		p->channel->ops->send(p->channel, job->event, on_reply, job);
+		job->outlet = p->outlet;
+		job->outlet->sends++;
+		p->outlet->channel->ops->send(p->outlet->channel, job->event, on_reply, job);
 	}
 }
 
 /* Their effect may have happened or not: the ledger says so, burns no attempt, and the message goes back. The
- * channel is closed first, so that no reply comes for a job that is gone. */
+ * channels are closed first, so that no reply comes for a job that is gone. */
 void sending_abandon(struct pipeline *p)
 {
 	log_warn(p->area, "drain time is over: %zu sends without an answer are noted as ambiguous",
 	        p->phase[JOB_SENDING].n);
-	p->channel->ops->close(p->channel);
-	p->channel = NULL;
+	outlet_close_all(p);
 	while (p->phase[JOB_SENDING].head) {
 		struct job *job = p->phase[JOB_SENDING].head;
 

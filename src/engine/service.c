@@ -73,6 +73,10 @@ bool service_feed(struct pipeline *p, const struct job *job)
 	const struct breaker_settings *s = &p->breaker_settings;
 	mono_time now = mono_now();
 
+	if (job->outlet != p->outlet) { /* what it says is of the service as it was configured before */
+		breaker_released(&p->breaker, job->ticket);
+		return before != BREAKER_CLOSED;
+	}
 	if (job->class == FAILURE_RATE_LIMITED) {
 		breaker_released(&p->breaker, job->ticket);
 		too_much(p, job, now);
@@ -125,15 +129,25 @@ static enum failure_class class_of(const struct reply *reply)
 	return class == FAILURE_MISCONFIGURED || class == FAILURE_TIMEOUT ? class : FAILURE_SERVICE_DOWN;
 }
 
+static bool outlet_probes(const struct pipeline *p)
+{
+	return p->outlet && p->outlet->probing;
+}
+
 static void on_probed(void *arg, const struct reply *reply, enum channel_stock stock)
 {
-	struct pipeline *p = arg;
+	struct outlet *o = arg;
+	struct pipeline *p = o->pipeline;
 	enum breaker_state before = p->breaker.state;
 	enum failure_class class = class_of(reply);
 	mono_time now = mono_now();
 
-	p->probing = false;
-	p->probe_at = mono_add_ms(now, p->engine->config->watch.probe_interval_ms);
+	o->probing = false;
+	if (o != p->outlet) { /* of the service as it was configured before */
+		pipeline_wake(p);
+		return;
+	}
+	p->probe_at = mono_add_ms(now, p->settings->watch.probe_interval_ms);
 	counter_add(&p->counters->probes, 1);
 	if (class == FAILURE_NONE) {
 		atomic_store(&p->counters->stock, (int)stock);
@@ -153,22 +167,23 @@ static void on_probed(void *arg, const struct reply *reply, enum channel_stock s
 static bool proved_by_sends(const struct pipeline *p, mono_time now)
 {
 	return p->proved_at.ns && atomic_load(&p->counters->stock) != STOCK_OUT &&
-	       mono_since_ms(p->proved_at, now) < p->engine->config->watch.probe_interval_ms;
+	       mono_since_ms(p->proved_at, now) < p->settings->watch.probe_interval_ms;
 }
 
 void service_probe(struct pipeline *p, mono_time now)
 {
-	int64_t interval_ms = p->engine->config->watch.probe_interval_ms;
+	int64_t interval_ms = p->settings->watch.probe_interval_ms;
+	struct outlet *o = p->outlet;
 
-	if (p->stopping || p->probing || p->probeless || now.ns < p->probe_at.ns)
+	if (p->stopping || outlet_probes(p) || p->probeless || now.ns < p->probe_at.ns)
 		return;
 	if (proved_by_sends(p, now)) {
 		found_well(p);
 		p->probe_at = mono_add_ms(p->proved_at, interval_ms);
 		return;
 	}
-	p->probing = p->channel->ops->probe && p->channel->ops->probe(p->channel, on_probed, p);
-	p->probeless = !p->probing;
+	o->probing = o->channel->ops->probe && o->channel->ops->probe(o->channel, on_probed, o);
+	p->probeless = !o->probing;
 }
 
 /* -- For the turns -------------------------------------------------------------------------------- */
@@ -182,7 +197,7 @@ mono_time service_deadline(const struct pipeline *p, mono_time now)
 		deadline = mono_add_ms(now, breaker_ms);
 	if (rate_ms > 0 && mono_add_ms(now, rate_ms).ns < deadline.ns)
 		deadline = mono_add_ms(now, rate_ms);
-	if (!p->stopping && !p->probing && !p->probeless && p->probe_at.ns < deadline.ns)
+	if (!p->stopping && !outlet_probes(p) && !p->probeless && p->probe_at.ns < deadline.ns)
 		deadline = p->probe_at;
 	return deadline;
 }
@@ -206,6 +221,6 @@ void service_gauges(struct pipeline *p, mono_time now)
 	atomic_store(&c->breaker_since_ms, p->breaker.since.ms);
 	atomic_store(&c->breaker_trial_at_ms, trial_ms > 0 ? wall_now().ms + trial_ms : 0);
 	atomic_store(&c->probe_next_ms,
-	        p->probeless ? 0 : wall_now().ms + (p->probing || probe_ms < 0 ? 0 : probe_ms));
+	        p->probeless ? 0 : wall_now().ms + (outlet_probes(p) || probe_ms < 0 ? 0 : probe_ms));
 	rate_gauges(p, now);
 }

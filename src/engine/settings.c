@@ -1,6 +1,8 @@
 /* From the configuration to the small settings of each part, so that no driver knows the whole. Pure. */
 #include "engine/settings.h"
 
+#include "model/failure.h"
+
 #define COUPON_CONNECTIONS 50 /* keep-alive connections to the coupon service at most */
 
 struct retry_policy settings_retry(const struct config *config, enum channel_id channel)
@@ -31,4 +33,22 @@ struct breaker_settings settings_breaker(const struct config *config, enum chann
 long settings_connections(const struct config *config, enum channel_id channel)
 {
 	return channel == CHANNEL_EMAIL ? config->email.connections : COUPON_CONNECTIONS;
+}
+
+/* A channel that is not enabled gets no queue from here: nobody might ever empty it. */
+size_t settings_queues(const struct config *config, struct broker_queue_settings queues[CHANNEL_COUNT])
+{
+	size_t n = 0;
+
+	for (int id = 0; id < CHANNEL_COUNT; id++)
+		if (config->channel[id].enabled)
+			queues[n++] = (struct broker_queue_settings){
+				.name = config->channel[id].queue,
+				.dlq = config->channel[id].dlq,
+				.visibility_ms = config->channel[id].visibility_timeout_ms,
+				.max_receive_count = config->channel[id].max_attempts + THROTTLED_MAX +
+				                     QUEUE_SPARE_RECEIVES,
+				.retention_ms = QUEUE_RETENTION_MS,
+			};
+	return n;
 }

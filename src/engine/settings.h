@@ -2,6 +2,7 @@
 #ifndef ENGINE_SETTINGS_H
 #define ENGINE_SETTINGS_H
 
+#include "broker/broker.h"
 #include "channel/channel.h"
 #include "config/config.h"
 #include "notice/notice.h"
@@ -10,6 +11,8 @@
 
 struct retry_policy settings_retry(const struct config *config, enum channel_id channel);
 struct breaker_settings settings_breaker(const struct config *config, enum channel_id channel);
+/* The queues of the channels; returns how many. */
+size_t settings_queues(const struct config *config, struct broker_queue_settings queues[CHANNEL_COUNT]);
 /* Connections to the service at most. */
 long settings_connections(const struct config *config, enum channel_id channel);
 int settings_open_channel(const struct config *config, enum channel_id channel, struct loop *loop,

@@ -49,7 +49,7 @@ static struct ledger_settle entry_of(const struct job *job)
 		.dead = {
 			.name = job->event ? job->event->name : NULL,
 			.message = job->message,
-			.source_queue = job->pipeline->config->queue,
+			.source_queue = job->pipeline->queue,
 		},
 	};
 }
@@ -254,8 +254,7 @@ static int renew_batch(struct pipeline *p, struct renewal *r)
 		part->n = r->n - from < batch_max ? r->n - from : batch_max;
 		memcpy(part->visibility, r->visibility + from, part->n * sizeof *part->visibility);
 		p->broker_calls++;
-		p->broker->ops->hide_batch(
-		        p->broker, p->config->queue, part->visibility, part->n, on_hidden, part);
+		p->broker->ops->hide_batch(p->broker, p->queue, part->visibility, part->n, on_hidden, part);
 	}
 	return 0;
 }

@@ -83,7 +83,7 @@ struct counters {
 
 struct channel_status {
 	bool enabled;
-	const char *queue, *dlq; /* owned by the configuration */
+	const char *queue, *dlq; /* of the engine's life */
 	struct queue_depths depth, dlq_depth;
 	int64_t claimed, retrying, dead, queued, cancelled; /* ledger rows */
 	int64_t next_due_ms;                                /* until the next retry; -1 none */
@@ -94,6 +94,7 @@ struct channel_status {
 };
 
 #define ALARMS_SHOWN 8
+#define NOTICE_KIND_SIZE 16
 
 /* What is raised now, whichever daemon raised it, and what could not be told. */
 struct alarm_board {
@@ -101,7 +102,7 @@ struct alarm_board {
 	struct alarm_row list[ALARMS_SHOWN]; /* the worst first; ack_reason is not set */
 	struct notice_trouble {
 		char notify[ALARM_NAME_MAX + 1];
-		const char *kind; /* owned by the configuration; "" of a section that is no more */
+		char kind[NOTICE_KIND_SIZE]; /* "" of a section that is no more */
 		int count, given_up;
 		wall_time since;
 		char error[200];

@@ -34,6 +34,7 @@ void complaint_end(struct complaint *complaint);
 
 struct watch {
 	struct engine *engine;
+	const struct config *config; /* in force here */
 	struct loop *loop;
 	struct db *db;
 	struct broker *broker;
@@ -112,6 +113,8 @@ struct alarms *alarms_new(struct watch *w);
 void alarms_free(struct alarms *alarms); /* notices under way are dropped */
 /* Looks at every rule once; `status` is as it is published. */
 void alarms_turn(struct alarms *alarms, const struct status *status);
+/* w->config has changed: other rules, and other ways of telling. What stands stays as it is. */
+void alarms_configure(struct alarms *alarms, const struct config *old);
 bool alarms_busy(const struct alarms *alarms);
 void alarms_board(const struct alarms *alarms, struct alarm_board *board);
 

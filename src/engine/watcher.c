@@ -23,7 +23,8 @@ struct watcher {
 	pthread_t thread;
 	struct loop_timer *timer, *pulse;
 	atomic_bool kicked;
-	struct status status; /* the next snapshot, under construction; its refs are not used */
+	struct config_post posted; /* the next configuration */
+	struct status status;      /* the next snapshot, under construction; its refs are not used */
 	struct figures figures;
 	int64_t saved_minute; /* the history's newest when it was last written */
 	struct complaint unsaved;
@@ -84,7 +85,7 @@ static void on_depths(void *arg, const struct queue_depths *depths, const struct
 static void depths_next(struct watcher *w)
 {
 	struct broker *b = w->watch.broker;
-	const struct config_channel *c = w->watch.engine->config->channel;
+	const struct config_channel *c = w->watch.engine->started_with->channel;
 
 	while (w->asking < 2 * CHANNEL_COUNT && !c[w->asking / 2].enabled)
 		w->asking += 2;
@@ -150,7 +151,7 @@ static bool ask_database(struct watcher *w, int (*ask)(struct watcher *, struct 
 static void disk_look(struct watcher *w)
 {
 	struct status *s = &w->status;
-	const char *path = w->watch.engine->config->daemon.state_dir;
+	const char *path = w->watch.engine->started_with->daemon.state_dir;
 	struct statvfs fs;
 
 	s->disk_exists = path && statvfs(path, &fs) == 0;
@@ -160,7 +161,7 @@ static void disk_look(struct watcher *w)
 
 static void history_keep(struct watcher *w)
 {
-	const char *directory = w->watch.engine->config->daemon.state_dir;
+	const char *directory = w->watch.engine->started_with->daemon.state_dir;
 	struct usher_error err = { 0 };
 
 	if (!directory || w->status.history.at.ms == 0)
@@ -174,7 +175,7 @@ static void history_keep(struct watcher *w)
 
 static void history_begin(struct watcher *w)
 {
-	const struct config *config = w->watch.engine->config;
+	const struct config *config = w->watch.config;
 	struct history *found = mem_alloc(sizeof *found);
 	struct usher_error err = { 0 };
 	int rc = config->daemon.state_dir ? history_load(config->daemon.state_dir, found, &err)
@@ -278,7 +279,7 @@ static uint64_t movement(struct watcher *w)
 static bool counting_is_due(struct watcher *w)
 {
 	int64_t looked_ms = wall_now().ms - atomic_load(&w->watch.engine->counters.looked_at_ms);
-	int64_t quick_ms = w->watch.engine->config->watch.depth_interval_ms;
+	int64_t quick_ms = w->watch.config->watch.depth_interval_ms;
 
 	/* What moved since the last count is counted at once. */
 	return !w->watch.broker->ops->counting_costs || movement(w) != w->movement ||
@@ -287,7 +288,7 @@ static bool counting_is_due(struct watcher *w)
 
 static void counted(struct watcher *w)
 {
-	const struct config *config = w->watch.engine->config;
+	const struct config *config = w->watch.config;
 	uint64_t now = movement(w);
 
 	pace_looked(&w->pace, config->watch.depth_interval_ms, config->watch.idle_interval_ms,
@@ -320,7 +321,7 @@ static void round_end(struct watcher *w)
 		redrive_turn(w->watch.redrive);
 		mirror_turn(w->watch.mirror);
 		retention_turn(w->watch.retention);
-		loop_timer_start(w->timer, w->watch.engine->config->watch.depth_interval_ms);
+		loop_timer_start(w->timer, w->watch.config->watch.depth_interval_ms);
 	}
 	watch_job_ended(&w->watch);
 }
@@ -345,7 +346,7 @@ static void pulse(void *arg)
 {
 	struct watcher *w = arg;
 	ask_database(w, feel);
-	loop_timer_start(w->pulse, w->watch.engine->config->watch.depth_interval_ms);
+	loop_timer_start(w->pulse, w->watch.config->watch.depth_interval_ms);
 }
 
 /* -- The thread ------------------------------------------------------------------------------ */
@@ -361,6 +362,41 @@ static void on_kick(void *arg)
 	runner_turn(w->watch.runner);
 	redrive_turn(w->watch.redrive);
 	mirror_turn(w->watch.mirror);
+}
+
+/* A history of another depth interval keeps its minutes only. */
+static void take_step(struct watcher *w, int64_t step_ms)
+{
+	if (w->status.history.step_ms == step_ms)
+		return;
+	w->status.history.step_ms = step_ms;
+	w->status.history.recent_len = 0;
+}
+
+/* What is under way is finished as it was begun. */
+static void configure_here(void *arg)
+{
+	struct watcher *w = arg;
+	struct watch *watch = &w->watch;
+	const struct config *fresh = config_post_take(&w->posted), *old = watch->config;
+
+	if (!fresh)
+		return;
+	watch->config = fresh;
+	alarms_configure(watch->alarms, old);
+	take_step(w, fresh->watch.depth_interval_ms);
+	config_free(old);
+	if (watch->stopping)
+		return;
+	loop_timer_start(w->pulse, 0);
+	if (!w->in_round)
+		loop_timer_start(w->timer, 0);
+}
+
+void watcher_configure(struct watcher *w, const struct config *config)
+{
+	config_post_put(&w->posted, config);
+	loop_post(w->watch.loop, configure_here, w);
 }
 
 static void on_stop(void *arg)
@@ -409,7 +445,7 @@ static void *run(void *arg)
 
 static void status_prepare(struct watcher *w)
 {
-	const struct config *config = w->watch.engine->config;
+	const struct config *config = w->watch.engine->started_with;
 	w->status.started_at = wall_now();
 	w->status.outbox_oldest_ms = w->status.disk_total = w->status.disk_free = -1;
 	for (int id = 0; id < CHANNEL_COUNT; id++) {
@@ -423,10 +459,21 @@ static void status_prepare(struct watcher *w)
 	}
 }
 
+static void watcher_free(struct watcher *w)
+{
+	mirror_free(w->watch.mirror);
+	redrive_free(w->watch.redrive);
+	loop_free(w->watch.loop);
+	config_free(w->watch.config);
+	config_free(config_post_take(&w->posted));
+	free(w);
+}
+
 int watcher_start(struct engine *engine, struct watcher **ret, struct usher_error *err)
 {
 	struct watcher *w = mem_alloc(sizeof *w);
 	w->watch.engine = engine;
+	w->watch.config = config_hold(engine->started_with);
 	w->watch.loop = loop_new();
 	w->watch.database.name = "database";
 	w->watch.broker_peer.name = "broker";
@@ -435,10 +482,7 @@ int watcher_start(struct engine *engine, struct watcher **ret, struct usher_erro
 	w->watch.redrive = redrive_new(&w->watch);
 	status_prepare(w);
 	if (pthread_create(&w->thread, NULL, run, w) != 0) {
-		mirror_free(w->watch.mirror);
-		redrive_free(w->watch.redrive);
-		loop_free(w->watch.loop);
-		free(w);
+		watcher_free(w);
 		return error_set(err, USHER_EIO,
 		        "the watcher's thread cannot be started: raise the limit on processes (ulimit -u)");
 	}
@@ -463,8 +507,5 @@ void watcher_join(struct watcher *w)
 {
 	pthread_join(w->thread, NULL);
 	heartbeat_end(&w->watch.engine->heartbeats, w->watch.loop);
-	mirror_free(w->watch.mirror);
-	redrive_free(w->watch.redrive);
-	loop_free(w->watch.loop);
-	free(w);
+	watcher_free(w);
 }

@@ -28,7 +28,7 @@ struct curl_loop {
 	struct loop *loop;
 	CURLM *multi;
 	struct loop_timer *timer;
-	struct watch **watches; /* by descriptor number; NULL where there was none yet */
+	struct watch **watches; /* by descriptor number; NULL where there is none */
 	size_t watches_cap;
 };
 
@@ -57,15 +57,18 @@ static void on_watch(void *arg, int events)
 {
 	struct watch *watch = arg;
 	struct curl_loop *cl = watch->owner;
+	curl_socket_t fd = watch->fd;
 	int running, flags = 0;
 
 	if (events & LOOP_READ)
 		flags |= CURL_CSELECT_IN;
 	if (events & LOOP_WRITE)
 		flags |= CURL_CSELECT_OUT;
-	curl_multi_socket_action(cl->multi, watch->fd, flags, &running);
+	curl_multi_socket_action(cl->multi, fd, flags, &running);
 	tell_ended(cl);
-	loop_fd_want(watch->fd_watch, watch->wanted); /* an error had stopped it, and curl goes on */
+	watch = cl->watches[fd]; /* it may be gone, or be another one by now */
+	if (watch)
+		loop_fd_want(watch->fd_watch, watch->wanted); /* an error had stopped it, and curl goes on */
 }
 
 static void on_timer(void *arg)
@@ -99,11 +102,27 @@ static struct watch *watch_of(struct curl_loop *cl, curl_socket_t fd)
 	return cl->watches[i];
 }
 
+/* While the descriptor is still open: once it is closed its number may be somebody else's in this loop, whose
+ * watch must not be ended with this one. */
+static void watch_drop(struct curl_loop *cl, curl_socket_t fd)
+{
+	struct watch *watch = (size_t)fd < cl->watches_cap ? cl->watches[fd] : NULL;
+
+	if (!watch)
+		return;
+	cl->watches[fd] = NULL;
+	loop_fd_free(watch->fd_watch);
+	free(watch);
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *unused)
 {
-	struct watch *watch = watch_of(arg, fd);
-
 	(void)easy, (void)unused;
+	if (what == CURL_POLL_REMOVE) {
+		watch_drop(arg, fd);
+		return 0;
+	}
+	struct watch *watch = watch_of(arg, fd);
 	watch->wanted = 0;
 	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
 		watch->wanted |= LOOP_READ;
@@ -207,12 +226,8 @@ void curl_loop_free(struct curl_loop *cl)
 	if (!cl)
 		return;
 	curl_multi_cleanup(cl->multi); /* closes what is idle, and lets go of its descriptors */
-	for (size_t i = 0; i < cl->watches_cap; i++) {
-		if (cl->watches[i]) {
-			loop_fd_free(cl->watches[i]->fd_watch);
-			free(cl->watches[i]);
-		}
-	}
+	for (size_t i = 0; i < cl->watches_cap; i++)
+		watch_drop(cl, (curl_socket_t)i);
 	free(cl->watches);
 	loop_timer_free(cl->timer);
 	free(cl);

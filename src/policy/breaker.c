@@ -242,6 +242,16 @@ void breaker_force(struct breaker *b, enum breaker_forced forced, wall_time wall
 	proved(b);
 }
 
+void breaker_hasten(struct breaker *b, mono_time now)
+{
+	if (b->forced != FORCED_NONE)
+		return;
+	b->reopened = b->probe_failures = 0;
+	b->distrusted = false;
+	if (b->state == BREAKER_OPEN)
+		b->until = now;
+}
+
 int64_t breaker_wait_ms(const struct breaker *b, mono_time now)
 {
 	if (b->forced == FORCED_OPEN)

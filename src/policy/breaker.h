@@ -68,6 +68,9 @@ void breaker_probed(
 /* An operator holds it open or closed whatever happens; FORCED_NONE leaves it to itself again: from open it
  * goes to its trials. */
 void breaker_force(struct breaker *b, enum breaker_forced forced, wall_time wall);
+/* The service is another one now, or is asked otherwise: what opened it says nothing any more. Open, it goes
+ * to its trials at once, unless an operator holds it open. */
+void breaker_hasten(struct breaker *b, mono_time now);
 /* Until trials; 0 unless open; -1 when only an operator ends it. */
 int64_t breaker_wait_ms(const struct breaker *b, mono_time now);
 

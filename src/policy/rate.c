@@ -196,6 +196,17 @@ void rate_init(struct rate *r, double per_s, mono_time now)
 	count_anew(r, now);
 }
 
+void rate_configure(struct rate *r, double per_s, mono_time now)
+{
+	if (rate_effective(r) > 0)
+		r->tokens = tokens_at(r, now);
+	r->at = now;
+	r->per_s = per_s > 0 ? per_s : 0;
+	if (r->per_s > 0 && r->limit > r->per_s)
+		r->limit = r->per_s;
+	r->tokens = fmin(r->tokens, capacity(r));
+}
+
 int rate_available(struct rate *r, mono_time now)
 {
 	if (rate_paused(r, now))

@@ -36,6 +36,8 @@ struct rate {
 };
 
 void rate_init(struct rate *r, double per_s, mono_time now);
+/* Another rate is configured; what the service imposes stays. */
+void rate_configure(struct rate *r, double per_s, mono_time now);
 /* How many sends may start now (INT_MAX when unlimited), and taking n of them. */
 int rate_available(struct rate *r, mono_time now);
 void rate_take(struct rate *r, int n);

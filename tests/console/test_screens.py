@@ -250,7 +250,7 @@ def test_help_is_the_key_table(console):
     """Every key of the table stands in the help of a place it works in, in the table's own words."""
     t = console(size=(120, 60))
     pages = ""
-    for keys in (("1",), ("2",), ("5",), ("6",), ("3",), ("v",), ("v", "enter"), ("q", "4"), ("enter",)):
+    for keys in (("1",), ("2",), ("5",), ("6",), ("7",), ("3",), ("v",), ("v", "enter"), ("q", "4"), ("enter",)):
         t.press(*keys)
         t.wait_gone("Asking the daemon")
         t.press("?")

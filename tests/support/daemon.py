@@ -63,8 +63,12 @@ class Daemon:
         self.configure(changes or {})
 
     def configure(self, changes):
-        """Lays changes over the settings and writes the file; a running daemon sees it at its next start."""
+        """Lays changes over the settings and writes the file; a section None is taken away. A running daemon finds it within
+        seconds, or at once when it is told to read it again."""
         for section, keys in changes.items():
+            if keys is None:
+                self._sections.pop(section, None)
+                continue
             self._sections.setdefault(section, {}).update(keys)
         ini = configparser.RawConfigParser()
         for section, keys in self._sections.items():

@@ -4,6 +4,7 @@ import ctypes
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -64,6 +65,18 @@ def test_ready_when_the_sockets_listen_stopping_when_asked(daemon, manager):
     assert not manager.times("STOPPING=1") and not manager.times("WATCHDOG=1"), "nobody asked for a watchdog"
     assert usherd.stop() == 0
     assert len(manager.times("STOPPING=1")) == 1 and len(manager.times("READY=1")) == 1
+
+
+def test_a_reload_is_told_from_its_beginning_to_its_end(daemon, path_manager):
+    usherd = daemon(environment=path_manager.environment())
+    for changes, words in [({"relay": {"batch": "3"}}, "1 changes"), ({"relay": {"batch": "99"}}, "was refused")]:
+        ready, reloading = len(path_manager.times("READY=1")), len(path_manager.times("RELOADING=1"))
+        usherd.configure(changes)
+        os.kill(usherd.pid, signal.SIGHUP)
+        wait_until(lambda: len(path_manager.times("READY=1")) > ready, usherd.log)    # pylint: disable=cell-var-from-loop
+        assert len(path_manager.times("RELOADING=1")) == reloading + 1
+        assert any(re.search(r"^MONOTONIC_USEC=\d+$", text, re.M) for _, text in path_manager.heard if "RELOADING=1" in text)
+        assert words in [text for _, text in path_manager.heard if "READY=1" in text][-1]
 
 
 def test_a_daemon_that_cannot_start_is_never_ready(daemon, path_manager):
@@ -163,4 +176,4 @@ def test_the_times_of_the_unit_fit_those_of_the_configuration(build, tmp_path):
         return int(value.group(1))
     assert int(unit_values("TimeoutStopSec")[0]) > seconds("drain_timeout") + 2 + 2
     assert int(unit_values("WatchdogSec")[0]) / 2 > 4 * (seconds("connect_timeout") + seconds("read_timeout"))
-    assert not unit_values("ExecReload"), "SIGHUP changes nothing yet"
+    assert unit_values("ExecReload") == ["/bin/kill -HUP $MAINPID"]

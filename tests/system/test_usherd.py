@@ -87,7 +87,7 @@ def test_check_config_for_programs(usherd, ini):
     assert answer["valid"] and answer["path"] == str(ini) and answer["errors"] == [] and answer["config_server"] is None
     values = {f"{item['section']}.{item['key']}": item for item in answer["values"]}
     assert values["relay.batch"] == {"section": "relay", "key": "batch", "value": "7", "set": True, "secret": False,
-                                     "reload": True, "origin": "environment USHER_RELAY_BATCH"}
+                                     "reload": True, "origin": "environment USHER_RELAY_BATCH", "help": "Events in one publish call."}
     assert values["email.from"]["origin"] == f"{ini}:2"
     token, password = values["coupon.token"], values["database.password"]
     assert token["secret"] and token["set"] and token["value"] is None
@@ -185,13 +185,6 @@ def test_migrate_needs_the_database_only(daemon, usherd, ini, mariadb):
     mariadb.kill()
     done = usherd("migrate", "-c", str(ini))
     assert done.returncode == 1 and done.stderr.startswith("usherd: ")
-
-
-def test_hangup_changes_nothing_and_says_so(daemon):
-    one = daemon()
-    os.kill(one.pid, signal.SIGHUP)
-    process.wait_until(lambda: "SIGHUP changes nothing" in one.log(), one.log, 10)
-    assert one.answers()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -551,6 +551,23 @@ static void test_names(void **state)
 	assert_string_equal(breaker_state_name(BREAKER_HALF_OPEN), "half_open");
 }
 
+static void test_another_service_is_tried_at_once(void **state)
+{
+	(void)state;
+	struct bench t = bench_new();
+	start(&t, 3);
+	fail_times(&t, 3);
+	assert_int_equal(allows(&t), 0);
+	breaker_hasten(&t.b, t.now);
+	assert_int_equal(allows(&t), settings.probes);
+	start(&t, 1);
+	fail_times(&t, 1);
+	assert_int_equal(t.b.state, BREAKER_OPEN);
+	breaker_force(&t.b, FORCED_OPEN, t.wall);
+	breaker_hasten(&t.b, t.now);
+	assert_int_equal(allows(&t), 0); /* an operator's word stands */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -575,6 +592,7 @@ int main(void)
 		cmocka_unit_test(test_tripped_at_once),
 		cmocka_unit_test(test_an_operator_decides),
 		cmocka_unit_test(test_an_outage_costs_few_calls),
+		cmocka_unit_test(test_another_service_is_tried_at_once),
 		cmocka_unit_test(test_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

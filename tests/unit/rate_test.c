@@ -324,9 +324,25 @@ static void test_by_names(void **state)
 	assert_string_equal(rate_by_name(RATE_BY_SERVICE), "service");
 }
 
+static void test_another_rate_is_configured(void **state)
+{
+	(void)state;
+	struct rate r;
+	rate_init(&r, 0, begin);
+	rate_configure(&r, 10, begin);
+	assert_int_equal(rate_available(&r, begin), 1); /* nothing was saved up while it had no limit */
+	assert_int_equal(rate_available(&r, mono_add_ms(begin, 500)), 6);
+	rate_configure(&r, 2, mono_add_ms(begin, 500));
+	assert_int_equal(rate_available(&r, mono_add_ms(begin, 500)), 2);
+	rate_configure(&r, 0, mono_add_ms(begin, 500));
+	assert_int_equal(rate_available(&r, mono_add_ms(begin, 500)), INT_MAX);
+	assert_true(rate_effective(&r) == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_another_rate_is_configured),
 		cmocka_unit_test(test_unlimited),
 		cmocka_unit_test(test_a_second_full_then_refilled_by_time),
 		cmocka_unit_test(test_slow_rates_keep_one_token),

@@ -162,6 +162,9 @@ static void common_key(struct console *c, enum action action)
 	case ACTION_ALARMS:
 		show_number(c, 6);
 		break;
+	case ACTION_CONFIG:
+		show_number(c, 7);
+		break;
 	case ACTION_NEXT:
 		console_show(c, c->current + 1);
 		break;
@@ -287,6 +290,7 @@ int console_run(const struct socket_choice *choice, const char *given, bool read
 	retrying_open(&c->screens[3], c);
 	redrives_open(&c->screens[4], c);
 	alarms_open(&c->screens[5], c);
+	config_open(&c->screens[6], c);
 	int end = run(c);
 	terminal_close();
 	free_console(c);

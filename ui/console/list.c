@@ -180,7 +180,7 @@ static void ask(struct list *l)
 	char number[16];
 	l->path(l->arg, &path);
 	snprintf(number, sizeof number, "%d", LIST_PAGE);
-	path_query(&path, "limit", number);
+	path_query(&path, "limit", l->whole ? NULL : number);
 	if (l->going == LIST_NEXT)
 		path_query(&path, "cursor", json_string(l->json, "next"));
 	else if (l->going == LIST_BACK)

@@ -29,6 +29,7 @@ struct list {
 	const struct list_column *columns;
 	int column_count;
 	bool paged, markable;
+	bool whole;                               /* all rows come at once, and no limit is taken */
 	void (*path)(void *arg, struct buf *out); /* of the list, with its filters */
 	void (*key)(const cJSON *row, char out[LIST_KEY_MAX]);
 	void *arg;

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 
-#define SCREEN_COUNT 6
+#define SCREEN_COUNT 7
 #define ROW_ID_MAX 24
 #define STATUS_EVERY_MS 2000
 #define STATUS_TIMEOUT_MS 3000
@@ -41,6 +41,7 @@ void overview_open(struct screen *s);
 void dlq_open(struct screen *s, struct console *c);
 void failed_open(struct screen *s, struct console *c);
 void retrying_open(struct screen *s, struct console *c);
+void config_open(struct screen *s, struct console *c);
 void alarms_open(struct screen *s, struct console *c);
 void redrives_open(struct screen *s, struct console *c);
 void detail_open(struct screen *s, struct console *c, const char *id);   /* of a failed row */

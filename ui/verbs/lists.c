@@ -329,8 +329,6 @@ int verb_retrying(struct verb_call *call)
 {
 	if (call->arg_count == 1)
 		return delivery_one(call);
-	if (call->arg_count == 1)
-		return delivery_one(call);
 	struct buf path = BUF(4096);
 	buf_puts(&path, "/v1/retrying");
 	path_query(&path, "channel", call->option[OPT_CHANNEL]);

@@ -53,6 +53,9 @@ static const struct verb verbs[] = {
 	        BIT(EMAIL) | BIT(NAME) | BIT(USER_ID) | BIT(LOCALE), verb_signup },
 	{ "alarms", "[ack ID...]", "what is raised and what was, or acknowledge it", 0, ARGS_ANY,
 	        LIST | BIT(REASON), verb_alarms },
+	{ "config", "[show | history | diff A B | reload]",
+	        "what is in force, what it was, and reading it again", 0, 3, BIT(SEARCH) | LIST,
+	        verb_config },
 	{ "audit", "", "who did what", 0, 0, BIT(TARGET) | LIST, verb_audit },
 };
 

@@ -114,6 +114,7 @@ int verb_retrying(struct verb_call *call);
 int verb_outbox(struct verb_call *call);
 int verb_audit(struct verb_call *call);
 int verb_alarms(struct verb_call *call);
+int verb_config(struct verb_call *call);
 int verb_alarms_list(struct verb_call *call);
 int verb_retry(struct verb_call *call);
 int verb_edit(struct verb_call *call);
