@@ -9,13 +9,10 @@
 #include "base/mem.h"
 
 #include <ctype.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define FILTER_MAX 4096 /* bytes; the daemon takes less, and says so */
-#define WATCH_EVERY_MS 2000
 
 /* "12", or "~1,203,000" where it is an estimate. */
 static void add_count(struct table *t, const cJSON *item)
@@ -46,8 +43,7 @@ static void print_groups(const struct listing *l, wall_time now)
 		add_age(&t, time_get(item, "newest"), now);
 		table_add(&t, json_string(item, "reason"));
 	}
-	table_print(&t, stdout);
-	table_free(&t);
+	listing_table(l, &t);
 }
 
 static int show_one(struct verb_call *call, const char *id)
@@ -100,8 +96,7 @@ static void print_keys(const struct listing *l, wall_time now)
 		table_take(&t, &help);
 		buf_free(&help);
 	}
-	table_print(&t, stdout);
-	table_free(&t);
+	listing_table(l, &t);
 }
 
 static bool is_id(const char *text)
@@ -162,28 +157,18 @@ static int list_failed(struct verb_call *call)
 	return 0;
 }
 
-int verb_watch(struct verb_call *call, int (*once)(struct verb_call *call))
-{
-	bool screen = isatty(STDOUT_FILENO);
-	for (;;) {
-		if (call->option[OPT_WATCH] && screen)
-			printf("\033[H\033[J");
-		int status = once(call);
-		bool gone = fflush(stdout) != 0 || ferror(stdout);
-		if (!call->option[OPT_WATCH] || gone || (status != 0 && status != EXIT_UNREACHABLE))
-			return status;
-		poll(NULL, 0, WATCH_EVERY_MS);
-		call->now = wall_now();
-	}
-}
-
 int verb_failed(struct verb_call *call)
 {
 	int ids = 0;
 	while (ids < call->arg_count && is_id(call->args[ids]))
 		ids++;
-	if (ids == 1 && call->arg_count == 1)
+	if (ids == 1 && call->arg_count == 1) {
+		if (call->option[OPT_CSV])
+			return usage_error(call, "--csv is for lists; one notification is text, or --json");
+		if (call->option[OPT_WATCH])
+			return usage_error(call, "--watch is for lists; every 5 seconds is --watch=5");
 		return show_one(call, call->args[0]);
+	}
 	if (ids > 1) /* no member's id, but a row's, twice */
 		return usage_error(
 		        call, "failed takes one id, or a filter: id:%s,%s", call->args[0], call->args[1]);
