@@ -58,15 +58,15 @@ static cJSON *ask(const struct partial *p, const char *path)
 	return json;
 }
 
-/* "email dead invalid_address mi***@example.com" */
+/* "email dead invalid_address mi***@example.com"; of an alarm its name, of a job its state. */
 static void describe(struct buf *b, const cJSON *item)
 {
-	static const char *const members[] = { "name", "channel", "status", "state", "class", "last_class",
-		"recipient" };
-	bool failed = json_string(item, "class") != NULL; /* its name is the member's */
-	for (size_t i = failed ? 1 : 0; i < ARRAY_LEN(members); i++)
-		if (json_string(item, members[i]))
-			buf_printf(b, "%s%s", b->len ? " " : "", json_string(item, members[i]));
+	static const char *const of_row[] = { "channel", "status", "class", "last_class", "recipient", NULL },
+	                         *const of_others[] = { "name", "state", "channel", "class", NULL };
+	bool row = json_string(item, "recipient") != NULL;
+	for (const char *const *member = row ? of_row : of_others; *member; member++)
+		if (json_string(item, *member))
+			buf_printf(b, "%s%s", b->len ? " " : "", json_string(item, *member));
 }
 
 static void offer_ids(const struct partial *p, const char *before)

@@ -88,8 +88,8 @@ void verb_help(const struct verb *verb)
 	print_groups();
 	printf("\nOptions (usher VERB --help lists the verb's own, with an example):\n");
 	print_options(verb_takes(NULL));
-	printf("\nExit status: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 forbidden, 6 daemon "
-	       "unreachable.\n");
+	printf("\nExit status: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 forbidden,\n"
+	       "6 daemon unreachable.\n");
 }
 
 /* -- The manual ------------------------------------------------------------------------------------ */

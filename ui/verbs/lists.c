@@ -240,6 +240,9 @@ static int dlq_all(struct verb_call *call, int limit, struct listing *all)
 	*all = (struct listing){ .json = cJSON_CreateObject() };
 	all->items = json_add_array(all->json, "items");
 	json_add_array(all->json, "queues");
+	int queues = cJSON_GetArraySize(json_get(reply.json, "channels"));
+	if (watch_screen_rows(call->watch) && !call->option[OPT_LIMIT] && queues > 0)
+		limit = limit / queues > 2 ? limit / queues - 1 : 1; /* one screen holds them all */
 	cJSON_ArrayForEach(channel, json_get(reply.json, "channels"))
 	{
 		struct listing one;

@@ -19,7 +19,7 @@
 #define EVERY_MIN_MS 200
 #define EVERY_MAX_MS 86400000
 #define AWAY_MAX_MS 30000 /* between two looks while the daemon does not answer */
-#define LINES_BESIDE 3    /* of a screen: its own line, the table's header, and the cursor's */
+#define LINES_BESIDE 4    /* of a screen: its own line, the table's header, "there is more", the cursor's */
 #define HASH_START 14695981039346656037ull
 #define HASH_PRIME 1099511628211ull
 
@@ -130,6 +130,7 @@ static void draw_head(const struct verb_call *call, int every_ms)
 	format_when(&b, call->now, WHEN_CLOCK, call->now);
 	printf("\033[H\033[J");
 	print_clean(stdout, "usher %s, every %gs: %s", call->verb->name, every_ms / 1000.0, buf_str(&b));
+	fflush(stdout); /* what is said beside the table comes below it */
 	buf_free(&b);
 }
 
