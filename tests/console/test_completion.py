@@ -55,6 +55,7 @@ def test_filters(words):
     assert words("failed", "status:dead,q") == ["status:dead,queued"]
     assert words("failed", "status:dead a") == ["status:dead age>"], "in quotes it is one word"
     assert words("failed", "status:dead", "status:d") == ["status:dead"]
+    assert words("dlq", "email", "st") == ["status:"] and words("redrive", "age") == ["age>"]
     assert words("failed", "--status", "d") == ["dead"] and words("failed", "--status=a") == ["--status=any"]
 
 
@@ -122,7 +123,7 @@ def test_a_shell_completes(shell, fake):
     completes(shell, "usher outb", "usher outbox")
     completes(shell, "usher failed --gro", "usher failed --groups")
     completes(shell, "usher breaker email clo", "usher breaker email closed")
-    completes(shell, "usher redrive ", "usher redrive 11")
+    completes(shell, "usher cancel ", "usher cancel 11")
     completes(shell, "usher restore 1", "usher restore 12")
     completes(shell, "usher failed --status que", "usher failed --status queued")
     completes(shell, "usher failed stat", "usher failed status:")

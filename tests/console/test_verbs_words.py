@@ -151,3 +151,12 @@ def test_acts_are_not_cut_in_two_by_a_reader_that_has_gone(fake, usher):
     process.wait(20)
     process.stderr.close()
     assert [fake.rows[n]["status"] for n in "123"] == ["queued"] * 3
+
+
+def test_a_filter_in_words_for_jobs_and_queues(fake, usher):
+    usher("redrive", "class:timeout", "age>1h", "--dry-run", check=None)
+    assert fake.requests[-1][1:] == ("/v1/redrives", {}, {"filter": "class:timeout age>1h", "dry_run": True})
+    assert "needs --reason" in usher("redrive", "class:timeout", check=2).err
+    assert "one of them says which rows" in usher("redrive", "class:timeout", "--channel", "email", check=2).err
+    usher("dlq", "email", "class:timeout", "age>1d", "--sort", "class")
+    assert fake.requests[-1][1:3] == ("/v1/dlq/email", {"filter": "class:timeout age>1d", "sort": "class", "limit": "50"})

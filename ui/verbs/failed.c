@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FILTER_MAX 4096 /* bytes; the daemon takes less, and says so */
-
 /* "12", or "~1,203,000" where it is an estimate. */
 static void add_count(struct table *t, const cJSON *item)
 {
@@ -106,20 +104,6 @@ static bool is_id(const char *text)
 	return !*text;
 }
 
-/* The words of the command line as one filter. */
-static int add_filter(struct verb_call *call, struct buf *path)
-{
-	struct buf filter = BUF(FILTER_MAX);
-	int status = 0;
-	for (int i = 0; i < call->arg_count; i++)
-		buf_printf(&filter, "%s%s", i ? " " : "", call->args[i]);
-	if (filter.failed)
-		status = usage_error(call, "the filter is longer than %d bytes", FILTER_MAX);
-	path_query(path, "filter", buf_str(&filter));
-	buf_free(&filter);
-	return status;
-}
-
 static int list_failed(struct verb_call *call)
 {
 	int limit;
@@ -129,7 +113,7 @@ static int list_failed(struct verb_call *call)
 		return EXIT_USAGE;
 	if (groups && call->option[OPT_SORT])
 		return usage_error(call, "--sort does not go with --groups: the largest group comes first");
-	struct buf path = BUF(64 << 10);
+	struct buf path = BUF(64 << 10), filter = BUF(0);
 	int status = 0;
 	buf_puts(&path, keys ? "/v1/filter/keys" : groups ? "/v1/failed/groups" : "/v1/failed");
 	if (!keys) {
@@ -139,7 +123,8 @@ static int list_failed(struct verb_call *call)
 		path_query(&path, "q", call->option[OPT_SEARCH]);
 		path_query(&path, "since", since);
 		path_query(&path, "sort", call->option[OPT_SORT]);
-		status = add_filter(call, &path);
+		status = filter_of(call, 0, &filter);
+		path_query(&path, "filter", buf_str(&filter));
 	}
 	struct listing l = { 0 };
 	if (groups && limit > LISTING_PAGE_MAX)
@@ -147,6 +132,7 @@ static int list_failed(struct verb_call *call)
 	if (status == 0)
 		status = listing_get(call, buf_str(&path), keys ? 0 : limit, &l);
 	buf_free(&path);
+	buf_free(&filter);
 	if (status != 0)
 		return status;
 	if (keys)

@@ -110,23 +110,27 @@ static void add_manual_word(struct buf *b, const char *word, size_t len)
 	}
 }
 
-/* "[show|pause ID]" -> ".Op Cm show | pause Ar id" */
+/* "CHANNEL [show|pause ID]" -> ".Ar channel", ".Op Cm show | pause Ar id" */
 static void print_manual_args(const char *args)
 {
-	bool optional = *args == '[';
-	struct buf b = BUF(4096);
-	for (const char *at = args + optional; *at && *at != ']';) {
-		size_t len = strcspn(at, " ]");
-		if (*at == '|')
-			buf_puts(&b, " |");
-		else
-			add_manual_word(&b, at, len);
-		at += len;
-		at += strspn(at, " ");
-	}
-	if (b.len)
+	while (*args) {
+		bool optional = *args == '[';
+		const char *at = args + optional, *end = at + strcspn(at, optional ? "]" : "[");
+		struct buf b = BUF(4096);
+		while (at < end) {
+			size_t len = strcspn(at, " ]");
+			if (*at == '|')
+				buf_puts(&b, " |");
+			else
+				add_manual_word(&b, at, len);
+			at += len;
+			at += strspn(at, " ");
+		}
 		printf(".%s%s\n", optional ? "Op" : "", buf_str(&b) + !optional);
-	buf_free(&b);
+		buf_free(&b);
+		args = end + optional;
+		args += strspn(args, " ");
+	}
 }
 
 static void print_manual_option(const struct option_row *o)

@@ -19,6 +19,8 @@ struct listing {
 
 #define LISTING_PAGE_MAX 500 /* of the API */
 
+/* The words from `first` on as one filter; EXIT_USAGE where it is too long. */
+int filter_of(struct verb_call *call, int first, struct buf *ret);
 int limit_of(struct verb_call *call, int *ret); /* --limit; EXIT_USAGE */
 /* Follows `next` until `limit` items are there, through pages without items too while the daemon searches. 0,
  * or the exit status with everything said; on 0 the caller deletes ret->json. */

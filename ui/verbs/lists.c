@@ -14,6 +14,7 @@
 
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 100000
+#define FILTER_MAX 4096 /* bytes; the daemon takes less, and says so */
 
 int limit_of(struct verb_call *call, int *ret)
 {
@@ -29,6 +30,17 @@ int limit_of(struct verb_call *call, int *ret)
 		return usage_error(call, "--limit takes a number from 1 to %d, not \"%s\"", LIMIT_MAX, text);
 	*ret = (int)n;
 	return 0;
+}
+
+int filter_of(struct verb_call *call, int first, struct buf *ret)
+{
+	*ret = BUF(FILTER_MAX);
+	for (int i = first; i < call->arg_count; i++)
+		buf_printf(ret, "%s%s", i > first ? " " : "", call->args[i]);
+	if (!ret->failed)
+		return 0;
+	usage_error(call, "the filter is longer than %d bytes", FILTER_MAX);
+	return EXIT_USAGE;
 }
 
 /* Moves the new page's items behind the others and takes over its `next`. */
@@ -203,10 +215,15 @@ static void say_depth(const struct verb_call *call, const char *channel, const c
 
 static int dlq_get(struct verb_call *call, const char *channel, int limit, struct listing *ret)
 {
-	struct buf path = BUF(4096);
+	struct buf path = BUF(64 << 10), filter = BUF(0);
 	buf_puts(&path, "/v1/dlq");
 	path_segment(&path, channel);
-	int status = listing_get(call, buf_str(&path), limit, ret);
+	int status = filter_of(call, 1, &filter);
+	path_query(&path, "filter", buf_str(&filter));
+	path_query(&path, "sort", call->option[OPT_SORT]);
+	if (status == 0)
+		status = listing_get(call, buf_str(&path), limit, ret);
+	buf_free(&filter);
 	buf_free(&path);
 	bool tells = !call->option[OPT_JSON] && !call->option[OPT_CSV] && !call->option[OPT_QUIET];
 	if (status == 0 && tells && (!call->watch || call->watch->round == 0 || call->watch->screen)) {
@@ -262,7 +279,7 @@ static int dlq_once(struct verb_call *call)
 	struct listing l;
 	if (limit_of(call, &limit) != 0)
 		return EXIT_USAGE;
-	status = call->arg_count == 1 ? dlq_get(call, call->args[0], limit, &l) : dlq_all(call, limit, &l);
+	status = call->arg_count > 0 ? dlq_get(call, call->args[0], limit, &l) : dlq_all(call, limit, &l);
 	if (status != 0)
 		return status;
 	listing_output(call, &l, "known copies", print_failed);

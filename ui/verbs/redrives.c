@@ -243,7 +243,16 @@ int verb_redrives(struct verb_call *call)
 
 /* -- Starting one --------------------------------------------------------------------------------------- */
 
-static bool has_filter(const struct verb_call *call)
+/* Rows by their numbers, or a filter in words? */
+static bool has_ids(const struct verb_call *call)
+{
+	for (int i = 0; i < call->arg_count; i++)
+		if (!call->args[i][strspn(call->args[i], "0123456789")])
+			return true;
+	return false;
+}
+
+static bool has_filter_option(const struct verb_call *call)
 {
 	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
 		if (call->option[filters[i].option])
@@ -295,17 +304,31 @@ static int add_filter(struct verb_call *call, cJSON *body)
 	return 0;
 }
 
+static int add_words(struct verb_call *call, cJSON *body)
+{
+	struct buf filter = BUF(0);
+	int status = filter_of(call, 0, &filter);
+	json_add_string(body, "filter", buf_str(&filter));
+	buf_free(&filter);
+	return status;
+}
+
+static int add_ids(struct verb_call *call, cJSON *body)
+{
+	cJSON *ids = json_add_array(body, "ids");
+	for (int i = 0; i < call->arg_count; i++)
+		cJSON_AddItemToArray(ids, cJSON_CreateString(call->args[i]));
+	return 0;
+}
+
 static int order_of(struct verb_call *call, cJSON *body)
 {
 	const char *reason = call->option[OPT_REASON];
 	int status = add_numbers(call, body);
-	if (status == 0 && call->arg_count == 0)
-		status = add_filter(call, body);
-	if (call->arg_count > 0) {
-		cJSON *ids = json_add_array(body, "ids");
-		for (int i = 0; i < call->arg_count; i++)
-			cJSON_AddItemToArray(ids, cJSON_CreateString(call->args[i]));
-	}
+	if (status == 0)
+		status = has_ids(call)         ? add_ids(call, body)
+		         : call->arg_count > 0 ? add_words(call, body)
+		                               : add_filter(call, body);
 	if (reason && *reason)
 		json_add_string(body, "reason", reason);
 	if (call->option[OPT_DRY_RUN])
@@ -372,16 +395,18 @@ static int start(struct verb_call *call)
 
 int verb_redrive(struct verb_call *call)
 {
-	bool filter = has_filter(call);
+	bool options = has_filter_option(call), words = call->arg_count > 0 && !has_ids(call);
 	int status = verb_may_act(call);
 	if (status != 0)
 		return status;
-	if (call->arg_count > 0 && filter)
-		return usage_error(call, "ids or a filter: one of them says which rows");
-	if (call->arg_count == 0 && !filter)
+	if (call->arg_count > 0 && options)
+		return usage_error(
+		        call, "ids, a filter in words, or one in options: one of them says which rows");
+	if (call->arg_count == 0 && !options)
 		return usage_error(call,
 		        "redrive needs ID..., or a filter such as --channel coupon --class service_down");
 	const char *reason = call->option[OPT_REASON];
+	bool filter = words || options;
 	if (filter && !call->option[OPT_DRY_RUN] && (!reason || strspn(reason, " \t") == strlen(reason)))
 		return usage_error(call, "a filter needs --reason TEXT: it is kept for who comes after you");
 	return filter || has_job_option(call) ? start(call) : verb_redrive_rows(call);

@@ -140,29 +140,44 @@ static bool goes_on(const struct watch *w, int status)
 	return status == EXIT_DONE || status == EXIT_UNREACHABLE || (status == EXIT_FAILED && w->round > 0);
 }
 
+/* Longer and longer while there is no answer. */
+static int next_wait(int status, int wait_ms, int every_ms)
+{
+	if (status == EXIT_DONE || every_ms >= AWAY_MAX_MS)
+		return every_ms;
+	return wait_ms * 2 < AWAY_MAX_MS ? wait_ms * 2 : AWAY_MAX_MS;
+}
+
+static int watch_on(
+        struct verb_call *call, struct watch *w, int every_ms, int (*once)(struct verb_call *call))
+{
+	int wait_ms = every_ms;
+	for (;;) {
+		if (w->screen)
+			draw_head(call, every_ms);
+		int status = once(call);
+		progress_clear(call);
+		if (fflush(stdout) != 0 || ferror(stdout) || !goes_on(w, status))
+			return status;
+		w->round += status == EXIT_DONE;
+		wait_ms = next_wait(status, wait_ms, every_ms);
+		poll(NULL, 0, wait_ms);
+		call->now = wall_now();
+	}
+}
+
 int verb_watch(struct verb_call *call, int (*once)(struct verb_call *call))
 {
-	struct watch w = { .screen = is_screen() };
-	int every_ms, wait_ms, status;
+	int every_ms, status;
 	if (!call->option[OPT_WATCH])
 		return once(call);
 	if (watch_every(call, &every_ms) != 0)
 		return EXIT_USAGE;
-	call->watch = &w;
-	for (wait_ms = every_ms;; w.round += status == EXIT_DONE) {
-		if (w.screen)
-			draw_head(call, every_ms);
-		status = once(call);
-		progress_clear(call);
-		if (fflush(stdout) != 0 || ferror(stdout) || !goes_on(&w, status))
-			break;
-		wait_ms = status == EXIT_DONE         ? every_ms
-		          : wait_ms * 2 < AWAY_MAX_MS ? wait_ms * 2
-		                                      : AWAY_MAX_MS;
-		poll(NULL, 0, wait_ms > every_ms ? wait_ms : every_ms);
-		call->now = wall_now();
-	}
+	call->watch = mem_alloc(sizeof *call->watch);
+	call->watch->screen = is_screen();
+	status = watch_on(call, call->watch, every_ms, once);
+	free(call->watch->seen);
+	free(call->watch);
 	call->watch = NULL;
-	free(w.seen);
 	return status;
 }
