@@ -141,8 +141,9 @@ def test_broken_utf8_is_refused_as_a_whole(fake, console, usher):
 
 
 def test_hostile_names_in_arguments_and_reasons(fake, usher, console):
-    ran = usher("failed", "no\x1b[31msuch", check=3)
-    assert "\x1b" not in ran.err
+    ran = usher("restore", "no\x1b[31msuch", check=3)
+    assert "\x1b" not in ran.err and "no^[[31msuch" in ran.err
+    assert "\x1b" not in usher("faild\x1b[31m", check=2).err + usher("failed", "--lim\x1b[31m", check=2).err
     ran = usher("cancel", "1", "--reason", "b\u202ead\x1b]0;x\x07")
     assert fake.requests[-1][3]["reason"] == "b\u202ead\x1b]0;x\x07", "kept as it was given"
     t = console()

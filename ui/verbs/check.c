@@ -26,14 +26,14 @@ static enum check_level level_of(enum role role)
 /* The first of the worst, and how many there are beside it. */
 static const struct line *worst_of(const struct lines *verdict, int *ret_more)
 {
-	const struct line *worst = NULL;
+	const struct line *worst = verdict->items; /* one at least: that nothing is wrong */
 	*ret_more = -1;
 	for (int i = 0; i < verdict->count; i++) {
 		const struct line *line = &verdict->items[i];
 		if (!line->label) /* goes on with the one above */
 			continue;
 		++*ret_more;
-		if (!worst || level_of(line->role) > level_of(worst->role))
+		if (level_of(line->role) > level_of(worst->role))
 			worst = line;
 	}
 	return worst;

@@ -34,10 +34,12 @@ int watch_every(const struct verb_call *call, int *ret_ms)
 			ms = (int64_t)(seconds * 1000);
 		else if (duration_parse(text, &ms) != 0)
 			ms = 0;
-		if (ms < EVERY_MIN_MS || ms > EVERY_MAX_MS)
-			return usage_error(call,
+		if (ms < EVERY_MIN_MS || ms > EVERY_MAX_MS) {
+			usage_error(call,
 			        "--watch takes seconds from 0.2 to 86400, such as --watch=5, not \"%s\"",
 			        text);
+			return EXIT_USAGE;
+		}
 	}
 	*ret_ms = (int)ms;
 	return 0;
