@@ -14,7 +14,7 @@ say         = $(if $(V),,@echo '  $(1)' &&) # what is being made, instead of the
 DEPS_BUILD = gcc make pkg-config libc6-dev libncurses-dev libcurl4-openssl-dev libcjson-dev libmariadb-dev libinih-dev \
              libmicrohttpd-dev libuv1-dev libssl-dev zlib1g-dev libexpat1-dev
 DEPS_TEST  = mariadb-server-core mariadb-client-core libcmocka-dev python3 python3-pytest python3-pymysql \
-             python3-aiosmtpd python3-pyte python3-pexpect python3-botocore faketime tmux curl jq mandoc openssl npm systemd
+             python3-aiosmtpd python3-pyte python3-pexpect python3-botocore faketime tmux curl jq mandoc openssl npm systemd zsh fish
 DEPS_LINT  = clang-format clang-tidy cppcheck clang libclang-rt-14-dev
 
 # -- Flags ------------------------------------------------------------------------------------
@@ -216,6 +216,7 @@ lint-analyzer:
 
 # -- Install --------------------------------------------------------------------------------------
 D = $(DESTDIR)$(PREFIX)
+COMPLETIONS = $(D)/share/bash-completion/completions $(D)/share/zsh/site-functions $(D)/share/fish/vendor_completions.d
 install: all ## under PREFIX (/usr/local), staged in DESTDIR
 	install -d $(D)/bin $(D)/sbin $(D)/lib/pkgconfig $(D)/include/usher $(DESTDIR)$(DATADIR)/templates $(DESTDIR)$(DATADIR)/iam \
 	  $(DESTDIR)$(DATADIR)/grafana $(DESTDIR)$(DATADIR)/prometheus $(D)/lib/systemd/system $(DESTDIR)$(SYSCONFDIR)/usher
@@ -229,6 +230,10 @@ install: all ## under PREFIX (/usr/local), staged in DESTDIR
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$${prefix}/lib' 'includedir=$${prefix}/include' '' 'Name: usher' \
 	  'Description: welcomes new members: fanout worker and sign-ups' 'Version: $(VERSION)' 'Cflags: -I$${includedir}' \
 	  'Libs: -L$${libdir} -lusher' 'Libs.private: $(LIB_LIBS) -pthread' > $(D)/lib/pkgconfig/usher.pc
+	install -d $(COMPLETIONS)
+	$(BUILD)/usher completion bash > $(D)/share/bash-completion/completions/usher
+	$(BUILD)/usher completion zsh > $(D)/share/zsh/site-functions/_usher
+	$(BUILD)/usher completion fish > $(D)/share/fish/vendor_completions.d/usher.fish
 	install -m644 conf/templates/* $(DESTDIR)$(DATADIR)/templates/
 	install -m644 conf/*.ini $(DESTDIR)$(DATADIR)/
 	install -m644 conf/iam/*.json $(DESTDIR)$(DATADIR)/iam/

@@ -7,8 +7,10 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define CONNECT_MS 3000
 #define FDS_MAX 4
@@ -172,6 +174,17 @@ static int code_of_status(long status)
 	}
 }
 
+/* Whom to ask for what. A folder that may not be searched hides the socket's group. */
+static void explain_forbidden(struct reply *out, const char *socket)
+{
+	struct stat st;
+	const struct group *group = stat(socket, &st) == 0 ? getgrgid(st.st_gid) : NULL;
+	snprintf(out->message, sizeof out->message,
+	        "you may not open %s: ask to be put in its group%s%s and log in again, or use -R for the "
+	        "read-only socket",
+	        socket, group ? " " : "", group ? group->gr_name : "");
+}
+
 /* No answer: why, and what the operator can do. */
 static void explain_silence(struct reply *out, const struct request *r, CURLcode result)
 {
@@ -180,12 +193,16 @@ static void explain_silence(struct reply *out, const struct request *r, CURLcode
 	out->code = USHER_EUNAVAILABLE;
 	if (result == CURLE_COULDNT_CONNECT && out->os_error == EACCES) {
 		out->code = USHER_EFORBIDDEN;
-		snprintf(out->message, size,
-		        "you may not open %s: ask to be put in its group, or use -R for the read-only socket",
-		        socket);
+		explain_forbidden(out, socket);
 	} else if (result == CURLE_COULDNT_CONNECT && out->os_error == ENOENT) {
 		snprintf(out->message, size,
-		        "no daemon at %s: is usherd running? (--socket PATH or USHER_SOCKET names another)",
+		        "no daemon at %s: is usherd running? (systemctl status usherd; --socket PATH or "
+		        "USHER_SOCKET "
+		        "names another)",
+		        socket);
+	} else if (result == CURLE_COULDNT_CONNECT && out->os_error == ECONNREFUSED) {
+		snprintf(out->message, size,
+		        "no daemon listens at %s any more: is usherd running? (systemctl status usherd)",
 		        socket);
 	} else if (result == CURLE_COULDNT_CONNECT) {
 		snprintf(out->message, size, "the daemon does not answer at %s: %s", socket,

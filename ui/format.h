@@ -62,6 +62,8 @@ struct table {
 	int column_count;
 	char **cells; /* row by row, owned */
 	int cell_count, cell_cap;
+	bool headless; /* rows only */
+	int width;     /* lines are cut to so many columns; 0: they are not */
 };
 void table_add(struct table *t, const char *cell);
 void table_take(struct table *t, struct buf *cell); /* adds its text and empties it */

@@ -7,7 +7,7 @@
 #include "verbs/verbs.h"
 
 #include <curl/curl.h>
-#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +26,28 @@ static int run_console(const struct socket_choice *choice, const char *given, bo
 	return console_run(choice, given, read_only);
 }
 
+/* A pipe whose reader has gone, as against a disk that is full. */
+static bool reader_is_gone(void)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
+/* The status, or failure where what was said did not arrive. A reader that has seen enough is no news: usher
+ * ends as other tools do, by the signal it held back so that acts are not cut in two. */
+static int output_ended(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	if (!reader_is_gone()) {
+		perror("usher: standard output");
+		return EXIT_FAILED;
+	}
+	signal(SIGPIPE, SIG_DFL);
+	raise(SIGPIPE);
+	return EXIT_FAILED;
+}
+
 static int run_verb(struct verb_call *call, const struct socket_choice *choice)
 {
 	if (call->arg_count < call->verb->args_min)
@@ -37,17 +59,15 @@ static int run_verb(struct verb_call *call, const struct socket_choice *choice)
 	call->client = client_new(choice->path);
 	call->now = wall_now();
 	int status = call->verb->run(call);
+	progress_clear(call);
 	client_free(call->client);
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return status;
-	if (errno != EPIPE) /* a reader that has seen enough is no news */
-		perror("usher: standard output");
-	return EXIT_FAILED;
+	return output_ended(status);
 }
 
 int main(int argc, char **argv)
 {
 	struct verb_call call = { 0 };
+	text_setup(getenv("TERM"));
 	int rest, status = verb_options(&call, argc, argv, true, &rest);
 	if (status != 0)
 		return status;
@@ -60,7 +80,7 @@ int main(int argc, char **argv)
 	if (count > 0) {
 		call.verb = verb_find(words[0]);
 		if (!call.verb)
-			return usage_error(&call, "\"%s\" is no verb of usher", words[0]);
+			return usage_no_verb(&call, words[0]);
 		status = verb_options(&call, count, words, false, &rest);
 		if (status != 0)
 			return status;
@@ -69,14 +89,13 @@ int main(int argc, char **argv)
 	}
 	if (call.option[OPT_HELP]) {
 		verb_help(call.verb);
-		return EXIT_DONE;
+		return output_ended(EXIT_DONE);
 	}
 	const char *given = call.option[OPT_SOCKET] ? call.option[OPT_SOCKET] : getenv("USHER_SOCKET");
 	bool read_only = call.option[OPT_READ_ONLY] != NULL;
 	struct socket_choice choice;
 	if (!socket_choose(given, read_only, &choice))
 		return usage_error(&call, "the socket's path is longer than %d bytes", SOCKET_PATH_MAX - 1);
-	text_setup(getenv("TERM"));
 	signal(SIGPIPE, SIG_IGN);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		fprintf(stderr, "usher: libcurl does not start\n");

@@ -45,6 +45,12 @@ static void print_row(const struct table *t, char *const *cells, const int *widt
 		if (!last)
 			buf_puts(&line, "  ");
 	}
+	if (t->width) {
+		struct buf cut = BUF(8 << 20);
+		text_fit(&cut, buf_str(&line), line.len, t->width, TEXT_CLIP);
+		buf_free(&line);
+		line = cut;
+	}
 	fprintf(to, "%s\n", buf_str(&line));
 	buf_free(&line);
 }
@@ -54,7 +60,8 @@ void table_print(const struct table *t, FILE *to)
 	int *widths = mem_array((size_t)t->column_count, sizeof *widths);
 	for (int i = 0; i < t->column_count; i++)
 		widths[i] = column_width(t, i);
-	print_row(t, NULL, widths, to);
+	if (!t->headless)
+		print_row(t, NULL, widths, to);
 	for (int i = 0; i + t->column_count <= t->cell_count; i += t->column_count)
 		print_row(t, t->cells + i, widths, to);
 	free(widths);

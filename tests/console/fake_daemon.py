@@ -372,6 +372,8 @@ class FakeDaemon:
             return 200, self.act_on_job(parts[1], parts[2], body, read_only)
         if parts == ["redrives"]:
             return 200, {"items": sorted(self.jobs.values(), key=lambda j: -int(j["id"])), "next": None}
+        if len(parts) == 2 and parts[0] == "redrives" and parts[1] in self.jobs:
+            return 200, self.jobs[parts[1]]
         if parts == ["status"]:
             return 200, self.status_json(read_only)
         if parts == ["filter", "keys"]:

@@ -144,6 +144,9 @@ def test_hostile_names_in_arguments_and_reasons(fake, usher, console):
     for arguments in (("failed", "no\x1b[31msuch"), ("redrives", "show", "no\x1b[31msuch")):
         ran = usher(*arguments, check=None)
         assert "\x1b" not in ran.err + ran.out, arguments
+    ran = usher("restore", "no\x1b[31msuch", check=3)
+    assert "\x1b" not in ran.err and "no^[[31msuch" in ran.err
+    assert "\x1b" not in usher("faild\x1b[31m", check=2).err + usher("failed", "--lim\x1b[31m", check=2).err
     ran = usher("cancel", "1", "--reason", "b\u202ead\x1b]0;x\x07")
     assert fake.requests[-1][3]["reason"] == "b\u202ead\x1b]0;x\x07", "kept as it was given"
     t = console()

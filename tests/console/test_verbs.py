@@ -11,7 +11,8 @@ import subprocess
 import pytest
 from fake_daemon import row, stamp
 
-VERBS = ["status", "alarms", "failed", "dlq", "retrying", "retry", "edit", "redrive", "cancel", "restore", "outbox", "signup", "audit"]
+VERBS = ["status", "alarms", "failed", "dlq", "retrying", "retry", "edit", "redrive", "redrives", "cancel", "restore", "pause",
+         "resume", "breaker", "outbox", "signup", "audit", "config"]
 
 
 def test_status(fake, usher):
@@ -89,17 +90,6 @@ def test_csv(fake, usher):
     assert usher("failed", "--search", "nobody", "--csv").out == ""
     assert usher("failed", "--groups", "--csv").out.startswith("channel,status,class,")
     assert usher("audit", "--csv").code == 0
-
-
-def test_watch_goes_on_until_it_is_stopped(fake, usher):
-    process = subprocess.Popen([usher.program, "failed", "--watch", "--limit", "1"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
-                               env={**os.environ, "USHER_SOCKET": usher.socket, "LC_ALL": "C.UTF-8"}, stderr=subprocess.DEVNULL)
-    try:
-        lines = [process.stdout.readline().decode() for _ in range(4)]
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
-    assert lines[0] == lines[2] and "CHANNEL" in lines[0] and lines[1].split()[0] == "12"
 
 
 def test_korean_columns_line_up(fake, usher):

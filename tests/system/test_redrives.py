@@ -260,7 +260,7 @@ def test_the_verbs_start_show_and_move_a_job(daemon, mariadb, smtp, coupon):
     watched = usher("redrives", "show", "1", "--watch", timeout=60).out.splitlines()
     assert "20 of 20 sent, 20 delivered" in watched[-1] and "done" in watched[-1]
     assert "no redrive job 9" in usher("redrives", "stop", "9", check=3).err
-    assert "nothing to do" in usher("redrives", "eat", "1", check=2).err
+    assert "none of show, pause, resume, stop" in usher("redrives", "eat", "1", check=2).err
     assert "which job" in usher("redrives", "stop", check=2).err
     prove(mariadb, people, smtp, coupon)
 

@@ -6,11 +6,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-static void print_done(const cJSON *item, const char *id, const char *done)
+static void say_done(const struct verb_call *call, const cJSON *item, const char *id, const char *done)
 {
 	const char *channel = json_string(item, "channel"), *recipient = json_string(item, "recipient");
-	print_clean(stdout, "%s: %s (%s%s%s)", id, done, channel ? channel : "?", recipient ? " to " : "",
+	print_done(call, "%s: %s (%s%s%s)", id, done, channel ? channel : "?", recipient ? " to " : "",
 	        recipient ? recipient : "");
 }
 
@@ -24,11 +25,12 @@ static int act_one(
 	path_segment(&path, call->verb->name);
 	client_call(call->client, buf_str(&path), body, CLIENT_ACT_MS, &reply);
 	buf_free(&path);
+	progress_clear(call);
 	int status = exit_of(&reply);
 	if (call->option[OPT_JSON] && reply.json)
 		print_json(buf_str(&reply.body), reply.body.len);
 	else if (reply.code == 0)
-		print_done(reply.json, id, done);
+		say_done(call, reply.json, id, done);
 	else
 		reply_report(&reply, id);
 	*ret_away = reply_unreachable(&reply);
@@ -53,6 +55,8 @@ static int act_all(struct verb_call *call, const char *done)
 			print_clean(stderr, "usher: %s: not tried, the daemon is unreachable", call->args[i]);
 			continue;
 		}
+		if (!isatty(STDOUT_FILENO) && i > 0)
+			progress_show(call, "usher %s: %d of %d", call->verb->name, i, call->arg_count);
 		int status = act_one(call, call->args[i], body, done, &away);
 		if (status > worst)
 			worst = status;
@@ -109,7 +113,7 @@ static int channel_act(struct verb_call *call, const char *state, const char *do
 	if (call->option[OPT_JSON] && reply.json)
 		print_json(buf_str(&reply.body), reply.body.len);
 	else if (reply.code == 0)
-		print_clean(stdout, "%s: %s", channel, done);
+		print_done(call, "%s: %s", channel, done);
 	else
 		reply_report(&reply, channel);
 	reply_free(&reply);
@@ -130,10 +134,11 @@ int verb_resume(struct verb_call *call)
 
 int verb_breaker(struct verb_call *call)
 {
+	static const char *const states[] = { "open", "closed", "auto", NULL };
 	const char *state = call->args[1];
 	bool automatic = !strcmp(state, "auto");
 	if (!automatic && strcmp(state, "open") != 0 && strcmp(state, "closed") != 0)
-		return usage_error(call, "\"%s\" is none of open, closed, auto", state);
+		return usage_none_of(call, state, states);
 	if (!automatic && reason_missing(call))
 		return usage_error(call,
 		        "breaker %s needs --reason TEXT: everybody sees it until it is auto again", state);
@@ -167,7 +172,7 @@ int verb_signup(struct verb_call *call)
 	} else {
 		const char *user = json_string(reply.json, "user_id"),
 		           *event = json_string(reply.json, "event_id");
-		print_clean(stdout, "%s registered, event %s", user ? user : "?", event ? event : "?");
+		print_done(call, "%s registered, event %s", user ? user : "?", event ? event : "?");
 	}
 	reply_free(&reply);
 	return status;

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_done(const cJSON *alarm, const char *id)
+static void say_done(const struct verb_call *call, const cJSON *alarm, const char *id)
 {
 	const char *name = json_string(alarm, "name"), *channel = json_string(alarm, "channel");
 
-	print_clean(stdout, "%s: acknowledged (%s%s%s)", id, name ? name : "?", channel ? ", " : "",
+	print_done(call, "%s: acknowledged (%s%s%s)", id, name ? name : "?", channel ? ", " : "",
 	        channel ? channel : "");
 }
 
@@ -29,7 +29,7 @@ static int ack_one(struct verb_call *call, const char *id, const cJSON *body, bo
 	if (call->option[OPT_JSON] && reply.json)
 		print_json(buf_str(&reply.body), reply.body.len);
 	else if (reply.code == 0)
-		print_done(reply.json, id);
+		say_done(call, reply.json, id);
 	else
 		reply_report(&reply, id);
 	*ret_away = reply_unreachable(&reply);
@@ -65,6 +65,8 @@ int verb_alarms(struct verb_call *call)
 	}
 	if (strcmp(call->args[0], "ack") != 0 || call->arg_count < 2)
 		return usage_error(call, "alarms takes nothing, or ack and the numbers of alarms");
+	if (call->option[OPT_WATCH] || call->option[OPT_CSV] || call->option[OPT_LIMIT])
+		return usage_error(call, "--watch, --csv and --limit go with the list, not with ack");
 	if (call->option[OPT_READ_ONLY]) {
 		fprintf(stderr, "usher: alarms ack acts, and you asked to look only (-R)\n");
 		return EXIT_FORBIDDEN;

@@ -9,13 +9,8 @@
 #include "base/mem.h"
 
 #include <ctype.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-#define FILTER_MAX 4096 /* bytes; the daemon takes less, and says so */
-#define WATCH_EVERY_MS 2000
 
 /* "12", or "~1,203,000" where it is an estimate. */
 static void add_count(struct table *t, const cJSON *item)
@@ -46,8 +41,7 @@ static void print_groups(const struct listing *l, wall_time now)
 		add_age(&t, time_get(item, "newest"), now);
 		table_add(&t, json_string(item, "reason"));
 	}
-	table_print(&t, stdout);
-	table_free(&t);
+	listing_table(l, &t);
 }
 
 static int show_one(struct verb_call *call, const char *id)
@@ -102,8 +96,7 @@ static void print_keys(const struct listing *l, wall_time now)
 		table_take(&t, &help);
 		buf_free(&help);
 	}
-	table_print(&t, stdout);
-	table_free(&t);
+	listing_table(l, &t);
 }
 
 static bool is_id(const char *text)
@@ -111,20 +104,6 @@ static bool is_id(const char *text)
 	while (isdigit((unsigned char)*text))
 		text++;
 	return !*text;
-}
-
-/* The words of the command line as one filter. */
-static int add_filter(struct verb_call *call, struct buf *path)
-{
-	struct buf filter = BUF(FILTER_MAX);
-	int status = 0;
-	for (int i = 0; i < call->arg_count; i++)
-		buf_printf(&filter, "%s%s", i ? " " : "", call->args[i]);
-	if (filter.failed)
-		status = usage_error(call, "the filter is longer than %d bytes", FILTER_MAX);
-	path_query(path, "filter", buf_str(&filter));
-	buf_free(&filter);
-	return status;
 }
 
 static int list_failed(struct verb_call *call)
@@ -136,7 +115,7 @@ static int list_failed(struct verb_call *call)
 		return EXIT_USAGE;
 	if (groups && call->option[OPT_SORT])
 		return usage_error(call, "--sort does not go with --groups: the largest group comes first");
-	struct buf path = BUF(64 << 10);
+	struct buf path = BUF(64 << 10), filter = BUF(0);
 	int status = 0;
 	buf_puts(&path, keys ? "/v1/filter/keys" : groups ? "/v1/failed/groups" : "/v1/failed");
 	if (!keys) {
@@ -146,7 +125,8 @@ static int list_failed(struct verb_call *call)
 		path_query(&path, "q", call->option[OPT_SEARCH]);
 		path_query(&path, "since", since);
 		path_query(&path, "sort", call->option[OPT_SORT]);
-		status = add_filter(call, &path);
+		status = filter_of(call, 0, &filter);
+		path_query(&path, "filter", buf_str(&filter));
 	}
 	struct listing l = { 0 };
 	if (groups && limit > LISTING_PAGE_MAX)
@@ -154,6 +134,7 @@ static int list_failed(struct verb_call *call)
 	if (status == 0)
 		status = listing_get(call, buf_str(&path), keys ? 0 : limit, &l);
 	buf_free(&path);
+	buf_free(&filter);
 	if (status != 0)
 		return status;
 	if (keys)
@@ -164,21 +145,6 @@ static int list_failed(struct verb_call *call)
 	return 0;
 }
 
-int verb_watch(struct verb_call *call, int (*once)(struct verb_call *call))
-{
-	bool screen = isatty(STDOUT_FILENO);
-	for (;;) {
-		if (call->option[OPT_WATCH] && screen)
-			printf("\033[H\033[J");
-		int status = once(call);
-		bool gone = fflush(stdout) != 0 || ferror(stdout);
-		if (!call->option[OPT_WATCH] || gone || (status != 0 && status != EXIT_UNREACHABLE))
-			return status;
-		poll(NULL, 0, WATCH_EVERY_MS);
-		call->now = wall_now();
-	}
-}
-
 int verb_failed(struct verb_call *call)
 {
 	int ids = 0;
@@ -186,8 +152,13 @@ int verb_failed(struct verb_call *call)
 		ids++;
 	if (call->option[OPT_REVEAL] && (ids != 1 || call->arg_count != 1))
 		return usage_error(call, "--reveal wants the ID of one notification");
-	if (ids == 1 && call->arg_count == 1)
+	if (ids == 1 && call->arg_count == 1) {
+		if (call->option[OPT_CSV])
+			return usage_error(call, "--csv is for lists; one notification is text, or --json");
+		if (call->option[OPT_WATCH])
+			return usage_error(call, "--watch is for lists; every 5 seconds is --watch=5");
 		return call->option[OPT_REVEAL] ? reveal_one(call) : show_one(call, call->args[0]);
+	}
 	if (ids > 1) /* no member's id, but a row's, twice */
 		return usage_error(
 		        call, "failed takes one id, or a filter: id:%s,%s", call->args[0], call->args[1]);

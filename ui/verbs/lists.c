@@ -14,11 +14,13 @@
 
 #define LIMIT_DEFAULT 50
 #define LIMIT_MAX 100000
+#define FILTER_MAX 4096 /* bytes; the daemon takes less, and says so */
 
 int limit_of(struct verb_call *call, int *ret)
 {
 	const char *text = call->option[OPT_LIMIT];
-	*ret = LIMIT_DEFAULT;
+	int rows = watch_screen_rows(call->watch);
+	*ret = rows ? rows : LIMIT_DEFAULT;
 	if (!text)
 		return 0;
 	char *end;
@@ -28,6 +30,17 @@ int limit_of(struct verb_call *call, int *ret)
 		return usage_error(call, "--limit takes a number from 1 to %d, not \"%s\"", LIMIT_MAX, text);
 	*ret = (int)n;
 	return 0;
+}
+
+int filter_of(struct verb_call *call, int first, struct buf *ret)
+{
+	*ret = BUF(FILTER_MAX);
+	for (int i = first; i < call->arg_count; i++)
+		buf_printf(ret, "%s%s", i > first ? " " : "", call->args[i]);
+	if (!ret->failed)
+		return 0;
+	usage_error(call, "the filter is longer than %d bytes", FILTER_MAX);
+	return EXIT_USAGE;
 }
 
 /* Moves the new page's items behind the others and takes over its `next`. */
@@ -76,6 +89,7 @@ int listing_get(struct verb_call *call, const char *path, int limit, struct list
 		}
 		reply_free(&reply);
 		left -= got;
+		progress_show(call, "usher %s: %d of %d rows", call->verb->name, limit - left, limit);
 		if (!json_string(ret->json, "next") || (got == 0 && json_bool(ret->json, "complete", true)))
 			break;
 	} while (left > 0);
@@ -113,19 +127,36 @@ void add_age(struct table *t, wall_time at, wall_time now)
 	buf_free(&b);
 }
 
-void listing_output(struct verb_call *call, const struct listing *l, const char *what, print_fn *print)
+void listing_output(struct verb_call *call, struct listing *l, const char *what, print_fn *print)
 {
-	if (call->option[OPT_CSV]) {
-		print_csv(l->items);
-		return;
+	struct watch *w = call->watch;
+	progress_clear(call);
+	if (w && w->screen) {
+		l->width = print_width();
+	} else if (w) {
+		l->again = w->round > 0;
+		watch_keep_changed(w, cJSON_GetObjectItemCaseSensitive(l->json, "items"));
+		if (l->again && cJSON_GetArraySize(l->items) == 0)
+			return;
 	}
-	if (call->option[OPT_JSON]) {
+	if (call->option[OPT_CSV]) {
+		print_csv(l->items, !l->again);
+	} else if (call->option[OPT_JSON]) {
 		OWNED char *text = json_print(l->json);
 		print_json(text, strlen(text));
-		return;
+	} else {
+		print(l, call->now);
+		if (!l->again && !call->option[OPT_QUIET])
+			say_more(l, what);
 	}
-	print(l, call->now);
-	say_more(l, what);
+}
+
+void listing_table(const struct listing *l, struct table *t)
+{
+	t->headless = l->again;
+	t->width = l->width;
+	table_print(t, stdout);
+	table_free(t);
 }
 
 static void add_time(struct table *t, wall_time at, wall_time now)
@@ -164,57 +195,101 @@ void print_failed(const struct listing *l, wall_time now)
 		table_add(&t, json_string(item, "name"));
 		table_add(&t, json_string(item, "reason"));
 	}
-	table_print(&t, stdout);
-	table_free(&t);
+	listing_table(l, &t);
 }
 
-static int dlq_one(struct verb_call *call, const char *channel, int limit)
+/* "email: ~9 in the queue, looked at 8s ago" */
+static void say_depth(const struct verb_call *call, const char *channel, const cJSON *json)
 {
-	struct buf path = BUF(4096), depth = BUF(128);
-	struct listing l;
+	struct buf depth = BUF(128);
+	wall_time mirrored = time_get(json, "mirrored_at");
+	format_figure(&depth, figure_get(json, "depth"), FORMAT_NO_AGE, 24);
+	buf_puts(&depth, mirrored.ms ? " in the queue, looked at " : " in the queue, not looked at yet");
+	if (mirrored.ms) {
+		format_span(&depth, seconds_between(mirrored, call->now));
+		buf_puts(&depth, " ago");
+	}
+	print_clean(stderr, "%s: %s", channel, buf_str(&depth));
+	buf_free(&depth);
+}
+
+static int dlq_get(struct verb_call *call, const char *channel, int limit, struct listing *ret)
+{
+	struct buf path = BUF(64 << 10), filter = BUF(0);
 	buf_puts(&path, "/v1/dlq");
 	path_segment(&path, channel);
-	int status = listing_get(call, buf_str(&path), limit, &l);
+	int status = filter_of(call, 1, &filter);
+	path_query(&path, "filter", buf_str(&filter));
+	path_query(&path, "sort", call->option[OPT_SORT]);
+	if (status == 0)
+		status = listing_get(call, buf_str(&path), limit, ret);
+	buf_free(&filter);
 	buf_free(&path);
+	bool tells = !call->option[OPT_JSON] && !call->option[OPT_CSV] && !call->option[OPT_QUIET];
+	if (status == 0 && tells && (!call->watch || call->watch->round == 0 || call->watch->screen)) {
+		progress_clear(call);
+		say_depth(call, channel, ret->json);
+	}
+	return status;
+}
+
+/* The items of a queue join those of all; what else is said of the queue becomes one of "queues". */
+static void join_queue(struct listing *all, struct listing *one, const char *channel)
+{
+	cJSON *to = cJSON_GetObjectItemCaseSensitive(all->json, "items"), *item,
+	      *from = cJSON_DetachItemFromObjectCaseSensitive(one->json, "items");
+	while ((item = cJSON_DetachItemFromArray(from, 0)))
+		cJSON_AddItemToArray(to, item);
+	cJSON_Delete(from);
+	json_add_string(one->json, "channel", channel);
+	cJSON_AddItemToArray(cJSON_GetObjectItemCaseSensitive(all->json, "queues"), one->json);
+	all->more = all->more || one->more;
+}
+
+static int dlq_all(struct verb_call *call, int limit, struct listing *all)
+{
+	struct reply reply = { 0 };
+	int status = 0;
+	const cJSON *channel;
+	client_call(call->client, "/v1/status", NULL, CLIENT_READ_MS, &reply);
+	if (reply.code != 0)
+		status = reply_report(&reply, NULL);
+	*all = (struct listing){ .json = cJSON_CreateObject() };
+	all->items = json_add_array(all->json, "items");
+	json_add_array(all->json, "queues");
+	int queues = cJSON_GetArraySize(json_get(reply.json, "channels"));
+	if (watch_screen_rows(call->watch) && !call->option[OPT_LIMIT] && queues > 0)
+		limit = limit / queues > 2 ? limit / queues - 1 : 1; /* one screen holds them all */
+	cJSON_ArrayForEach(channel, json_get(reply.json, "channels"))
+	{
+		struct listing one;
+		const char *name = json_string(channel, "name");
+		if (status == 0 && name && (status = dlq_get(call, name, limit, &one)) == 0)
+			join_queue(all, &one, name);
+	}
+	reply_free(&reply);
+	if (status != 0)
+		cJSON_Delete(all->json);
+	return status;
+}
+
+static int dlq_once(struct verb_call *call)
+{
+	int limit, status;
+	struct listing l;
+	if (limit_of(call, &limit) != 0)
+		return EXIT_USAGE;
+	status = call->arg_count > 0 ? dlq_get(call, call->args[0], limit, &l) : dlq_all(call, limit, &l);
 	if (status != 0)
 		return status;
-	if (!call->option[OPT_JSON] && !call->option[OPT_CSV]) {
-		wall_time mirrored = time_get(l.json, "mirrored_at");
-		format_figure(&depth, figure_get(l.json, "depth"), FORMAT_NO_AGE, 24);
-		buf_puts(&depth,
-		        mirrored.ms ? " in the queue, looked at " : " in the queue, not looked at yet");
-		if (mirrored.ms) {
-			format_span(&depth, seconds_between(mirrored, call->now));
-			buf_puts(&depth, " ago");
-		}
-		print_clean(stderr, "%s: %s", channel, buf_str(&depth));
-	}
 	listing_output(call, &l, "known copies", print_failed);
-	buf_free(&depth);
 	cJSON_Delete(l.json);
 	return 0;
 }
 
 int verb_dlq(struct verb_call *call)
 {
-	int limit, status = 0;
-	if (limit_of(call, &limit) != 0)
-		return EXIT_USAGE;
-	if (call->arg_count == 1)
-		return dlq_one(call, call->args[0], limit);
-	struct reply reply = { 0 };
-	client_call(call->client, "/v1/status", NULL, CLIENT_READ_MS, &reply);
-	if (reply.code != 0)
-		status = reply_report(&reply, NULL);
-	const cJSON *channel;
-	cJSON_ArrayForEach(channel, json_get(reply.json, "channels"))
-	{
-		const char *name = json_string(channel, "name");
-		if (status == 0 && name)
-			status = dlq_one(call, name, limit);
-	}
-	reply_free(&reply);
-	return status;
+	return verb_watch(call, dlq_once);
 }
 
 static void print_retrying(const struct listing *l, wall_time now)
@@ -239,8 +314,7 @@ static void print_retrying(const struct listing *l, wall_time now)
 		table_add(&t, json_string(item, "recipient"));
 		table_add(&t, json_string(item, "last_reply"));
 	}
-	table_print(&t, stdout);
-	table_free(&t);
+	listing_table(l, &t);
 	buf_free(&b);
 }
 
@@ -260,8 +334,7 @@ static void print_outbox(const struct listing *l, wall_time now)
 		add_time(&t, time_get(item, "published_at"), now);
 		table_add(&t, json_string(item, "last_error"));
 	}
-	table_print(&t, stdout);
-	table_free(&t);
+	listing_table(l, &t);
 }
 
 static void print_audit(const struct listing *l, wall_time now)
@@ -282,8 +355,7 @@ static void print_audit(const struct listing *l, wall_time now)
 		table_add(&t, json_string(item, "reason"));
 		table_add(&t, json_string(item, "detail"));
 	}
-	table_print(&t, stdout);
-	table_free(&t);
+	listing_table(l, &t);
 }
 
 static void print_alarms(const struct listing *l, wall_time now)
@@ -306,18 +378,16 @@ static void print_alarms(const struct listing *l, wall_time now)
 		table_add(&t, json_string(item, "acked_by"));
 		table_add(&t, json_string(item, "text"));
 	}
-	table_print(&t, stdout);
-	table_free(&t);
+	listing_table(l, &t);
 }
 
-/* A list that needs nothing but its path and its printer. */
-static int simple_list(struct verb_call *call, const struct buf *path, const char *what, print_fn *print)
+int listing_print(struct verb_call *call, const char *path, const char *what, print_fn *print)
 {
 	int limit;
+	struct listing l;
 	if (limit_of(call, &limit) != 0)
 		return EXIT_USAGE;
-	struct listing l;
-	int status = listing_get(call, buf_str(path), limit, &l);
+	int status = listing_get(call, path, limit, &l);
 	if (status != 0)
 		return status;
 	listing_output(call, &l, what, print);
@@ -325,46 +395,64 @@ static int simple_list(struct verb_call *call, const struct buf *path, const cha
 	return 0;
 }
 
-int verb_retrying(struct verb_call *call)
+static int retrying_once(struct verb_call *call)
 {
 	if (call->arg_count == 1)
 		return delivery_one(call);
 	struct buf path = BUF(4096);
 	buf_puts(&path, "/v1/retrying");
 	path_query(&path, "channel", call->option[OPT_CHANNEL]);
-	int status = simple_list(call, &path, "deliveries waiting for a retry", print_retrying);
+	int status = listing_print(call, buf_str(&path), "deliveries waiting for a retry", print_retrying);
+	buf_free(&path);
+	return status;
+}
+
+int verb_retrying(struct verb_call *call)
+{
+	return verb_watch(call, retrying_once);
+}
+
+static int outbox_once(struct verb_call *call)
+{
+	const char *waiting = call->option[OPT_WAITING]     ? "true"
+	                      : call->option[OPT_PUBLISHED] ? "false"
+	                                                    : NULL;
+	struct buf path = BUF(4096);
+	buf_puts(&path, "/v1/outbox");
+	path_query(&path, "waiting", waiting);
+	int status = listing_print(call, buf_str(&path), "events in the outbox", print_outbox);
 	buf_free(&path);
 	return status;
 }
 
 int verb_outbox(struct verb_call *call)
 {
-	bool waiting = call->option[OPT_WAITING] != NULL, published = call->option[OPT_PUBLISHED] != NULL;
-	if (waiting && published)
+	if (call->option[OPT_WAITING] && call->option[OPT_PUBLISHED])
 		return usage_error(call, "--waiting and --published exclude each other");
+	return verb_watch(call, outbox_once);
+}
+
+static int audit_once(struct verb_call *call)
+{
 	struct buf path = BUF(4096);
-	buf_puts(&path, "/v1/outbox");
-	path_query(&path, "waiting", waiting ? "true" : published ? "false" : NULL);
-	int status = simple_list(call, &path, "events in the outbox", print_outbox);
+	buf_puts(&path, "/v1/audit");
+	path_query(&path, "target", call->option[OPT_TARGET]);
+	int status = listing_print(call, buf_str(&path), "acts recorded", print_audit);
 	buf_free(&path);
 	return status;
 }
 
 int verb_audit(struct verb_call *call)
 {
-	struct buf path = BUF(4096);
-	buf_puts(&path, "/v1/audit");
-	path_query(&path, "target", call->option[OPT_TARGET]);
-	int status = simple_list(call, &path, "acts recorded", print_audit);
-	buf_free(&path);
-	return status;
+	return verb_watch(call, audit_once);
+}
+
+static int alarms_once(struct verb_call *call)
+{
+	return listing_print(call, "/v1/alarms", "alarms", print_alarms);
 }
 
 int verb_alarms_list(struct verb_call *call)
 {
-	struct buf path = BUF(64);
-	buf_puts(&path, "/v1/alarms");
-	int status = simple_list(call, &path, "alarms", print_alarms);
-	buf_free(&path);
-	return status;
+	return verb_watch(call, alarms_once);
 }

@@ -1,6 +1,6 @@
 /* Redrive jobs: `usher redrive` with a filter or a job's options starts one, `usher redrives` lists, shows,
  * watches and moves them; see verbs.h. */
-#include "verbs.h"
+#include "listing.h"
 
 #include "../format.h"
 #include "../lines.h"
@@ -14,9 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WATCH_EVERY_MS 1000
-#define LIST_DEFAULT 50
-#define LIST_MOST 500
+#define BAR_WIDTH 24
 
 static const struct {
 	enum option_id option;
@@ -70,34 +68,68 @@ static int watch_exit(const cJSON *job)
 	                                                                               : EXIT_FAILED;
 }
 
-/* A line each time something has changed, until it is over. */
+/* "[############------------] 50% " */
+static void add_bar(struct buf *b, const cJSON *job)
+{
+	long long total = number(job, "total"), sent = number(job, "sent") + number(job, "skipped");
+	if (total <= 0)
+		return;
+	int full = sent >= total ? BAR_WIDTH : (int)(sent * BAR_WIDTH / total);
+	buf_putc(b, '[');
+	for (int i = 0; i < BAR_WIDTH; i++)
+		buf_putc(b, i < full ? '#' : '-');
+	buf_printf(b, "] %d%% ", sent >= total ? 100 : (int)(sent * 100 / total));
+}
+
+/* On a terminal one line that moves, elsewhere a line each time something has changed. */
+static void tell(struct verb_call *call, const char *id, const struct reply *reply, struct buf *before)
+{
+	struct buf now = BUF(8192), line = BUF(8192);
+	bool json = call->option[OPT_JSON] != NULL, moving = !json && isatty(STDOUT_FILENO);
+	facts_redrive_progress(&now, reply->json);
+	buf_puts(&now, "; ");
+	facts_redrive_state(&now, reply->json);
+	if (moving) {
+		struct buf whole = BUF(16384);
+		buf_printf(&whole, "%s: ", id);
+		add_bar(&whole, reply->json);
+		buf_puts(&whole, buf_str(&now));
+		text_fit(&line, buf_str(&whole), whole.len, print_width() - 1, TEXT_CLIP);
+		printf("\r%s\033[K", buf_str(&line));
+		buf_free(&whole);
+	} else if (strcmp(buf_str(&now), buf_str(before)) != 0) {
+		if (json)
+			print_json(buf_str(&reply->body), reply->body.len);
+		else
+			print_clean(stdout, "%s: %s", id, buf_str(&now));
+	}
+	fflush(stdout);
+	buf_free(&line);
+	buf_free(before);
+	*before = now;
+}
+
+/* Until it is over. Whoever stops looking does not stop the job. */
 static int watch(struct verb_call *call, const char *id)
 {
-	struct buf now = BUF(8192), before = BUF(8192);
-	int status = 0;
+	struct buf before = BUF(8192);
+	int every_ms, status = watch_every(call, &every_ms);
+	bool moving = !call->option[OPT_JSON] && isatty(STDOUT_FILENO);
 	for (bool over = false; !over && status == 0;) {
 		struct reply reply = { 0 };
 		status = get_job(call, id, &reply);
 		if (status == 0) {
 			over = is_over(reply.json) && number(reply.json, "on_the_way") == 0;
-			facts_redrive_progress(&now, reply.json);
-			buf_puts(&now, "; ");
-			facts_redrive_state(&now, reply.json);
-			if (strcmp(buf_str(&now), buf_str(&before)) != 0)
-				call->option[OPT_JSON] ? print_json(buf_str(&reply.body), reply.body.len)
-				                       : print_clean(stdout, "%s: %s", id, buf_str(&now));
-			fflush(stdout);
-			buf_clear(&before);
-			buf_puts(&before, buf_str(&now));
-			buf_clear(&now);
+			tell(call, id, &reply, &before);
 			if (over)
 				status = watch_exit(reply.json);
 		}
 		reply_free(&reply);
 		if (!over && status == 0)
-			poll(NULL, 0, WATCH_EVERY_MS);
+			poll(NULL, 0, every_ms);
 	}
-	buf_free(&now);
+	if (moving && before.len)
+		putchar('\n');
 	buf_free(&before);
 	return status;
 }
@@ -118,7 +150,7 @@ static int show(struct verb_call *call, const char *id)
 
 /* -- The list ---------------------------------------------------------------------------------------- */
 
-static void print_jobs(const cJSON *items, wall_time now)
+static void print_jobs(const struct listing *l, wall_time now)
 {
 	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "STATE", TEXT_LEFT, 0 },
 		{ "SENT", TEXT_RIGHT, 0 }, { "OF", TEXT_RIGHT, 0 }, { "DELIVERED", TEXT_RIGHT, 0 },
@@ -128,7 +160,7 @@ static void print_jobs(const cJSON *items, wall_time now)
 	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
 	struct buf b = BUF(256);
 	const cJSON *job;
-	cJSON_ArrayForEach(job, items)
+	cJSON_ArrayForEach(job, l->items)
 	{
 		static const char *const counts[] = { "delivered", "failed_again", "on_the_way" };
 		table_add(&t, word(job, "id"));
@@ -152,35 +184,13 @@ static void print_jobs(const cJSON *items, wall_time now)
 		              : json_string(job, "why") ? word(job, "why")
 		                                        : word(job, "reason"));
 	}
-	table_print(&t, stdout);
-	table_free(&t);
+	listing_table(l, &t);
 	buf_free(&b);
 }
 
 static int list(struct verb_call *call)
 {
-	const char *limit = call->option[OPT_LIMIT] ? call->option[OPT_LIMIT] : "50";
-	struct buf path = BUF(4096);
-	struct reply reply = { 0 };
-	int status = 0;
-	buf_puts(&path, "/v1/redrives");
-	path_query(&path, "limit", limit);
-	client_call(call->client, buf_str(&path), NULL, CLIENT_READ_MS, &reply);
-	buf_free(&path);
-	if (reply.code != 0) {
-		status = reply_report(&reply, NULL);
-	} else if (call->option[OPT_JSON]) {
-		print_json(buf_str(&reply.body), reply.body.len);
-	} else {
-		print_jobs(json_get(reply.json, "items"), call->now);
-		fflush(stdout);
-		if (cJSON_GetArraySize(json_get(reply.json, "items")) == 0)
-			fprintf(stderr, "no redrive jobs\n");
-		else if (json_string(reply.json, "next"))
-			fprintf(stderr, "there is more: --limit N, at most %d\n", LIST_MOST);
-	}
-	reply_free(&reply);
-	return status;
+	return listing_print(call, "/v1/redrives", "redrive jobs", print_jobs);
 }
 
 /* -- Acts -------------------------------------------------------------------------------------------- */
@@ -206,7 +216,7 @@ static int move(struct verb_call *call, const char *act, const char *id)
 		print_json(buf_str(&reply.body), reply.body.len);
 	} else {
 		facts_redrive_progress(&b, reply.json);
-		print_clean(stdout, "%s: %s, %s", id, word(reply.json, "state"), buf_str(&b));
+		print_done(call, "%s: %s, %s", id, word(reply.json, "state"), buf_str(&b));
 	}
 	buf_free(&b);
 	buf_free(&path);
@@ -216,23 +226,33 @@ static int move(struct verb_call *call, const char *act, const char *id)
 
 int verb_redrives(struct verb_call *call)
 {
-	static const char *const acts[] = { "pause", "resume", "stop" };
+	static const char *const acts[] = { "show", "pause", "resume", "stop", NULL };
 	if (call->arg_count == 0)
-		return list(call);
+		return verb_watch(call, list);
+	if (call->option[OPT_CSV] || call->option[OPT_LIMIT])
+		return usage_error(call, "--csv and --limit go with the list of jobs");
 	if (call->arg_count == 1)
 		return usage_error(call, "say which job: usher redrives %s ID", call->args[0]);
-	if (!strcmp(call->args[0], "show"))
+	if (!strcmp(call->args[0], acts[0]))
 		return show(call, call->args[1]);
-	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
+	for (size_t i = 1; acts[i]; i++)
 		if (!strcmp(call->args[0], acts[i]))
 			return move(call, acts[i], call->args[1]);
-	return usage_error(
-	        call, "\"%s\" is nothing to do with a job: show, pause, resume or stop", call->args[0]);
+	return usage_none_of(call, call->args[0], acts);
 }
 
 /* -- Starting one --------------------------------------------------------------------------------------- */
 
-static bool has_filter(const struct verb_call *call)
+/* Rows by their numbers, or a filter in words? */
+static bool has_ids(const struct verb_call *call)
+{
+	for (int i = 0; i < call->arg_count; i++)
+		if (!call->args[i][strspn(call->args[i], "0123456789")])
+			return true;
+	return false;
+}
+
+static bool has_filter_option(const struct verb_call *call)
 {
 	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
 		if (call->option[filters[i].option])
@@ -258,7 +278,8 @@ static int add_numbers(struct verb_call *call, cJSON *body)
 		errno = 0;
 		double value = strtod(text, &end);
 		if (errno || *end || end == text)
-			return usage_error(call, "%s: \"%s\" is no number", numbers[i].key, text);
+			return usage_error(call, "--%s takes a number, not \"%s\"",
+			        option_rows[numbers[i].option].name, text);
 		cJSON_AddNumberToObject(body, numbers[i].key, value);
 	}
 	return 0;
@@ -283,17 +304,31 @@ static int add_filter(struct verb_call *call, cJSON *body)
 	return 0;
 }
 
+static int add_words(struct verb_call *call, cJSON *body)
+{
+	struct buf filter = BUF(0);
+	int status = filter_of(call, 0, &filter);
+	json_add_string(body, "filter", buf_str(&filter));
+	buf_free(&filter);
+	return status;
+}
+
+static int add_ids(struct verb_call *call, cJSON *body)
+{
+	cJSON *ids = json_add_array(body, "ids");
+	for (int i = 0; i < call->arg_count; i++)
+		cJSON_AddItemToArray(ids, cJSON_CreateString(call->args[i]));
+	return 0;
+}
+
 static int order_of(struct verb_call *call, cJSON *body)
 {
 	const char *reason = call->option[OPT_REASON];
 	int status = add_numbers(call, body);
-	if (status == 0 && call->arg_count == 0)
-		status = add_filter(call, body);
-	if (call->arg_count > 0) {
-		cJSON *ids = json_add_array(body, "ids");
-		for (int i = 0; i < call->arg_count; i++)
-			cJSON_AddItemToArray(ids, cJSON_CreateString(call->args[i]));
-	}
+	if (status == 0)
+		status = has_ids(call)         ? add_ids(call, body)
+		         : call->arg_count > 0 ? add_words(call, body)
+		                               : add_filter(call, body);
 	if (reason && *reason)
 		json_add_string(body, "reason", reason);
 	if (call->option[OPT_DRY_RUN])
@@ -345,8 +380,7 @@ static int start(struct verb_call *call)
 		else if (call->option[OPT_DRY_RUN])
 			print_preview(call, reply.json);
 		else
-			print_clean(stdout,
-			        "redrive job %s: %s%lld dead rows; usher redrives show %s --watch",
+			print_done(call, "redrive job %s: %s%lld dead rows; usher redrives show %s --watch",
 			        word(reply.json, "id"),
 			        json_bool(reply.json, "total_capped", false) ? "more than " : "",
 			        number(reply.json, "total"), word(reply.json, "id"));
@@ -361,16 +395,18 @@ static int start(struct verb_call *call)
 
 int verb_redrive(struct verb_call *call)
 {
-	bool filter = has_filter(call);
+	bool options = has_filter_option(call), words = call->arg_count > 0 && !has_ids(call);
 	int status = verb_may_act(call);
 	if (status != 0)
 		return status;
-	if (call->arg_count > 0 && filter)
-		return usage_error(call, "ids or a filter: one of them says which rows");
-	if (call->arg_count == 0 && !filter)
+	if (call->arg_count > 0 && options)
+		return usage_error(
+		        call, "ids, a filter in words, or one in options: one of them says which rows");
+	if (call->arg_count == 0 && !options)
 		return usage_error(call,
 		        "redrive needs ID..., or a filter such as --channel coupon --class service_down");
 	const char *reason = call->option[OPT_REASON];
+	bool filter = words || options;
 	if (filter && !call->option[OPT_DRY_RUN] && (!reason || strspn(reason, " \t") == strlen(reason)))
 		return usage_error(call, "a filter needs --reason TEXT: it is kept for who comes after you");
 	return filter || has_job_option(call) ? start(call) : verb_redrive_rows(call);

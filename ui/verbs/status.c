@@ -1,5 +1,6 @@
 /* usher status: the Overview for a script and a pager; see verbs.h. */
-#include "verbs.h"
+#include "listing.h"
+#include "check.h"
 
 #include "../format.h"
 #include "../lines.h"
@@ -90,25 +91,59 @@ static void print_daemon(const cJSON *status, wall_time now)
 	buf_free(&b);
 }
 
-int verb_status(struct verb_call *call)
+static void print_whole(const cJSON *json, wall_time now)
+{
+	struct lines verdict = { .width = print_width() };
+	struct buf first = BUF(1024);
+	enum check_level level = check_headline(&first, json, now);
+	print_clean(stdout, "%s", buf_str(&first));
+	if (level != CHECK_OK) {
+		putchar('\n');
+		facts_verdict(&verdict, json, now);
+		lines_print(&verdict, stdout);
+		lines_clear(&verdict);
+	}
+	putchar('\n');
+	print_channels(json, now);
+	putchar('\n');
+	print_daemon(json, now);
+	buf_free(&first);
+}
+
+/* In a pipe that is watched: its first line, when it says something new. */
+static void print_news(struct verb_call *call, const cJSON *json)
+{
+	struct buf first = BUF(1024), at = BUF(64);
+	check_headline(&first, json, call->now);
+	format_when(&at, call->now, WHEN_FULL, call->now);
+	if (!watch_says_the_same(call->watch, buf_str(&first)))
+		print_clean(stdout, "%s %s", buf_str(&at), buf_str(&first));
+	buf_free(&at);
+	buf_free(&first);
+}
+
+static int status_once(struct verb_call *call)
 {
 	struct reply reply = { 0 };
 	int status = 0;
 	client_call(call->client, "/v1/status", NULL, CLIENT_READ_MS, &reply);
-	if (reply.code != 0) {
+	if (reply.code != 0)
 		status = reply_report(&reply, NULL);
-	} else if (call->option[OPT_JSON]) {
+	else if (call->option[OPT_JSON])
 		print_json(buf_str(&reply.body), reply.body.len);
-	} else {
-		struct lines verdict = { .width = print_width() };
-		facts_verdict(&verdict, reply.json, call->now);
-		lines_print(&verdict, stdout);
-		lines_clear(&verdict);
-		putchar('\n');
-		print_channels(reply.json, call->now);
-		putchar('\n');
-		print_daemon(reply.json, call->now);
-	}
+	else if (call->watch && !call->watch->screen)
+		print_news(call, reply.json);
+	else
+		print_whole(reply.json, call->now);
 	reply_free(&reply);
 	return status;
+}
+
+int verb_status(struct verb_call *call)
+{
+	if (!call->option[OPT_CHECK])
+		return verb_watch(call, status_once);
+	if (call->option[OPT_WATCH] || call->option[OPT_JSON])
+		return usage_error(call, "--check is one line for a monitor: without --watch and --json");
+	return check_run(call);
 }

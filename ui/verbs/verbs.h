@@ -19,10 +19,11 @@ enum exit_status {
 	EXIT_UNREACHABLE = 6
 };
 
-/* OPTION(id, "name", letter or 0, "ARG" or NULL, "help"): the rows of both --help and getopt. */
+/* OPTION(id, "name", letter or 0, "ARG" or NULL, "help"): the rows of --help, getopt, completion and manual.
+ * An ARG in brackets may be left out ("--watch=5", "--watch"); what it is called says what completes it. */
 #define OPTION_TABLE(OPTION)                                                                                 \
 	OPTION(STATUS, "status", 0, "STATUS", "dead, queued, delivered, cancelled or any")                   \
-	OPTION(CHANNEL, "channel", 0, "NAME", "only this channel: email or coupon")                          \
+	OPTION(CHANNEL, "channel", 0, "CHANNEL", "only this channel: email or coupon")                       \
 	OPTION(CLASS, "class", 0, "CLASS", "only this failure class, such as service_down")                  \
 	OPTION(SEARCH, "search", 0, "TEXT", "event id, user id or recipient, or how one begins")             \
 	OPTION(SINCE, "since", 0, "TIME", "dead since: RFC 3339, or an age such as 90s, 1h or 2d")           \
@@ -37,7 +38,10 @@ enum exit_status {
 	OPTION(CANARY, "canary", 0, "N", "rows sent first, whose outcome is awaited (default 1)")            \
 	OPTION(STOP_ON, "stop-on", 0, "N", "stop when so many failed again (default 5; 0: never)")           \
 	OPTION(DRY_RUN, "dry-run", 0, NULL, "say what would happen, and do nothing")                         \
-	OPTION(WATCH, "watch", 0, NULL, "go on looking")                                                     \
+	OPTION(WATCH, "watch", 0, "[SECONDS]", "go on looking, every 2 seconds or so many")                  \
+	OPTION(CHECK, "check", 0, NULL,                                                                      \
+	        "one line for a monitor, and its exit status: 0 ok, 1 warning, 2 critical, 3 unknown")       \
+	OPTION(MANUAL, "manual", 0, NULL, "the synopsis of usher(1)")                                        \
 	OPTION(REASON, "reason", 0, "TEXT", "why, for the audit and for who comes after you")                \
 	OPTION(REVEAL, "reveal", 0, NULL, "unmasked, with a reason: it is kept in the audit")                \
 	OPTION(SET, "set", 0, "FIELD=VALUE",                                                                 \
@@ -52,6 +56,7 @@ enum exit_status {
 	OPTION(PUBLISHED, "published", 0, NULL, "only what has been published")                              \
 	OPTION(JSON, "json", 0, NULL, "print the daemon's JSON")                                             \
 	OPTION(CSV, "csv", 0, NULL, "print comma-separated values, every column")                            \
+	OPTION(QUIET, "quiet", 'q', NULL, "say nothing but what was asked for, and what went wrong")         \
 	OPTION(SOCKET, "socket", 0, "PATH", "the daemon's socket (USHER_SOCKET; /run/usher/usher.sock)")     \
 	OPTION(READ_ONLY, "read-only", 'R', NULL, "look only: the read-only socket (usher-ro.sock)")         \
 	OPTION(HELP, "help", 'h', NULL, "this help")                                                         \
@@ -64,6 +69,19 @@ _Static_assert(OPT_COUNT <= 64, "an option is a bit");
 
 #define SET_MAX 16
 
+/* What one wants to do: the parts of --help. */
+#define GROUP_TABLE(GROUP)                                                                                   \
+	GROUP(LOOK, "See what is going on")                                                                  \
+	GROUP(FIND, "Find what failed")                                                                      \
+	GROUP(SETTLE, "Settle it")                                                                           \
+	GROUP(STEER, "Hold, and let go on")                                                                  \
+	GROUP(FEED, "Sign-ups")                                                                              \
+	GROUP(OWN, "usher itself")
+#define GROUP_ID(id, ...) GROUP_##id,
+enum verb_group { GROUP_TABLE(GROUP_ID) GROUP_COUNT };
+#undef GROUP_ID
+
+struct watch;
 struct verb_call {
 	const struct verb *verb;
 	const char
@@ -74,20 +92,50 @@ struct verb_call {
 	int arg_count;
 	struct client *client;
 	wall_time now;
+	struct watch *watch; /* of a list that is looked at again and again; NULL: once */
+	bool progress;       /* a line of progress stands on the terminal */
 };
 
 struct verb {
-	const char *name, *args, *summary;
+	const char *name;
+	/* As --help shows them, and what completes them: words in small letters as they are, "|" between
+	 * alternatives, ID, FILTER, CHANNEL ... from the daemon. */
+	const char *args;
+	const char *summary;
 	int args_min, args_max;
 	uint64_t options; /* bit per option_id, beyond the common ones */
 	int (*run)(struct verb_call *call);
+	enum verb_group group;
+	const char *example; /* lines, each without the "usher " in front */
+	const char *ids;     /* the list that an ID is of; NULL: none */
+	bool local;          /* asks no daemon */
 };
 
+struct option_row {
+	const char *name;
+	char letter;
+	const char *arg, *help;
+};
+
+extern const struct verb verbs[];
+extern const size_t verb_count;
+extern const struct option_row option_rows[OPT_COUNT];
 const struct verb *verb_find(const char *name);
+uint64_t verb_takes(const struct verb *verb); /* bits of all its options; NULL: of usher without a verb */
+bool option_arg_is_optional(const struct option_row *row);
+
 /* Reads options up to the first word that is none (`leading`), or all of them. EXIT_USAGE and a message
  * on standard error when one is wrong. Returns 0; *ret_rest is the index of the first word left. */
 int verb_options(struct verb_call *call, int argc, char **argv, bool leading, int *ret_rest);
+/* "usher help": of the whole program, of a verb, or the synopsis of its manual page. */
 void verb_help(const struct verb *verb); /* NULL: of the whole program */
+int verb_help_run(struct verb_call *call);
+
+/* The word most like a wrong one, NULL where none is: `word(i)` gives them, NULL at the end. */
+const char *word_nearest(const char *wrong, const char *(*word)(int i));
+int usage_no_verb(const struct verb_call *call, const char *wrong);
+/* "X is none of a, b, c"; EXIT_USAGE. `words` ends with NULL. */
+int usage_none_of(const struct verb_call *call, const char *wrong, const char *const *words);
 
 /* RFC 3339, or an age ("1h") counted back from now, of --since or --until; "" when it is not given. */
 int verb_time(struct verb_call *call, enum option_id option, char text[WALL_TEXT_SIZE]);
@@ -96,6 +144,8 @@ int verb_may_act(const struct verb_call *call);
 /* One act a row, by id: redrive without any of a job's options. */
 int verb_redrive_rows(struct verb_call *call);
 
+/* -- Saying it (print.c) -- */
+
 int exit_of(const struct reply *reply);
 /* "usher: what: message" on standard error; returns exit_of. */
 int reply_report(const struct reply *reply, const char *what);
@@ -103,9 +153,14 @@ bool reason_missing(const struct verb_call *call);
 int usage_error(const struct verb_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A line with whatever is in it made harmless. */
 void print_clean(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same on standard output, of what was done: nothing with --quiet. */
+void print_done(const struct verb_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Prints JSON, with what could act on a terminal escaped. */
 void print_json(const char *json, size_t len);
 int print_width(void); /* of the terminal, or 100 */
+/* How far it is: a line on a terminal that the next one replaces; nothing elsewhere, nor with --quiet. */
+void progress_show(struct verb_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void progress_clear(struct verb_call *call);
 
 int verb_status(struct verb_call *call);
 int verb_failed(struct verb_call *call);
@@ -128,5 +183,6 @@ int verb_pause(struct verb_call *call);
 int verb_resume(struct verb_call *call);
 int verb_breaker(struct verb_call *call);
 int verb_signup(struct verb_call *call);
+int verb_completion(struct verb_call *call);
 
 #endif
