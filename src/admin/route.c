@@ -50,7 +50,7 @@ const struct route routes[] = {
 	ACT("/v1/channels/{channel}/resume", "resume", word_members, resume_post),
 	ACT("/v1/channels/{channel}/breaker", "breaker", breaker_members, breaker_post),
 	LOOK("/v1/filter/keys", 0, filter_keys_get),
-	LOOK("/v1/dlq/{channel}", QUERY_PAGE, dlq_get),
+	LOOK("/v1/dlq/{channel}", QUERY_FILTER | QUERY_SORT | QUERY_PAGE, dlq_get),
 	LOOK("/v1/retrying", QUERY_CHANNEL | QUERY_PAGE, retrying_get),
 	LOOK("/v1/outbox", QUERY_WAITING | QUERY_PAGE, outbox_get),
 	ACT("/v1/signups", "signup", signup_members, signup_post),

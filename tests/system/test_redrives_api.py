@@ -40,7 +40,37 @@ def test_late_arrivals_are_said(api, db):
     assert (one["total"], one["late"], one["late_capped"]) == (3, 1, False)
 
 
+@pytest.mark.parametrize("written, wanted", [
+    ("", 5), ("status:dead channel:email", 4), ("class:timeout", 2), ("class:timeout,rejected", 5), ("age>1m channel:email", 2),
+    ('reason:"no <minji1"', 1), ("minji0@", 1), ("-class:timeout -minji0@", 2), ("event:e-1,e-2,e-5", 2),
+])
+def test_what_a_list_shows_is_what_a_job_of_its_filter_takes(api, db, written, wanted):
+    """Rows that are not dead are left out; which died after the look, too."""
+    for n in range(4):
+        put_failed(db, n, klass="timeout" if n % 2 else "rejected", age_s=100 if n > 1 else 10)
+    put_failed(db, 4, channel="coupon", age_s=10)
+    put_failed(db, 5, status="cancelled")
+    seen = api.post("/v1/redrives", filter=written, dry_run=True).json
+    assert seen["total"] == wanted == api.get("/v1/failed", filter=written, status="dead").json["count"]
+    put_failed(db, 0 + 10, reason="SMTP 554 no <minji1", klass="timeout", age_s=-5)
+    number = start(api, filter=written, seen_until=seen["frozen_at"], rate=0.01)
+    one = api.get(f"/v1/redrives/{number}").json
+    assert one["total"] == wanted and one["frozen_at"] == seen["frozen_at"]
+
+
+def test_a_filter_that_a_job_walks_tells_its_late_arrivals(api, db):
+    put_failed(db, 1, age_s=10)
+    number = start(api, filter="channel:email status:dead", rate=0.01)
+    put_failed(db, 2, age_s=-1)
+    one = api.get(f"/v1/redrives/{number}").json
+    assert (one["channel"], one["listed"], one["late"]) == ("email", False, 1)
+
+
 WRONG = {
+    "filter language": ({"filter": "colour:red", "reason": "x"}, 400, "character 1"),
+    "not dead": ({"filter": "status:cancelled", "reason": "x"}, 404, "only dead rows"),
+    "nothing written is there": ({"filter": "event:e-77", "reason": "x"}, 404, "no dead row matches"),
+    "no reason for what is written": ({"filter": "channel:email"}, 400, "reason"),
     "neither": ({"reason": "x"}, 400, "ids or filter"),
     "both": ({"ids": ["1"], "filter": {}, "reason": "x"}, 400, "ids or filter"),
     "no reason": ({"filter": {}}, 400, "reason"),
