@@ -166,7 +166,7 @@ void frame_draw(struct console *c)
 {
 	struct screen *s = console_screen(c);
 	erase();
-	curs_set(c->dialog.kind == DIALOG_INPUT && !frame_too_small());
+	curs_set(dialog_has_cursor(&c->dialog) && !frame_too_small());
 	if (frame_too_small()) {
 		theme_fade(false);
 		draw_too_small();
