@@ -160,7 +160,7 @@ static void add_late(const struct bulk *b, struct lines *body)
 	format_count(&text, b->late);
 	buf_printf(&text, "%s died after ", b->late_capped ? " or more" : "");
 	format_when(&text, b->seen, WHEN_CLOCK, b->console->now);
-	buf_puts(&text, ", when this list was fetched: they are not part of it.");
+	buf_puts(&text, ", when this list was fetched: not part of it.");
 	lines_add(body, ROLE_WARN, NULL, buf_str(&text));
 	buf_free(&text);
 }

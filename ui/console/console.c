@@ -181,6 +181,10 @@ static void common_key(struct console *c, enum action action)
 		c->help = true;
 		c->help_top = 0;
 		break;
+	case ACTION_STOP:
+		if (!acts_stop(c))
+			note_add(c, ROLE_WARN, "Nothing is being sent; jobs are stopped on their screen, 5");
+		break;
 	case ACTION_LOG:
 		c->journal.open = true;
 		c->journal.back = 0;
@@ -196,16 +200,10 @@ static void common_key(struct console *c, enum action action)
 	}
 }
 
-/* Esc ends what goes on before it reads what was said of it. */
-static bool stop_or_read(struct console *c)
-{
-	return acts_stop(c) || bulk_stop(c) || note_read(c);
-}
-
 void console_act(struct console *c, enum action action)
 {
 	struct screen *s = console_screen(c);
-	if (action == ACTION_READ && stop_or_read(c))
+	if (action == ACTION_READ && (note_read(c) || bulk_stop(c)))
 		return;
 	if (action_acts(action) && c->read_only)
 		note_add(c, ROLE_WARN, "This console is read-only: it looks and does not act%s",

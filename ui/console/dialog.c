@@ -75,14 +75,15 @@ void dialog_menu(struct dialog *d, const char *title, struct lines *body, const 
 	d->item = at;
 }
 
-/* Runs the answer and closes. What was typed ahead is dropped: the rest of a paste must not become keys
- * that act. */
+/* Runs the answer and closes. What was typed ahead of one that acts is dropped: the rest of a paste must not
+ * become keys that act. */
 static void answer(struct console *c, const char *const *texts)
 {
 	struct dialog *d = mem_alloc(sizeof *d); /* an answer may ask again */
 	*d = c->dialog;
 	memset(&c->dialog, 0, sizeof c->dialog);
-	terminal_drop_keys();
+	if (d->kind != DIALOG_MENU)
+		terminal_drop_keys();
 	if (d->form_done)
 		d->form_done(c, d->arg, texts);
 	else

@@ -128,6 +128,7 @@ static void on_keys(void *arg, struct reply *reply)
 		return;
 	c->filter_keys = reply->json;
 	reply->json = NULL;
+	prompt_renew(c);
 }
 
 /* Once: they do not change while the daemon runs. */
@@ -176,7 +177,7 @@ static const char *filter_trouble(void *arg)
 
 static const struct prompt_ops filter_prompt = {
 	.mark = "/",
-	.empty = "KEY:VALUE terms, or how an event id, user id or recipient begins; empty shows all",
+	.empty = "KEY:VALUE terms, or how an event id, user id or recipient begins",
 	.offer = filter_offer,
 	.typed = filter_typed,
 	.taken = filter_taken,
@@ -209,10 +210,13 @@ void finder_describe(const struct finder *f, struct buf *out)
 
 void finder_draw_line(const struct buf *left, const struct buf *right, struct rect area)
 {
-	const char *text = right->len ? right->data : "";
-	int used = text_width(text, right->len, area.width), room = area.width - 2 - used - 2;
-	paint(area.y, area.x + 1, room, ROLE_TITLE, TEXT_CLIP, left->len ? left->data : "");
-	paint(area.y, area.x + area.width - used, used, ROLE_FAINT, TEXT_CLIP, text);
+	int width = area.width - 3;
+	int wanted = text_width(buf_str(left), left->len, width), used = text_width(buf_str(right), right->len, width);
+	int least = wanted < width / 3 ? wanted : width / 3;
+	if (used > width - least)
+		used = width - least;
+	paint(area.y, area.x + 1, width - used, ROLE_TITLE, TEXT_CLIP, buf_str(left));
+	paint(area.y, area.x + area.width - used, used, ROLE_FAINT, TEXT_CLIP, buf_str(right));
 }
 
 static void match(struct finder *f, int step)

@@ -80,7 +80,7 @@ static void draw_second_line(const struct console *c)
 		        c->status ? buf_str(&b) : "none so far", c->status_error);
 	} else if (acts_running(c, &done, &all)) {
 		paintf(1, 1, COLS - 1, ROLE_ACCENT, "sending: %d of %d answered%s", done, all,
-		        all > 1 ? "   Esc: stop after these" : "");
+		        all > 1 ? "   X: stop after these" : "");
 	} else if (bulk_running(c)) {
 		paint(1, 1, COLS - 1, ROLE_ACCENT, TEXT_CLIP, bulk_running(c));
 	} else {

@@ -41,7 +41,7 @@ static int lay_out(const struct list *l, int width, int widths[LIST_COLUMNS_MAX]
 	return shown;
 }
 
-/* Behind the title, at most in the gap to the next one. */
+/* Beside the title, at most in the gap to the next one. */
 static void draw_sort(const struct list *l, int y, int x)
 {
 	bool pretty = text_get_mode() == TEXT_UNICODE;
@@ -55,9 +55,10 @@ static void draw_titles(const struct list *l, const int *widths, struct rect are
 		if (!widths[i])
 			continue;
 		const struct list_column *c = &l->columns[i];
-		int used = paint(area.y, x, widths[i], ROLE_HEAD, c->align, c->title);
+		int len = (int)strlen(c->title);
+		paint(area.y, x, widths[i], ROLE_HEAD, c->align, c->title);
 		if (l->sort_title && !strcmp(c->title, l->sort_title))
-			draw_sort(l, area.y, x + (c->align == TEXT_LEFT ? (int)strlen(c->title) : used));
+			draw_sort(l, area.y, c->align == TEXT_LEFT ? x + len : x + widths[i] - len - 1);
 		x += widths[i] + GAP;
 	}
 }

@@ -276,8 +276,10 @@ static void offer_arguments(struct console *c, const struct command *command, co
 		offer_filter(c, args, ret);
 	else if (!strcmp(command->args, "NAME"))
 		offer_views(args, ret);
-	if (ret->count == 0) /* nothing to choose from: what is wanted */
-		offer_add(ret, args, command->help);
+	if (ret->count > 0)
+		return;
+	ret->from = 0; /* nothing to choose from: what is wanted is told */
+	offer_add(ret, args, command->help);
 }
 
 static void palette_offer(void *arg, struct console *c, const char *before, struct offers *ret)

@@ -135,6 +135,12 @@ void prompt_close(struct prompt *p)
 	offers_clear(&p->offers);
 }
 
+void prompt_renew(struct console *c)
+{
+	if (c->prompt.ops && c->prompt.picked < 0)
+		offer_again(c);
+}
+
 bool prompt_is(const struct prompt *p, const void *arg)
 {
 	return p->ops && p->arg == arg;

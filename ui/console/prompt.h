@@ -63,6 +63,7 @@ struct prompt {
 void prompt_open(struct console *c, const struct prompt_ops *ops, void *arg, struct history *history,
         const char *text);
 void prompt_close(struct prompt *p); /* without taking anything, and without left() */
+void prompt_renew(struct console *c); /* what is offered has changed */
 bool prompt_is(const struct prompt *p, const void *arg);
 void prompt_key(struct console *c, int key);
 void prompt_draw(const struct prompt *p, int y); /* PROMPT_HEIGHT lines from y on */
