@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #define TROUBLE_LINES (PROMPT_HEIGHT - 2)
+#define OFFER_LINES (PROMPT_HEIGHT - 3)
 
 /* -- History ---------------------------------------------------------------------------------------- */
 
@@ -265,24 +266,36 @@ static void draw_trouble(const struct prompt *p, const char *trouble, int y, int
 	lines_clear(&words);
 }
 
-/* The offers on one line, the picked one in sight; its help, or that of the only one, on the next. */
+/* Offers from `first` on, as many as have room on their lines; returns the first that has none. */
+static int place_offers(const struct prompt *p, int first, int y, bool draw)
+{
+	const struct offers *o = &p->offers;
+	int line = 0, x = 1, i = first;
+	for (; i < o->count; i++) {
+		int width = text_width(o->items[i].text, strlen(o->items[i].text), COLS);
+		if (x > 1 && x + width > COLS - 1) {
+			if (++line == OFFER_LINES)
+				break;
+			x = 1;
+		}
+		if (draw)
+			paint(y + line, x, COLS - 1 - x, i == p->picked ? ROLE_SELECTED : ROLE_ACCENT, TEXT_CLIP,
+			        o->items[i].text);
+		x += width + 2;
+	}
+	return i;
+}
+
+/* The picked one in sight; under them its help, or that of the only one. */
 static void draw_offers(const struct prompt *p, int y)
 {
 	const struct offers *o = &p->offers;
-	int first = 0, x = 1;
-	for (int i = p->picked, room = COLS - 4; i >= 0; i--) {
-		room -= text_width(o->items[i].text, strlen(o->items[i].text), COLS) + 2;
-		if (room < 0)
-			break;
-		first = i;
-	}
-	for (int i = first; i < o->count && x < COLS - 1; i++)
-		x += paint(y, x, COLS - 1 - x, i == p->picked ? ROLE_SELECTED : ROLE_ACCENT, TEXT_CLIP,
-		             o->items[i].text) +
-		     2;
-	int told = p->picked >= 0 ? p->picked : 0;
-	if (o->count && o->items[told].help && (p->picked >= 0 || o->count == 1))
-		paint(y + 1, 1, COLS - 2, ROLE_FAINT, TEXT_CLIP, o->items[told].help);
+	int first = p->picked >= place_offers(p, 0, y, false) ? p->picked : 0, told = p->picked >= 0 ? p->picked : 0;
+	place_offers(p, first, y, true);
+	if (p->line.length == 0 && p->picked < 0)
+		paint(y + OFFER_LINES, 1, COLS - 2, ROLE_FAINT, TEXT_CLIP, p->ops->empty);
+	else if (o->count && o->items[told].help && (p->picked >= 0 || o->count == 1))
+		paint(y + OFFER_LINES, 1, COLS - 2, ROLE_FAINT, TEXT_CLIP, o->items[told].help);
 }
 
 void prompt_draw(const struct prompt *p, int y)
@@ -294,10 +307,7 @@ void prompt_draw(const struct prompt *p, int y)
 	paint(y + 1, 1, left - 1, ROLE_TITLE, TEXT_CLIP, p->ops->mark);
 	if (trouble)
 		draw_trouble(p, trouble, y + 2, left, width);
-	else if (p->line.length == 0 && p->picked < 0) {
-		draw_offers(p, y + 2);
-		paint(y + 3, 1, COLS - 2, ROLE_FAINT, TEXT_CLIP, p->ops->empty);
-	} else
+	else
 		draw_offers(p, y + 2);
 	textline_draw(&p->line, y + 1, left, width, true);
 }
