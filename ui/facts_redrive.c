@@ -145,8 +145,8 @@ void facts_redrive_preview(struct lines *l, const cJSON *preview, wall_time now)
 	format_span(&b, seconds_between(time_get(preview, "newest"), now));
 	add_line(l, NULL, &b);
 	buf_free(&b);
-	add_warning(l, preview, "mails_maybe_sent",
-	        "mails may have gone out already: a second one may come.");
+	add_warning(
+	        l, preview, "mails_maybe_sent", "mails may have gone out already: a second one may come.");
 	add_warning(l, preview, "coupons_maybe_granted",
 	        "coupons may have been granted already; none is granted twice.");
 	add_warning(l, preview, "members_with_coupon", "members have a coupon by another sign-up.");

@@ -48,7 +48,8 @@ static int read_filter(const cJSON *filter, struct redrive_selection *s, struct 
 	const char *channel = NULL, *class = NULL;
 
 	if (!cJSON_IsObject(filter))
-		return error_set(err, USHER_EINVAL, "filter: must be an object or a text in the filter language; {} is all dead rows");
+		return error_set(err, USHER_EINVAL,
+		        "filter: must be an object or a text in the filter language; {} is all dead rows");
 	if (members_check(filter, known, err) < 0)
 		return error_prefix(err, USHER_EINVAL, "filter");
 	if (member_text(filter, "channel", &channel, err) < 0 ||
@@ -87,13 +88,14 @@ static int read_selection(
 		        "ids or filter: one of them says which rows; the filter {} is all dead rows");
 	if (read_time(body, "seen_until", &s->seen_until, err) < 0)
 		return USHER_EINVAL;
+	if (ids) {
+		int rc = read_ids(ids, ret_ids, &s->id_count, err);
+		s->ids = *ret_ids;
+		return rc;
+	}
 	if (cJSON_IsString(filter))
 		return read_words(call, filter->valuestring, s, ret_ids, err);
-	if (filter)
-		return read_filter(filter, s, err);
-	int rc = read_ids(ids, ret_ids, &s->id_count, err);
-	s->ids = *ret_ids;
-	return rc;
+	return read_filter(filter, s, err);
 }
 
 static int read_order(

@@ -76,8 +76,7 @@ static void add_value(struct sql *sql, const struct filter *f, const struct filt
 		return;
 	}
 	if (term->key == FILTER_MEMBER) {
-		sql_add(sql,
-		        "f.user_id = (SELECT m.user_id FROM failed_notification m WHERE m.id = ?i)",
+		sql_add(sql, "f.user_id = (SELECT m.user_id FROM failed_notification m WHERE m.id = ?i)",
 		        value->number);
 		return;
 	}

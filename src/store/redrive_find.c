@@ -1,5 +1,6 @@
 /* What an operator's filter selects for a redrive job. Channel, class and moments of death a job walks by
- * itself, however many rows they are; what else is found is noted row by row, as a list. On the db's thread. */
+ * itself, however many rows they are; what else is found is noted row by row, as a list. On the db's thread.
+ */
 #include "store/failed_plan.h"
 
 #include "base/error.h"
@@ -12,11 +13,9 @@
 
 static struct failed_filter filter_of(const struct filter *terms)
 {
-	return (struct failed_filter){ .status = FAILED_DEAD,
-		.channel = -1,
-		.class = -1,
-		.oldest_first = true,
-		.filter = terms };
+	return (struct failed_filter){
+		.status = FAILED_DEAD, .channel = -1, .class = -1, .oldest_first = true, .filter = terms
+	};
 }
 
 /* The one word that is left: its bit, -1 when all are; -2 when it is some of them. */
@@ -72,7 +71,8 @@ static int list_rows(struct db *db, const struct failed_filter *filter, struct r
 			return rc;
 		if (cursor[0] && mono_since_ms(began, mono_now()) > FIND_MS)
 			return error_set(err, USHER_EINVAL,
-			        "this filter is looked for row by row and was not through after %d s: narrow it "
+			        "this filter is looked for row by row and was not through after %d s: narrow "
+			        "it "
 			        "by channel, class, cause or age",
 			        FIND_MS / 1000);
 	} while (cursor[0]);

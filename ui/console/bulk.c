@@ -18,7 +18,7 @@ struct bulk {
 	struct row_ref *rows;
 	int count, left_out;
 	wall_time seen;
-	const struct screen *screen; /* where it was asked */
+	const struct screen *screen;     /* where it was asked */
 	unsigned look, late_look, start; /* requests under way */
 	cJSON *verdict;
 	int64_t late;
@@ -68,7 +68,7 @@ static void drop(void *arg)
 
 const char *bulk_running(const struct console *c)
 {
-	return !c->bulk ? NULL
+	return !c->bulk                              ? NULL
 	       : c->bulk->start                      ? "starting the job ..."
 	       : c->bulk->look || c->bulk->late_look ? "looking what would be redriven ...   Esc: leave it"
 	                                             : NULL;
@@ -180,13 +180,14 @@ static void ask(struct bulk *b)
 	facts_redrive_preview(&body, b->verdict, c->now);
 	add_late(b, &body);
 	if (b->left_out)
-		lines_addf(&body, ROLE_WARN, NULL, "! %d other marked row%s left out: only dead rows can be redriven.",
-		        b->left_out, b->left_out == 1 ? " is" : "s are");
+		lines_addf(&body, ROLE_WARN, NULL,
+		        "! %d other marked row%s left out: only dead rows can be redriven.", b->left_out,
+		        b->left_out == 1 ? " is" : "s are");
 	if (total < b->count)
-		lines_addf(&body, ROLE_WARN, NULL, "! %d of the marked rows changed meanwhile and are left out.",
-		        b->count - (int)total);
-	dialog_form(&c->dialog, b->filter ? "Redrive all that match" : "Redrive the marked rows", &body, fields,
-	        total > DIALOG_TYPE_COUNT ? FIELD_COUNT_ : COUNT, agreed, b, drop);
+		lines_addf(&body, ROLE_WARN, NULL,
+		        "! %d of the marked rows changed meanwhile and are left out.", b->count - (int)total);
+	dialog_form(&c->dialog, b->filter ? "Redrive all that match" : "Redrive the marked rows", &body,
+	        fields, total > DIALOG_TYPE_COUNT ? FIELD_COUNT_ : COUNT, agreed, b, drop);
 }
 
 static void looked(struct bulk *b)
@@ -197,7 +198,8 @@ static void looked(struct bulk *b)
 	if (json_int(b->verdict, "total", 0) == 0) {
 		note_add(c, ROLE_WARN, "No dead row matches: there is nothing to redrive");
 		end(b);
-	} else if (console_screen(c) != b->screen || c->dialog.kind != DIALOG_NONE || c->prompt.ops || c->help) {
+	} else if (console_screen(c) != b->screen || c->dialog.kind != DIALOG_NONE || c->prompt.ops ||
+	           c->help) {
 		note_add(c, ROLE_WARN, "What would be redriven is known by now, but you went on: ask again");
 		end(b);
 	} else {
@@ -221,8 +223,8 @@ static void on_verdict(void *arg, struct reply *reply)
 	b->look = 0;
 	console_heard(b->console, reply);
 	if (reply->code != 0) {
-		note_add(b->console, reply->code == USHER_ENOTFOUND ? ROLE_WARN : ROLE_BAD, "Nothing is redriven: %s",
-		        reply->message);
+		note_add(b->console, reply->code == USHER_ENOTFOUND ? ROLE_WARN : ROLE_BAD,
+		        "Nothing is redriven: %s", reply->message);
 		end(b);
 		return;
 	}
@@ -240,8 +242,7 @@ static void look_for_late(struct bulk *b)
 	path_query(&path, "status", "dead");
 	path_query(&path, "since", wall_format((wall_time){ b->seen.ms + 1 }, since));
 	path_query(&path, "limit", "1");
-	b->late_look =
-	        client_start(b->console->client, buf_str(&path), NULL, CLIENT_READ_MS, on_late, b);
+	b->late_look = client_start(b->console->client, buf_str(&path), NULL, CLIENT_READ_MS, on_late, b);
 	buf_free(&path);
 }
 

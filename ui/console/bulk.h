@@ -1,6 +1,6 @@
-/* Redriving many at once, as a job of the daemon: looks first what would be sent, tells it, asks how and why, and
- * for how many is to be typed; then starts the job. What is frozen is what the list on the screen held when it was
- * fetched; what died later is told and left out. Main thread. */
+/* Redriving many at once, as a job of the daemon: looks first what would be sent, tells it, asks how and why,
+ * and for how many is to be typed; then starts the job. What is frozen is what the list on the screen held
+ * when it was fetched; what died later is told and left out. Main thread. */
 #ifndef UI_CONSOLE_BULK_H
 #define UI_CONSOLE_BULK_H
 

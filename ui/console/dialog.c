@@ -24,8 +24,8 @@ void dialog_close(struct dialog *d)
 	memset(d, 0, sizeof *d);
 }
 
-static void open_as(struct dialog *d, int kind, const char *title, struct lines *body, void *arg,
-        void (*drop)(void *))
+static void open_as(
+        struct dialog *d, int kind, const char *title, struct lines *body, void *arg, void (*drop)(void *))
 {
 	dialog_close(d);
 	d->kind = kind;
@@ -235,8 +235,9 @@ static int label_width(const struct dialog *d)
 static void draw_form(const struct dialog *d, int y, int x, int width)
 {
 	int left = label_width(d);
-	const char *hint = d->field_count > 1 ? "Enter takes it   Tab next field   Esc leaves everything as it is"
-	                                      : "Enter takes it   Esc leaves everything as it is";
+	const char *hint = d->field_count > 1
+	                           ? "Enter takes it   Tab next field   Esc leaves everything as it is"
+	                           : "Enter takes it   Esc leaves everything as it is";
 	if (d->refused)
 		paintf(y + d->field_count, x, width, ROLE_BAD, "! %s   Esc leaves everything as it is",
 		        d->refused);
@@ -244,7 +245,8 @@ static void draw_form(const struct dialog *d, int y, int x, int width)
 		paint(y + d->field_count, x, width, ROLE_FAINT, TEXT_CLIP, hint);
 	for (int n = 1; n <= d->field_count; n++) {
 		int i = (d->field + n) % d->field_count;
-		paint(y + i, x, left, i == d->field ? ROLE_TITLE : ROLE_NORMAL, TEXT_LEFT, d->fields[i].label);
+		paint(y + i, x, left, i == d->field ? ROLE_TITLE : ROLE_NORMAL, TEXT_LEFT,
+		        d->fields[i].label);
 		textline_draw(&d->lines[i], y + i, x + left, width - left, i == d->field);
 	}
 }
@@ -276,7 +278,9 @@ bool dialog_has_cursor(const struct dialog *d)
 void dialog_draw(const struct dialog *d)
 {
 	int width = COLS - 4 < DIALOG_WIDTH_MAX ? COLS - 4 : DIALOG_WIDTH_MAX;
-	int own = d->kind == DIALOG_FORM ? d->field_count + 1 : d->kind == DIALOG_MENU ? d->item_count + 1 : 1;
+	int own = d->kind == DIALOG_FORM   ? d->field_count + 1
+	          : d->kind == DIALOG_MENU ? d->item_count + 1
+	                                   : 1;
 	int room = LINES - own - 3 > 0 ? LINES - own - 3 : 0;
 	int lines = d->body.count < room ? d->body.count : room;
 	int gap = lines ? 1 : 0, height = lines + gap + own + 2;

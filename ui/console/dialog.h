@@ -1,4 +1,5 @@
-/* Questions over the screen: yes or no, one of a list, and lines of text. While one is open it has all keys. */
+/* Questions over the screen: yes or no, one of a list, and lines of text. While one is open it has all keys.
+ */
 #ifndef UI_CONSOLE_DIALOG_H
 #define UI_CONSOLE_DIALOG_H
 

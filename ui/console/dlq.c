@@ -127,7 +127,8 @@ static void act_on_all(struct dlq *d)
 	struct buf filter = BUF(FILTER_BYTES_MAX + 256);
 	if (!d->list.loaded || d->list.other)
 		return;
-	buf_printf(&filter, "dlq:yes channel:%s%s%s", d->channel, d->finder.filter[0] ? " " : "", d->finder.filter);
+	buf_printf(&filter, "dlq:yes channel:%s%s%s", d->channel, d->finder.filter[0] ? " " : "",
+	        d->finder.filter);
 	bulk_ask_filter(d->list.console, buf_str(&filter), d->list.seen);
 	buf_free(&filter);
 }

@@ -1,5 +1,5 @@
-/* Screen 3: every failed notification, filtered and sorted by the daemon, as rows or counted by cause. Going into
- * a group, to a member's rows or to a view leaves a place behind, which Esc brings back. */
+/* Screen 3: every failed notification, filtered and sorted by the daemon, as rows or counted by cause. Going
+ * into a group, to a member's rows or to a view leaves a place behind, which Esc brings back. */
 #include "bulk.h"
 #include "finder.h"
 #include "views.h"
@@ -203,7 +203,8 @@ static void act_on_all(struct failed *f)
 	if (f->grouped)
 		filter = json_string(list_selected(l), "filter");
 	else if (f->status > 1) {
-		note_add(f->console, ROLE_WARN, "Only dead rows can be redriven, and these are %s: f changes that",
+		note_add(f->console, ROLE_WARN,
+		        "Only dead rows can be redriven, and these are %s: f changes that",
 		        statuses[f->status]);
 		return;
 	}

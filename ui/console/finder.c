@@ -211,7 +211,8 @@ void finder_describe(const struct finder *f, struct buf *out)
 void finder_draw_line(const struct buf *left, const struct buf *right, struct rect area)
 {
 	int width = area.width - 3;
-	int wanted = text_width(buf_str(left), left->len, width), used = text_width(buf_str(right), right->len, width);
+	int wanted = text_width(buf_str(left), left->len, width),
+	    used = text_width(buf_str(right), right->len, width);
 	int least = wanted < width / 3 ? wanted : width / 3;
 	if (used > width - least)
 		used = width - least;
@@ -222,10 +223,12 @@ void finder_draw_line(const struct buf *left, const struct buf *right, struct re
 static void match(struct finder *f, int step)
 {
 	if (!f->needle[0])
-		note_add(f->console, ROLE_WARN, "There is no word to look for: / and a word without a key sets it");
+		note_add(f->console, ROLE_WARN,
+		        "There is no word to look for: / and a word without a key sets it");
 	else if (!list_select_match(f->list, f->needle, step))
 		note_add(f->console, ROLE_WARN,
-		        "No row of this page shows \"%s\" (addresses, names and user ids are masked)", f->needle);
+		        "No row of this page shows \"%s\" (addresses, names and user ids are masked)",
+		        f->needle);
 }
 
 bool finder_key(struct finder *f, enum action action)

@@ -11,8 +11,8 @@
 
 struct finder {
 	struct console *console;
-	struct list *list;              /* whose errors are the filter's */
-	void (*changed)(void *arg);     /* filter or sort: lists are to be fetched anew */
+	struct list *list;          /* whose errors are the filter's */
+	void (*changed)(void *arg); /* filter or sort: lists are to be fetched anew */
 	void *arg;
 	char filter[FILTER_BYTES_MAX + 1]; /* in force */
 	char before[FILTER_BYTES_MAX + 1]; /* when the line was opened */
@@ -28,7 +28,7 @@ void finder_add_query(const struct finder *f, struct buf *path); /* filter and s
 void finder_fetch(struct finder *f);                             /* puts in force what was typed */
 void finder_set(struct finder *f, const char *filter);           /* without changed() */
 const char *finder_sort(const struct finder *f, char out[32]);   /* as the API takes it; "" by default */
-void finder_set_sort(struct finder *f, const char *sort);        /* likewise; what is unknown is the default */
+void finder_set_sort(struct finder *f, const char *sort); /* likewise; what is unknown is the default */
 /* "  filter: ...  sort: ...": what is in force, for the screen's line. */
 void finder_describe(const struct finder *f, struct buf *out);
 bool finder_key(struct finder *f, enum action action);

@@ -1,5 +1,5 @@
-/* The line above the footer while redrive jobs run: how far the newest is. It is looked at as often as the status
- * while something moves, seldom otherwise; see screen.h. */
+/* The line above the footer while redrive jobs run: how far the newest is. It is looked at as often as the
+ * status while something moves, seldom otherwise; see screen.h. */
 #include "screen.h"
 
 #include "../format.h"
@@ -48,8 +48,8 @@ void jobs_fetch(struct console *c)
 	if (j->request || c->down || (j->asked.ns && mono_since_ms(j->asked, c->mono) < every))
 		return;
 	j->asked = c->mono;
-	j->request = client_start(
-	        c->client, "/v1/redrives?limit=" JOBS_SHOWN, NULL, CLIENT_READ_MS, on_jobs, c);
+	j->request =
+	        client_start(c->client, "/v1/redrives?limit=" JOBS_SHOWN, NULL, CLIENT_READ_MS, on_jobs, c);
 }
 
 void jobs_look(struct console *c)
@@ -71,8 +71,8 @@ bool jobs_draw(const struct console *c, int y)
 	if (j->running > 1)
 		buf_printf(&b, "; %d more", j->running - 1);
 	int used = paint(y, COLS - 11, 10, ROLE_FAINT, TEXT_RIGHT, "5: jobs");
-	paint(y, 1, COLS - 3 - used, json_int(j->newest, "failed_again", 0) ? ROLE_WARN : ROLE_ACCENT, TEXT_LEFT,
-	        buf_str(&b));
+	paint(y, 1, COLS - 3 - used, json_int(j->newest, "failed_again", 0) ? ROLE_WARN : ROLE_ACCENT,
+	        TEXT_LEFT, buf_str(&b));
 	buf_free(&b);
 	return true;
 }

@@ -17,13 +17,14 @@ struct journal {
 		enum role role;
 		char *text;
 		wall_time at;
-	} *entries; /* a ring */
+	} * entries; /* a ring */
 	int first, count;
 	bool open;
 	int back; /* lines scrolled back from the end */
 };
 
-void journal_add(struct console *c, enum role role, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void journal_add(struct console *c, enum role role, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
 void journal_draw(struct console *c);
 void journal_key(struct console *c, enum action action);
 void journal_free(struct journal *j);

@@ -46,12 +46,12 @@ struct list {
 	unsigned request;
 	enum list_going going;
 	bool due;
-	/* A page that must be looked for row by row comes in parts; until it is full or the end is reached the
-	 * next part is asked for. */
+	/* A page that must be looked for row by row comes in parts; until it is full or the end is reached
+	 * the next part is asked for. */
 	bool searching;
 	int64_t searched; /* rows looked at so */
-	char *cursor;  /* of the page on show; NULL: the first */
-	char **behind; /* cursors of the pages before it */
+	char *cursor;     /* of the page on show; NULL: the first */
+	char **behind;    /* cursors of the pages before it */
 	int behind_count;
 	int64_t before; /* rows on the pages before it */
 
@@ -70,10 +70,11 @@ void list_close(struct list *l);
 void list_restart(struct list *l); /* something else: from the first page, nothing kept but marks */
 /* Another filter or sort: the rows stay on show, as old, until the others come. */
 void list_refilter(struct list *l);
-/* Puts a list aside with its place, selection and marks, and begins anew; and brings it back, asked for again. */
+/* Puts a list aside with its place, selection and marks, and begins anew; and brings it back, asked for
+ * again. */
 void list_park(struct list *l, struct list *ret_parked);
 void list_unpark(struct list *l, struct list *parked);
-void list_fetch(struct list *l);   /* when due, and no request is under way */
+void list_fetch(struct list *l); /* when due, and no request is under way */
 void list_draw(struct list *l, struct rect area);
 bool list_key(struct list *l, enum action action);
 /* Ends a search with what was found so far; false when there is none. */

@@ -52,7 +52,8 @@ static bool mark(struct list *l, int row)
 		return true;
 	if (l->mark_count == LIST_MARKS_MAX) {
 		note_add(l->console, ROLE_WARN,
-		        "%d rows are marked, the most there may be: A acts on all that match", LIST_MARKS_MAX);
+		        "%d rows are marked, the most there may be: A acts on all that match",
+		        LIST_MARKS_MAX);
 		return false;
 	}
 	l->marks = mem_resize(l->marks, (size_t)l->mark_count + 1, sizeof *l->marks);
@@ -115,7 +116,7 @@ bool list_mark_key(struct list *l, enum action action)
 	case ACTION_MARK_RANGE:
 	case ACTION_MARK_PAGE:
 		if (l->markable && l->count && !l->other)
-			(action == ACTION_MARK         ? toggle
+			(action == ACTION_MARK                ? toggle
 			        : action == ACTION_MARK_RANGE ? mark_range
 			                                      : mark_page)(l);
 		return true;

@@ -1,5 +1,5 @@
-/* Commands: every key's action by its name, and those that take arguments, out of the one table, keys.def. What is
- * not offered is not done: a command has the scope and the rights of its row. Main thread. */
+/* Commands: every key's action by its name, and those that take arguments, out of the one table, keys.def.
+ * What is not offered is not done: a command has the scope and the rights of its row. Main thread. */
 #include "finder.h"
 #include "screen.h"
 #include "views.h"
@@ -43,7 +43,8 @@ static void run_SORT(struct console *c, char *args)
 	failed_show(c, &view);
 }
 
-static void say(struct console *c, int code, const struct usher_error *err, const char *done, const char *name)
+static void say(
+        struct console *c, int code, const struct usher_error *err, const char *done, const char *name)
 {
 	if (code == 0)
 		note_add(c, ROLE_GOOD, "view %s: %s", name, done);
@@ -62,7 +63,8 @@ static void run_VIEW(struct console *c, char *args)
 	else if (code != 0)
 		note_add(c, ROLE_BAD, "%s", err.message);
 	else
-		note_add(c, ROLE_WARN, "There is no view \"%s\": \":view save NAME\" keeps what Failed shows now", args);
+		note_add(c, ROLE_WARN,
+		        "There is no view \"%s\": \":view save NAME\" keeps what Failed shows now", args);
 }
 
 static void run_VIEW_SAVE(struct console *c, char *args)
@@ -156,7 +158,8 @@ static void run_PAUSE(struct console *c, char *args)
 	while (args && *args == ' ')
 		args++;
 	if (!args || !*args)
-		note_add(c, ROLE_WARN, "A pause wants a reason, for everybody to see: pause %s REASON", channel);
+		note_add(c, ROLE_WARN, "A pause wants a reason, for everybody to see: pause %s REASON",
+		        channel);
 	else
 		pause_send(c, channel, false, args);
 }
@@ -174,19 +177,21 @@ static const struct command commands[] = {
 #undef COMMAND
 };
 
-/* -- Finding them ----------------------------------------------------------------------------------------- */
+/* -- Finding them -----------------------------------------------------------------------------------------
+ */
 
 static void key_name(const struct key_row *k, char out[NAME_MAX_BYTES])
 {
 	size_t n = 0;
-	for (; k->name[n] && n < NAME_MAX_BYTES - 1; n++)
+	for (; n < NAME_MAX_BYTES - 1 && k->name[n]; n++)
 		out[n] = (char)(k->name[n] == '_' ? '-' : tolower((unsigned char)k->name[n]));
 	out[n] = '\0';
 }
 
 static bool offered(const struct console *c, unsigned scopes, bool acts)
 {
-	struct screen *s = c->in_detail ? (struct screen *)&c->detail : (struct screen *)&c->screens[c->current];
+	struct screen *s =
+	        c->in_detail ? (struct screen *)&c->detail : (struct screen *)&c->screens[c->current];
 	return (scopes & s->scope(s->state)) && !(acts && c->read_only);
 }
 
@@ -197,7 +202,8 @@ static const struct command *find_command(const char *text, const char **ret_arg
 	size_t most = 0;
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		size_t len = strlen(commands[i].name);
-		if (strncmp(text, commands[i].name, len) != 0 || (text[len] != ' ' && text[len]) || len <= most)
+		if (strncmp(text, commands[i].name, len) != 0 || (text[len] != ' ' && text[len]) ||
+		        len <= most)
 			continue;
 		most = len;
 		found = &commands[i];
@@ -217,7 +223,8 @@ static const struct key_row *find_key(const struct console *c, const char *name)
 	return NULL;
 }
 
-/* -- Completion ------------------------------------------------------------------------------------------- */
+/* -- Completion -------------------------------------------------------------------------------------------
+ */
 
 static void offer_names(struct console *c, const char *word, struct offers *ret)
 {
@@ -266,7 +273,8 @@ static void offer_filter(struct console *c, const char *args, struct offers *ret
 	filter_offers(c->filter_keys, args, ret);
 }
 
-static void offer_arguments(struct console *c, const struct command *command, const char *args, struct offers *ret)
+static void offer_arguments(
+        struct console *c, const struct command *command, const char *args, struct offers *ret)
 {
 	if (!strncmp(command->args, "CHANNEL", 7) && !strchr(args, ' '))
 		offer_channels(c, args, command->help, ret);
@@ -297,7 +305,8 @@ static void palette_offer(void *arg, struct console *c, const char *before, stru
 	ret->from += from;
 }
 
-/* -- Running -------------------------------------------------------------------------------------------------- */
+/* -- Running
+ * -------------------------------------------------------------------------------------------------- */
 
 static void refuse(struct console *c, const struct command *command, const char *text)
 {

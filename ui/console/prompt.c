@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 #include <curses.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -116,8 +116,8 @@ static void complete(struct console *c, int step)
 
 /* -- Opening and closing ------------------------------------------------------------------------------- */
 
-void prompt_open(struct console *c, const struct prompt_ops *ops, void *arg, struct history *history,
-        const char *text)
+void prompt_open(
+        struct console *c, const struct prompt_ops *ops, void *arg, struct history *history, const char *text)
 {
 	struct prompt *p = &c->prompt;
 	prompt_close(p);
@@ -248,7 +248,7 @@ static int place_of(const char *trouble)
 {
 	static const char word[] = "character ";
 	const char *at = strstr(trouble, word);
-	return at ? atoi(at + sizeof word - 1) : 0;
+	return at ? (int)strtol(at + sizeof word - 1, NULL, 10) : 0;
 }
 
 /* Its mark under the character; the words beside it where there is room, else under it. */
@@ -279,8 +279,8 @@ static int place_offers(const struct prompt *p, int first, int y, bool draw)
 			x = 1;
 		}
 		if (draw)
-			paint(y + line, x, COLS - 1 - x, i == p->picked ? ROLE_SELECTED : ROLE_ACCENT, TEXT_CLIP,
-			        o->items[i].text);
+			paint(y + line, x, COLS - 1 - x, i == p->picked ? ROLE_SELECTED : ROLE_ACCENT,
+			        TEXT_CLIP, o->items[i].text);
 		x += width + 2;
 	}
 	return i;
@@ -290,7 +290,8 @@ static int place_offers(const struct prompt *p, int first, int y, bool draw)
 static void draw_offers(const struct prompt *p, int y)
 {
 	const struct offers *o = &p->offers;
-	int first = p->picked >= place_offers(p, 0, y, false) ? p->picked : 0, told = p->picked >= 0 ? p->picked : 0;
+	int first = p->picked >= place_offers(p, 0, y, false) ? p->picked : 0,
+	    told = p->picked >= 0 ? p->picked : 0;
 	place_offers(p, first, y, true);
 	if (p->line.length == 0 && p->picked < 0)
 		paint(y + OFFER_LINES, 1, COLS - 2, ROLE_FAINT, TEXT_CLIP, p->ops->empty);

@@ -1,6 +1,6 @@
 /* The line at the foot of the screen: filters ("/") and commands (":"). It is typed in place while the screen
- * above goes on; Tab completes, Up and Down bring back what was taken before, what is wrong with it stands under
- * it, at the character. While it is open it has all keys. Main thread. */
+ * above goes on; Tab completes, Up and Down bring back what was taken before, what is wrong with it stands
+ * under it, at the character. While it is open it has all keys. Main thread. */
 #ifndef UI_CONSOLE_PROMPT_H
 #define UI_CONSOLE_PROMPT_H
 
@@ -45,7 +45,8 @@ struct prompt_ops {
 	void (*typed)(void *arg, struct console *c, const char *text); /* after a change; NULL */
 	void (*taken)(void *arg, struct console *c, const char *text); /* Enter; the prompt is closed */
 	void (*left)(void *arg, struct console *c);                    /* Esc, likewise; NULL */
-	/* What is wrong with the text, NULL: nothing is known to be; "..., character N: ..." names the place. */
+	/* What is wrong with the text, NULL: nothing is known to be; "..., character N: ..." names the place.
+	 */
 	const char *(*trouble)(void *arg);
 };
 
@@ -62,7 +63,7 @@ struct prompt {
 
 void prompt_open(struct console *c, const struct prompt_ops *ops, void *arg, struct history *history,
         const char *text);
-void prompt_close(struct prompt *p); /* without taking anything, and without left() */
+void prompt_close(struct prompt *p);  /* without taking anything, and without left() */
 void prompt_renew(struct console *c); /* what is offered has changed */
 bool prompt_is(const struct prompt *p, const void *arg);
 void prompt_key(struct console *c, int key);

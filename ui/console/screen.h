@@ -108,8 +108,8 @@ struct jobs {
 	mono_time asked;
 };
 void jobs_fetch(struct console *c);
-void jobs_look(struct console *c);                /* now, whenever they were looked at last */
-bool jobs_draw(const struct console *c, int y);   /* one line; false when there is nothing to say */
+void jobs_look(struct console *c);              /* now, whenever they were looked at last */
+bool jobs_draw(const struct console *c, int y); /* one line; false when there is nothing to say */
 void jobs_free(struct console *c);
 
 /* -- Commands: palette.c ------------------------------------------------------------------------------ */
@@ -136,7 +136,7 @@ struct console {
 	struct journal journal;
 	cJSON *filter_keys; /* of /v1/filter/keys, once it was asked for */
 	unsigned filter_keys_request;
-	int wake_ms; /* the main loop sleeps no longer than this */
+	int wake_ms;   /* the main loop sleeps no longer than this */
 	cJSON *status; /* NULL before the first answer */
 	wall_time status_at;
 	char status_error[USHER_ERROR_MESSAGE_MAX]; /* why it is not renewed; "" when it is */

@@ -1,5 +1,5 @@
-/* One line of text under the cursor: of a dialog's field, a filter, a command. It holds characters, not bytes,
- * and takes the keys that every shell takes. Main thread. */
+/* One line of text under the cursor: of a dialog's field, a filter, a command. It holds characters, not
+ * bytes, and takes the keys that every shell takes. Main thread. */
 #ifndef UI_CONSOLE_TEXTLINE_H
 #define UI_CONSOLE_TEXTLINE_H
 
@@ -9,7 +9,7 @@
 
 #include <wchar.h>
 
-#define TEXTLINE_MAX 1024             /* characters: as many as a filter has bytes */
+#define TEXTLINE_MAX 1024 /* characters: as many as a filter has bytes */
 #define TEXTLINE_BYTES (TEXTLINE_MAX * 4)
 
 struct textline {
@@ -27,7 +27,8 @@ void textline_add_to(const struct textline *l, struct buf *out);
 void textline_add_first(const struct textline *l, int n, struct buf *out);
 /* The characters from `from` to the cursor become `text`. */
 void textline_replace(struct textline *l, int from, const char *text);
-/* The column, counted from the line's left edge, of its n-th character when it is drawn in `width` columns. */
+/* The column, counted from the line's left edge, of its n-th character when it is drawn in `width` columns.
+ */
 int textline_column(const struct textline *l, int n, int width);
 /* Scrolled so that the cursor is in it. Puts the terminal's cursor there when it has the keys. */
 void textline_draw(const struct textline *l, int y, int x, int width, bool has_keys);

@@ -25,7 +25,8 @@ static int folder_path(struct buf *out, struct usher_error *err)
 	else if (home && *home == '/')
 		buf_printf(out, "%s/.local/state/usher", home);
 	else
-		return error_set(err, USHER_EINVAL, "views have no place: neither HOME nor XDG_STATE_HOME is set");
+		return error_set(
+		        err, USHER_EINVAL, "views have no place: neither HOME nor XDG_STATE_HOME is set");
 	return 0;
 }
 
@@ -51,7 +52,8 @@ static int make_folders(struct usher_error *err)
 			continue;
 		*slash = '\0';
 		if (mkdir(text, FOLDER_MODE) != 0 && errno != EEXIST)
-			return error_set(err, USHER_EINVAL, "views are not kept: %s: %s", text, strerror(errno));
+			return error_set(
+			        err, USHER_EINVAL, "views are not kept: %s: %s", text, strerror(errno));
 		*slash = was;
 		if (was == '\0')
 			return 0;
@@ -95,8 +97,9 @@ int views_read(struct views *ret, struct usher_error *err)
 	while (code == 0 && file && fgets(line, sizeof line, file)) {
 		number++;
 		if (ret->count == VIEWS_MAX || !read_line(line, &ret->items[ret->count]))
-			code = error_set(err, USHER_EINVAL, "%s: line %d is no view: mend it, or remove the file",
-			        buf_str(&path), number);
+			code = error_set(err, USHER_EINVAL,
+			        "%s: line %d is no view: mend it, or remove the file", buf_str(&path),
+			        number);
 		else
 			ret->count++;
 	}
@@ -126,8 +129,8 @@ static bool write_all(const struct views *views, int fd)
 	}
 	for (int i = 0; i < views->count; i++) {
 		const struct view *v = &views->items[i];
-		fprintf(file, "%s\t%s\t%s\t%s\t%s\n", v->name, v->status, v->sort, v->grouped ? "groups" : "rows",
-		        v->filter);
+		fprintf(file, "%s\t%s\t%s\t%s\t%s\n", v->name, v->status, v->sort,
+		        v->grouped ? "groups" : "rows", v->filter);
 	}
 	good = !ferror(file);
 	return fclose(file) == 0 && good;
@@ -165,7 +168,8 @@ static int change(const char *name, const struct view *to, struct usher_error *e
 	if (!to && at == views->count)
 		return error_set(err, USHER_ENOTFOUND, "there is no view \"%s\"", name);
 	if (to && at == VIEWS_MAX)
-		return error_set(err, USHER_EINVAL, "%d views are kept, the most there may be: delete one", VIEWS_MAX);
+		return error_set(
+		        err, USHER_EINVAL, "%d views are kept, the most there may be: delete one", VIEWS_MAX);
 	if (to) {
 		views->items[at] = *to;
 		views->count += at == views->count;

@@ -1,7 +1,7 @@
-/* Views that an operator has named: a filter with status, sort and whether it is counted by cause. They are kept
- * in a file of the operator's own, $XDG_STATE_HOME/usher/views or ~/.local/state/usher/views, mode 0600: a filter
- * may hold a member's id or address. One line each: name, status, sort, rows or groups, filter; parted by tabs.
- * Files are small and read when they are asked for. Main thread. */
+/* Views that an operator has named: a filter with status, sort and whether it is counted by cause. They are
+ * kept in a file of the operator's own, $XDG_STATE_HOME/usher/views or ~/.local/state/usher/views, mode 0600:
+ * a filter may hold a member's id or address. One line each: name, status, sort, rows or groups, filter;
+ * parted by tabs. Files are small and read when they are asked for. Main thread. */
 #ifndef UI_CONSOLE_VIEWS_H
 #define UI_CONSOLE_VIEWS_H
 
@@ -16,8 +16,8 @@
 
 struct view {
 	char name[VIEW_NAME_MAX + 1];
-	char status[16];             /* "any" */
-	char sort[VIEW_SORT_MAX];    /* as the API takes it; "": newest */
+	char status[16];          /* "any" */
+	char sort[VIEW_SORT_MAX]; /* as the API takes it; "": newest */
 	bool grouped;
 	char filter[FILTER_BYTES_MAX + 1];
 };
