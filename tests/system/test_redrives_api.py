@@ -118,3 +118,19 @@ def test_who_may_only_look_starts_nothing(api, db, still):
     refused = [item["act"] for item in api.get("/v1/audit").json["items"] if item["outcome"] == "refused"]
     assert refused == ["redrive_stop", "redrive_start"]
     problem(api.get("/v1/redrives/999"), 404, "no redrive job 999")
+
+
+def test_more_rows_than_a_list_may_hold(api, db):
+    """What is noted row by row has a limit; one channel, one class and ages have none."""
+    put_failed(db, 1, age_s=100, klass="timeout")
+    columns = "channel, status, class, reason, attempts, user_id, recipient, name, payload, attributes, source_queue, first_at, dead_at, updated_at"
+    digit = "(" + " UNION ".join(f"SELECT {n} AS i" for n in range(10)) + ")"
+    db.execute("INSERT INTO delivery (id, event_id, channel, state, attempts) SELECT 100001 + a.i + 10 * b.i + 100 * c.i + 1000 * d.i, "
+               f"CONCAT('m-', a.i + 10 * b.i + 100 * c.i + 1000 * d.i), 'email', 'dead', 3 FROM {digit} a, {digit} b, {digit} c, {digit} d")
+    db.execute(f"INSERT INTO failed_notification (delivery_id, event_id, message_id, {columns}) SELECT d.id, d.event_id, UUID(), "
+               + ", ".join(f"f.{c}" for c in columns.split(", ")) + " FROM delivery d JOIN failed_notification f WHERE d.id > 100000")
+    problem(api.post("/v1/redrives", filter='reason:"no <minji1"', dry_run=True), 400, "more than 10000 rows match", "narrow the filter")
+    walked = api.post("/v1/redrives", filter="status:dead class:timeout age>1m", dry_run=True).json
+    assert walked["total"] == 10000 and walked["total_capped"] is True
+    listed = api.post("/v1/redrives", filter='reason:"no <minji1" -event:m-1', dry_run=True).json
+    assert listed["total"] == 10000 and listed["total_capped"] is False

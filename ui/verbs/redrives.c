@@ -232,6 +232,13 @@ int verb_redrives(struct verb_call *call)
 
 /* -- Starting one --------------------------------------------------------------------------------------- */
 
+/* What is written in the filter language has a key and an operator: a mistyped id is none. NULL: it is not.
+ */
+static const char *written_filter(const struct verb_call *call)
+{
+	return call->arg_count == 1 && strpbrk(call->args[0], ":<>=") ? call->args[0] : NULL;
+}
+
 static bool has_filter(const struct verb_call *call)
 {
 	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
@@ -289,7 +296,9 @@ static int order_of(struct verb_call *call, cJSON *body)
 	int status = add_numbers(call, body);
 	if (status == 0 && call->arg_count == 0)
 		status = add_filter(call, body);
-	if (call->arg_count > 0) {
+	if (written_filter(call)) {
+		json_add_string(body, "filter", written_filter(call));
+	} else if (call->arg_count > 0) {
 		cJSON *ids = json_add_array(body, "ids");
 		for (int i = 0; i < call->arg_count; i++)
 			cJSON_AddItemToArray(ids, cJSON_CreateString(call->args[i]));
@@ -361,15 +370,17 @@ static int start(struct verb_call *call)
 
 int verb_redrive(struct verb_call *call)
 {
-	bool filter = has_filter(call);
+	bool filter = has_filter(call), written = written_filter(call) != NULL;
 	int status = verb_may_act(call);
 	if (status != 0)
 		return status;
 	if (call->arg_count > 0 && filter)
-		return usage_error(call, "ids or a filter: one of them says which rows");
+		return usage_error(
+		        call, "ids, a filter in words, or options that filter: one of them says which rows");
+	filter = filter || written;
 	if (call->arg_count == 0 && !filter)
-		return usage_error(call,
-		        "redrive needs ID..., or a filter such as --channel coupon --class service_down");
+		return usage_error(call, "redrive needs ID..., or a filter such as \"class:service_down "
+		                         "age>1h\" or --channel coupon");
 	const char *reason = call->option[OPT_REASON];
 	if (filter && !call->option[OPT_DRY_RUN] && (!reason || strspn(reason, " \t") == strlen(reason)))
 		return usage_error(call, "a filter needs --reason TEXT: it is kept for who comes after you");
