@@ -110,3 +110,44 @@ void facts_redrive(struct lines *l, const cJSON *job, wall_time now)
 	add_line(l, "Started by", &b);
 	buf_free(&b);
 }
+
+static void add_warning(struct lines *l, const cJSON *preview, const char *key, const char *words)
+{
+	struct buf b = BUF(512);
+	if (number(preview, key) == 0)
+		return;
+	buf_puts(&b, "! ");
+	format_count(&b, number(preview, key));
+	buf_printf(&b, " %s", words);
+	lines_add(l, ROLE_WARN, NULL, buf_str(&b));
+	buf_free(&b);
+}
+
+void facts_redrive_preview(struct lines *l, const cJSON *preview, wall_time now)
+{
+	struct buf b = BUF(16384);
+	const cJSON *group;
+	const char *comma = ": ";
+	if (json_bool(preview, "total_capped", false))
+		buf_puts(&b, "more than ");
+	format_count(&b, number(preview, "total"));
+	buf_puts(&b, number(preview, "total") == 1 ? " row" : " rows");
+	cJSON_ArrayForEach(group, json_get(preview, "groups"))
+	{
+		buf_puts(&b, comma);
+		format_count(&b, number(group, "count"));
+		buf_printf(&b, " %s %s", word(group, "channel"), word(group, "class"));
+		comma = ", ";
+	}
+	buf_puts(&b, "; oldest ");
+	format_span(&b, seconds_between(time_get(preview, "oldest"), now));
+	buf_puts(&b, ", newest ");
+	format_span(&b, seconds_between(time_get(preview, "newest"), now));
+	add_line(l, NULL, &b);
+	buf_free(&b);
+	add_warning(
+	        l, preview, "mails_maybe_sent", "mails may have gone out already: a second one may come.");
+	add_warning(l, preview, "coupons_maybe_granted",
+	        "coupons may have been granted already; none is granted twice.");
+	add_warning(l, preview, "members_with_coupon", "members have a coupon by another sign-up.");
+}

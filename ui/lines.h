@@ -100,6 +100,9 @@ struct buf;
 void facts_redrive(struct lines *l, const cJSON *job, wall_time now);
 /* "12 of 300 sent, 10 delivered, 1 failed again, 1 on the way" */
 void facts_redrive_progress(struct buf *b, const cJSON *job);
+/* What a job would send (the answer to a dry run): how many of what, how old, and what may have happened
+ * already. */
+void facts_redrive_preview(struct lines *l, const cJSON *preview, wall_time now);
 void facts_redrive_state(struct buf *b, const cJSON *job); /* "paused by kim: lunch" */
 
 #endif

@@ -48,7 +48,8 @@ static int read_filter(const cJSON *filter, struct redrive_selection *s, struct 
 	const char *channel = NULL, *class = NULL;
 
 	if (!cJSON_IsObject(filter))
-		return error_set(err, USHER_EINVAL, "filter: must be an object; {} is all dead rows");
+		return error_set(err, USHER_EINVAL,
+		        "filter: must be an object or a text in the filter language; {} is all dead rows");
 	if (members_check(filter, known, err) < 0)
 		return error_prefix(err, USHER_EINVAL, "filter");
 	if (member_text(filter, "channel", &channel, err) < 0 ||
@@ -65,9 +66,21 @@ static int read_filter(const cJSON *filter, struct redrive_selection *s, struct 
 	return 0;
 }
 
-static int read_selection(
-        const cJSON *body, struct redrive_selection *s, int64_t **ret_ids, struct usher_error *err)
+/* The filter language: what a list shows by it. Ages count back from when the list was shown. */
+static int read_words(struct call *call, const char *text, struct redrive_selection *s, int64_t **ret_ids,
+        struct usher_error *err)
 {
+	struct filter terms;
+
+	if (filter_parse(text, s->seen_until.ms ? s->seen_until : wall_now(), &terms, err) < 0)
+		return USHER_EINVAL;
+	return redrive_selection_find(call->ctx->db, &terms, s, ret_ids, err);
+}
+
+static int read_selection(
+        struct call *call, struct redrive_selection *s, int64_t **ret_ids, struct usher_error *err)
+{
+	const cJSON *body = call->body;
 	const cJSON *ids = json_get(body, "ids"), *filter = json_get(body, "filter");
 
 	if (!ids == !filter)
@@ -75,11 +88,14 @@ static int read_selection(
 		        "ids or filter: one of them says which rows; the filter {} is all dead rows");
 	if (read_time(body, "seen_until", &s->seen_until, err) < 0)
 		return USHER_EINVAL;
-	if (filter)
-		return read_filter(filter, s, err);
-	int rc = read_ids(ids, ret_ids, &s->id_count, err);
-	s->ids = *ret_ids;
-	return rc;
+	if (ids) {
+		int rc = read_ids(ids, ret_ids, &s->id_count, err);
+		s->ids = *ret_ids;
+		return rc;
+	}
+	if (cJSON_IsString(filter))
+		return read_words(call, filter->valuestring, s, ret_ids, err);
+	return read_filter(filter, s, err);
 }
 
 static int read_order(
@@ -87,14 +103,14 @@ static int read_order(
 {
 	const cJSON *body = call->body;
 
-	if (read_selection(body, &o->selection, ret_ids, err) < 0)
-		return USHER_EINVAL;
 	if (read_number(body, "rate", RATE_MIN, REDRIVE_RATE_MAX, &o->rate, err) < 0 ||
 	        read_count(body, "canary", REDRIVE_CANARY_MAX, &o->canary, err) < 0 ||
 	        read_count(body, "stop_on_failures", REDRIVE_STOP_MAX, &o->stop_on, err) < 0)
 		return USHER_EINVAL;
 	/* Who selects by a filter did not see each row: the others want to know why. */
-	return read_reason(body, !o->selection.ids && !dry_run, &o->act.reason, err);
+	if (read_reason(body, !json_get(body, "ids") && !dry_run, &o->act.reason, err) < 0)
+		return USHER_EINVAL;
+	return read_selection(call, &o->selection, ret_ids, err);
 }
 
 /* -- Looking before ----------------------------------------------------------------------------------- */
@@ -203,12 +219,14 @@ int redrives_post(struct call *call, struct usher_error *err)
 	bool dry_run = false;
 	int64_t id = 0;
 
-	if (read_bool(call->body, "dry_run", &dry_run, err) < 0 ||
-	        read_order(call, dry_run, &order, &ids, err) < 0)
-		return USHER_EINVAL;
+	int rc = read_bool(call->body, "dry_run", &dry_run, err);
+	if (rc == 0)
+		rc = read_order(call, dry_run, &order, &ids, err);
+	if (rc < 0)
+		return rc;
 	if (dry_run)
 		return preview(call, &order, err);
-	int rc = redrive_job_create(call->ctx->db, &order, &id, err);
+	rc = redrive_job_create(call->ctx->db, &order, &id, err);
 	call->status = 201;
 	return acted(call, rc, id, err);
 }

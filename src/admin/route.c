@@ -56,7 +56,7 @@ const struct route routes[] = {
 	LOOK("/v1/filter/keys", 0, filter_keys_get),
 	ACT("/v1/failed/{id}/edit", "edit", edit_members, edit_post),
 	ACT("/v1/failed/{id}/reveal", "reveal", reveal_members, reveal_post),
-	LOOK("/v1/dlq/{channel}", QUERY_PAGE, dlq_get),
+	LOOK("/v1/dlq/{channel}", QUERY_FILTER | QUERY_SORT | QUERY_PAGE, dlq_get),
 	LOOK("/v1/retrying", QUERY_CHANNEL | QUERY_PAGE, retrying_get),
 	ACT("/v1/retrying/{id}/now", "now", act_members, retrying_now_post),
 	ACT("/v1/retrying/{id}/postpone", "postpone", postpone_members, retrying_postpone_post),

@@ -195,11 +195,14 @@ int failed_one_get(struct call *call, struct usher_error *err)
 
 int dlq_get(struct call *call, struct usher_error *err)
 {
-	struct failed_filter filter = {
-		.status = -1, .channel = (int)call->channel, .class = -1, .in_dlq = true
-	};
+	struct failed_filter filter;
+	struct filter terms;
 	struct failed_page page = { 0 };
-	int rc = failed_list(call->ctx->db, &filter, call->query.cursor, call->query.limit, &page, err);
+	int rc = query_filter(&call->query, &terms, &filter, err);
+	filter.channel = (int)call->channel;
+	filter.in_dlq = true;
+	if (rc == 0)
+		rc = failed_list(call->ctx->db, &filter, call->query.cursor, call->query.limit, &page, err);
 	if (rc < 0)
 		return rc;
 	cJSON *json = page_answer(call, &page);

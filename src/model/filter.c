@@ -49,6 +49,7 @@ static const struct filter_kind kinds[] = {
 	[FILTER_KIND_CAUSE] = { "cause", OPERATORS_IS, NULL },
 	[FILTER_KIND_AGE] = { "age", "> < >= <=", NULL },
 	[FILTER_KIND_NUMBER] = { "number", ": > < >= <=", NULL },
+	[FILTER_KIND_ROW] = { "number", OPERATORS_IS, NULL },
 	[FILTER_KIND_PATTERN] = { "pattern", OPERATORS_IS, NULL },
 	[FILTER_KIND_TEXT] = { "text", OPERATORS_IS, NULL },
 };
@@ -210,7 +211,7 @@ static int convert(
 	const struct filter_info *key = &keys[term->key];
 	const char *text = filter_value_text(p->out, v);
 	int64_t ago;
-	if (key->kind == &kinds[FILTER_KIND_NUMBER]) {
+	if (key->kind == &kinds[FILTER_KIND_NUMBER] || key->kind == &kinds[FILTER_KIND_ROW]) {
 		if (!whole_number(text, &v->number))
 			return wrong(p, from, "%s takes a whole number, such as %s", key->name, key->example);
 	} else if (key->kind == &kinds[FILTER_KIND_CAUSE]) {

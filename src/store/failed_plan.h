@@ -1,5 +1,6 @@
 /* How a filter on failed_notification is answered: which index is walked or looked up, and which conditions
- * are left to be checked row by row. For store/failed*.c only; no I/O but find_choose. */
+ * are left to be checked row by row. For store/failed*.c and
+ * redrive_find.c only; no I/O but find_choose. */
 #ifndef STORE_FAILED_PLAN_H
 #define STORE_FAILED_PLAN_H
 

@@ -75,6 +75,11 @@ static void add_value(struct sql *sql, const struct filter *f, const struct filt
 		term_add_text(sql, text, value->wild);
 		return;
 	}
+	if (term->key == FILTER_MEMBER) {
+		sql_add(sql, "f.user_id = (SELECT m.user_id FROM failed_notification m WHERE m.id = ?i)",
+		        value->number);
+		return;
+	}
 	sql_add(sql, term_columns[term->key]);
 	switch (term->key) {
 	case FILTER_REASON:
@@ -137,6 +142,7 @@ const char *term_index(const struct filter *f, const struct filter_term *term)
 	case FILTER_ID:
 		return "PRIMARY";
 	case FILTER_USER:
+	case FILTER_MEMBER:
 		return "by_user";
 	case FILTER_EVENT:
 		return "by_event";

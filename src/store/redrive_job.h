@@ -40,6 +40,13 @@ struct redrive_selection {
 	int auto_max;           /* >= 0: by usher itself, rows that it has redriven less often than this */
 };
 
+/* What an operator's filter finds among the dead rows, as they were at seen_until (0: now): channel, class
+ * and moments of death where they say all, else a list; *ret_ids then holds it and is the caller's.
+ * USHER_ENOTFOUND: nothing. USHER_EINVAL: more than a list may hold, or more than can be looked at row by row
+ * in a moment. */
+int redrive_selection_find(struct db *db, const struct filter *terms, struct redrive_selection *selection,
+        int64_t **ret_ids, struct usher_error *err);
+
 struct redrive_order {
 	struct redrive_selection selection;
 	double rate;

@@ -28,10 +28,11 @@ def terminals():
 
 
 @pytest.fixture
-def console(request, build, terminals):
+def console(request, build, terminals, tmp_path_factory):
     def make(*options, size=(80, 24), term="xterm-256color", socket=None, environment=None, wait="[1 Overview]"):
         socket = socket or request.getfixturevalue("fake").socket
-        one = Terminal([build / "usher", "--socket", socket, *options], size, term, environment)
+        kept = {"XDG_STATE_HOME": str(tmp_path_factory.mktemp("state"))}     # an operator's own files
+        one = Terminal([build / "usher", "--socket", socket, *options], size, term, {**kept, **(environment or {})})
         terminals.append(one)
         if wait:
             one.wait_for(wait)

@@ -19,6 +19,8 @@ import tempfile
 import threading
 import urllib.parse
 
+from fake_filter import Wrong, cause_of, compile_filter, keys, sort_rows
+
 
 def stamp(seconds_ago=0.0):
     at = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=seconds_ago)
@@ -132,7 +134,9 @@ class FakeDaemon:
         self.status, self.raw, self.race, self.delay_s = {}, None, None, 0
         self.paused, self.forced = {}, {}   # channel -> who said it, why and when
         self.jobs = {}               # redrive jobs by id: job(...)
-        self.refuse, self.gaps = None, 0    # a problem for every list of failed rows; pages that find nothing yet
+        self.refuse, self.gaps = None, 0    # a problem for every list of failed rows; pages that are not looked through
+        self.gap_rows = 0                   # what each of them has found
+        self.count_exactness = "exact"      # of groups
         self.requests = []           # (method, path, query, body) as they came
         self.audit = []
         self.alarms = []             # of alarm(); the status shows those that are raised
@@ -229,10 +233,15 @@ class FakeDaemon:
 
     def select(self, query):
         wanted = {"status": query.get("status"), "channel": query.get("channel"), "class": query.get("class")}
+        try:
+            matches = compile_filter(query.get("filter", ""), self.rows)
+        except Wrong as wrong:
+            raise Problem(400, "Bad Request", str(wrong)) from wrong
         found = [r for r in self.rows.values()
-                 if all(v in (None, "any", r[k]) for k, v in wanted.items())
+                 if all(v in (None, "any", r[k]) for k, v in wanted.items()) and matches(r)
+                 and r["dead_at"] >= query.get("since", "") and r["dead_at"] < query.get("until", "3")
                  and any(str(r[k]).startswith(query.get("q", "")) for k in ("event_id", "user_id", "recipient"))]
-        return sorted(found, key=lambda r: int(r["id"]), reverse=query.get("sort") != "oldest")
+        return sort_rows(found, query.get("sort"))
 
     def page(self, found, query, **more):
         at, limit = int(query.get("cursor", 0)), int(query.get("limit", 50))
@@ -242,11 +251,47 @@ class FakeDaemon:
     def groups(self, query):
         made = {}
         for r in self.select(query):
-            key = (r["channel"], r["status"], r["class"], re.sub(r" \d+$", "", r["reason"]))
+            key = (r["channel"], r["status"], r["class"], re.sub(r" \d+$", "", r["reason"]), cause_of(r))
             made.setdefault(key, []).append(r["dead_at"])
-        return {"items": [{"channel": k[0], "status": k[1], "class": k[2], "reason": k[3], "count": len(v),
-                           "oldest": min(v), "newest": max(v)}
-                          for k, v in sorted(made.items(), key=lambda kv: -len(kv[1]))]}
+        own = query.get("filter", "") + " " if query.get("filter") else ""
+        return {"items": [{"channel": k[0], "status": k[1], "class": k[2], "reason": k[3], "cause": k[4], "count": len(v),
+                           "count_exactness": self.count_exactness, "oldest": min(v), "newest": max(v),
+                           "filter": f"{own}status:{k[1]} cause:{k[4]}"}
+                          for k, v in sorted(made.items(), key=lambda kv: -len(kv[1]))], "complete": True}
+
+    def redrive_many(self, body, read_only):
+        """A look, or a job: rows of a job are queued at once, and it stays as it is then."""
+        if read_only:
+            raise Problem(403, "Forbidden", "this socket is read-only: use usher.sock to act")
+        until = body.get("seen_until", stamp())
+        if "ids" in body:
+            found = [self.rows[i] for i in body["ids"] if self.rows[i]["status"] == "dead"]
+        else:
+            found = [r for r in self.select({"filter": body["filter"], "status": "dead"}) if r["dead_at"] <= until]
+        if body.get("dry_run"):
+            return 200, self.preview(found)
+        if not found:
+            raise Problem(404, "Not Found", "no dead row matches: widen the filter, or there is nothing to do")
+        if "filter" in body and not body.get("reason"):
+            raise Problem(400, "Bad Request", "reason: is required")
+        number = str(len(self.jobs) + 1)
+        self.jobs[number] = job(number, total=len(found), sent=0, delivered=0, failed_again=0, on_the_way=0,
+                                reason=body.get("reason"), listed="ids" in body,
+                                **{k: body[k] for k in ("rate", "canary", "stop_on_failures") if k in body})
+        for r in found:
+            r.update(status="queued", version=r["version"] + 1, settled_by="mina")
+        return 201, self.jobs[number]
+
+    def preview(self, found):
+        groups = {}
+        for r in found:
+            groups[r["channel"], r["class"]] = groups.get((r["channel"], r["class"]), 0) + 1
+        died = sorted(r["dead_at"] for r in found)
+        return {"dry_run": True, "total": len(found), "total_capped": False,
+                "groups": [{"channel": k[0], "class": k[1], "count": v} for k, v in sorted(groups.items())],
+                "mails_maybe_sent": sum(r["class"] == "ambiguous" for r in found), "coupons_maybe_granted": 0,
+                "members_with_coupon": 0, "oldest": died[0] if died else None, "newest": died[-1] if died else None,
+                "frozen_at": stamp()}
 
     def act(self, number, act, body, read_only):
         if read_only:
@@ -370,6 +415,8 @@ class FakeDaemon:
             return 200, self.page(self.alarms, query)
         if method == "POST" and len(parts) == 3 and parts[0] == "redrives":
             return 200, self.act_on_job(parts[1], parts[2], body, read_only)
+        if method == "POST" and parts == ["redrives"]:
+            return self.redrive_many(body, read_only)
         if parts == ["redrives"]:
             return 200, {"items": sorted(self.jobs.values(), key=lambda j: -int(j["id"])), "next": None}
         if len(parts) == 2 and parts[0] == "redrives" and parts[1] in self.jobs:
@@ -377,17 +424,15 @@ class FakeDaemon:
         if parts == ["status"]:
             return 200, self.status_json(read_only)
         if parts == ["filter", "keys"]:
-            return 200, {"items": [
-                {"key": "status", "kind": "words", "operators": ":", "example": "status:dead", "help": "where it stands",
-                 "words": ["dead", "queued"]},
-                {"key": "age", "kind": "age", "operators": "> <", "example": "age>1h", "help": "dead for how long", "words": []}]}
+            return 200, keys()
         if self.refuse:
             raise Problem(400, "Bad Request", self.refuse)
         if parts == ["failed"]:
             found = self.select(query)
             if self.gaps:
                 self.gaps -= 1
-                return 200, {**self.page([], query), "next": "0", "complete": False, "searched": 2000}
+                return 200, {**self.page(found[:self.gap_rows], {}), "next": str(self.gap_rows), "complete": False,
+                             "searched": 2000}
             return 200, self.page(found, query, count=len(found), count_capped=False)
         if parts == ["failed", "groups"]:
             return 200, self.groups(query)
@@ -396,7 +441,7 @@ class FakeDaemon:
                 raise Problem(404, "Not Found", f"there is no failed notification {parts[1]}")
             return 200, self.rows[parts[1]]
         if len(parts) == 2 and parts[0] == "dlq":
-            found = [r for r in self.select({}) if r["channel"] == parts[1] and r["status"] == "dead"]
+            found = self.select({**query, "channel": parts[1], "status": "dead"})
             return 200, self.page(found, query, depth=figure(len(found), "approximate"), mirrored_at=stamp(8))
         if parts == ["retrying"]:
             items = [{k: v for k, v in one.items() if k not in DELIVERY_ONLY} for one in self.waiting.values()

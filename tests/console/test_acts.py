@@ -106,21 +106,6 @@ def test_marked_rows_are_acted_on_together(fake, failed_screen):
     t.wait_gone("1 marked")
 
 
-def test_many_marked_rows(fake, console):
-    from fake_daemon import row
-    fake.rows = {str(n): row(n) for n in range(1, 121)}
-    t = console()
-    t.press("3")
-    t.wait_for("1-120 of 120")
-    t.press(*["space"] * 120)
-    t.wait_for("120 marked")
-    t.press("r")
-    t.wait_for("Redrive 120 rows?", "24 of them may have gone out already")
-    t.press("y")
-    t.wait_for("120 rows queued again")
-    assert len(posts(fake)) == len({path for path, _b in posts(fake)}) == 120
-
-
 def test_a_conflict_names_who_was_faster_and_stays_until_read(fake, failed_screen):
     def jun_was_faster(number, _act):
         fake.race = None

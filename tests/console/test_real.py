@@ -251,3 +251,71 @@ def test_a_mistyped_address(dead, console, smtp, mariadb):
     t.press("g")
     t.wait_for("[UNMASKED]", "minsu@example.com  김민수")
     assert mariadb.value("SELECT COUNT(*) FROM audit WHERE act = 'reveal' AND reason = 'to be sure'") == 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_all_that_match_are_redriven(dead, console, smtp, mariadb, size):
+    """Found by a filter, looked at, agreed to; the rest stays as it is, and the job is seen to its end."""
+    names = [f"김민수{n}" for n in range(24)]
+    usherd = dead(*names)
+    mariadb.execute("UPDATE failed_notification SET reason = 'elsewhere' WHERE id = (SELECT MAX(id) FROM failed_notification)")
+    t = failed_screen(console, usherd, size=size, rows=24)
+    t.press("/")
+    t.wait_for("status:", "reason:")
+    t.type("status:dead class:invalid_add")
+    t.press("tab")
+    t.wait_for("class:invalid_address", "1-24 of 24")
+    t.type(' -reason:elsewhere')
+    t.wait_for("1-23 of 23")
+    t.type(" colour:red")
+    t.wait_for("^", 'no key "colour"')
+    for _ in " colour:red":
+        t.press("backspace")
+    t.wait_gone("^")
+    t.press("enter")
+    t.wait_for("1-23 of 23", "? help")
+    smtp.healed.add("unknown")
+    t.press("A")
+    t.wait_for("Redrive all that match", "23 rows: 23 email invalid_address", "How many? Type it")
+    t.type("the address book is mended")
+    t.press("tab", "ctrl-u")
+    t.type("1000")
+    t.press("tab", "tab", "tab")
+    t.type("23")
+    t.press("enter")
+    t.wait_for("job 1 redrives 23 rows")
+    t.press("5")
+    t.wait_for("23 of 23 sent, 23 delivered", "the address book is mended", deadline_s=30)
+    assert sum(smtp.copies().values()) == 23
+    assert mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 1
+
+
+def test_from_a_row_to_the_member_and_through_groups(dead, console, mariadb):
+    usherd = dead("김민수", "이영희", "Park")
+    first, second, _third = [int(r["id"]) for r in sorted(usherd.api.failed(), key=lambda r: int(r["id"]))]
+    mariadb.execute(f"UPDATE failed_notification SET user_id = 'u-same' WHERE id IN ({first}, {second})")
+    t = failed_screen(console, usherd, size=(120, 40), rows=3)
+    t.press("G", "w")
+    t.wait_for(f"filter: member:{first}", "1-2 of 2", re.compile(rf"^> +{first} ", re.M))
+    t.press("esc")
+    t.wait_for("1-3 of 3", re.compile(rf"^> +{first} ", re.M))
+    t.press("v")
+    t.wait_for("COUNT", re.compile(r"^> +3 +email", re.M))
+    t.press("enter")
+    t.wait_for("status:dead cause:", "1-3 of 3")
+    t.press("esc")
+    t.wait_for("COUNT")
+    t.press("v", "s", "j", "enter", "o")
+    t.wait_for("oldest row first", re.compile(rf"^> +{first} ", re.M))
+
+
+def test_the_queue_is_filtered(dead, console):
+    usherd = dead("김민수", "이영희")
+    t = console(socket=usherd.socket, size=(120, 40))
+    t.press("2")
+    t.wait_for("1-2 of 2", deadline_s=20)
+    t.press("/")
+    t.type("class:timeout\r")
+    t.wait_for("no rows", "filter: class:timeout")
+    t.press("F")
+    t.wait_for("1-2 of 2")

@@ -192,35 +192,6 @@ def test_pages_are_walked_by_cursor(fake, console):
     assert all(int(query["limit"]) <= 500 for _m, path, query, _b in fake.requests if path == "/v1/failed")
 
 
-def test_search_filter_groups_and_sort(fake, console):
-    fake.rows["3"]["status"] = "cancelled"
-    t = console()
-    t.press("3")
-    t.wait_for("1-12 of 12", "status: any")
-    t.press("f")
-    t.wait_for("status: dead", "1-11 of 11")
-    t.press("f", "f", "f")
-    t.wait_for("status: cancelled", "1-1 of 1", re.compile(r"^> +3 ", re.M))
-    t.press("F", "/")
-    t.wait_for("Search")
-    t.type("evt-000007")
-    t.press("enter")
-    t.wait_for('search: "evt-000007"', "1-1 of 1", re.compile(r"^> +7 ", re.M))
-    t.press("/")
-    t.wait_for("Search", "Enter takes it")
-    t.press("ctrl-u")
-    t.type("없는 사람")
-    t.press("enter")
-    t.wait_for('search: "없는 사람"', "no rows", "Nothing here.")
-    t.press("F", "o")
-    t.wait_for("oldest first", re.compile(r"^> +1 ", re.M))
-    t.press("v")
-    t.wait_for("COUNT", "out_of_stock", re.compile(r"1-(\d) of \1$", re.M))
-    t.press("enter")
-    t.wait_for("class: ", re.compile(r"1-\d of \d"))
-    assert "COUNT" not in t.text()
-
-
 def test_selection_and_marks_survive_a_refresh(fake, console):
     from fake_daemon import row
     t = console()

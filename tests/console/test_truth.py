@@ -19,12 +19,12 @@ def answered_at_once(t, key, *wanted):
 def every_key_is_answered(t):
     worst = 0.0
     for key, wanted in (("3", "[3 Failed]"), ("2", "[2 DLQ]"), ("1", "[1 Overview]"), ("?", "q: back"), ("q", "? help"),
-                        ("3", "[3 Failed]"), ("/", "Search")):
+                        ("3", "[3 Failed]"), ("/", "Enter takes it")):
         worst = max(worst, answered_at_once(t, key, wanted))
     t.type("김")
     t.wait_for("김", deadline_s=FRAME_S)
     t.press("esc")
-    t.wait_gone("Search")
+    t.wait_gone("Enter takes it")
     return worst
 
 

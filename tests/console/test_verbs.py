@@ -64,17 +64,29 @@ def test_failed_takes_a_filter_in_words(fake, usher):
     usher("failed", "x" * 5000, check=2)
 
 
+def test_redrive_takes_a_filter_in_words(fake, usher):
+    ran = usher("redrive", "status:dead class:ambiguous", "--dry-run")
+    assert "2 dead rows would be redriven" in ran.out
+    assert "needs --reason" in usher("redrive", "class:ambiguous", check=2).err
+    usher("redrive", "class:ambiguous", "--class", "timeout", "--reason", "x", check=2)
+    usher("redrive", "4l", "--reason", "a slip of the finger", check=3)     # an id that is none, and no filter
+    assert fake.jobs == {}
+    ran = usher("redrive", "class:ambiguous", "--reason", "it is back")
+    assert ran.out.startswith("redrive job 1: 2 dead rows")
+    assert fake.requests[-1][3] == {"filter": "class:ambiguous", "reason": "it is back"}
+
+
 def test_a_long_search_is_followed_to_its_end(fake, usher):
     """Pages that are not complete are gone on from, with rows on them or not."""
     fake.gaps = 3
-    ran = usher("failed", "by:kim", "--json")
+    ran = usher("failed", "attempts:3", "--json")
     assert len(ran.json["items"]) == 12 and ran.json["complete"] is True and ran.json["next"] is None
     assert "searched" not in ran.json
 
 
 def test_keys_of_the_filter(fake, usher):
     out = usher("failed", "--keys").out
-    assert re.search(r"^status +: +status:dead +where it stands: dead, queued$", out, re.M)
+    assert re.search(r"^status +: +status:dead +where it stands: dead, queued, delivered, cancelled$", out, re.M)
     assert re.search(r"^age +> < +age>1h +dead for how long$", out, re.M)
     assert usher("failed", "--keys", "--json").json["items"][0]["key"] == "status"
 

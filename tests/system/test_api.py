@@ -248,6 +248,27 @@ def test_dlq_lists_rows_whose_copy_was_seen(api, db):
     assert set(answer["depth"]) == {"value", "exactness"} and "mirrored_at" in answer and answer["next"] is None
 
 
+def test_dlq_is_filtered_and_sorted_as_failed_rows_are(api, db):
+    for n in range(4):
+        put_failed(db, n, klass="timeout" if n % 2 else "rejected", dlq_message_id=f"m-{n}", age_s=n)
+    put_failed(db, 7, klass="timeout")
+    put_failed(db, 8, klass="timeout", channel="coupon", dlq_message_id="m-8")
+    found = api.get("/v1/dlq/email", filter="class:timeout", sort="id:asc").json["items"]
+    assert [item["event_id"] for item in found] == ["e-1", "e-3"]
+    problem(api.get("/v1/dlq/email", filter="colour:red"), 400, "character 1", "colour")
+
+
+def test_all_rows_of_a_member_are_found_by_one_of_them(api, db):
+    """Ids are masked for who looks; a row names its member all the same."""
+    rows = [put_failed(db, n, user_id="user-1" if n < 3 else None if n > 4 else "user-10") for n in range(7)]
+    found = api.get("/v1/failed", filter=f"member:{rows[1]}").json["items"]
+    assert {item["event_id"] for item in found} == {"e-0", "e-1", "e-2"}
+    others = api.get("/v1/failed", filter=f"-member:{rows[1]}").json["items"]
+    assert {item["event_id"] for item in others} == {"e-3", "e-4", "e-5", "e-6"}
+    assert api.get("/v1/failed", filter=f"member:{rows[6]}").json["items"] == [], "nobody is the same as nobody"
+    assert api.get("/v1/failed", filter="member:424242").json["items"] == []
+
+
 def test_retrying_lists_soonest_first(api, db):
     for n in range(5):
         db.execute("INSERT INTO delivery (event_id, channel, state, user_id, recipient, attempts, due_at, last_class, "

@@ -40,7 +40,37 @@ def test_late_arrivals_are_said(api, db):
     assert (one["total"], one["late"], one["late_capped"]) == (3, 1, False)
 
 
+@pytest.mark.parametrize("written, wanted", [
+    ("", 5), ("status:dead channel:email", 4), ("class:timeout", 2), ("class:timeout,rejected", 5), ("age>1m channel:email", 2),
+    ('reason:"no <minji1"', 1), ("minji0@", 1), ("-class:timeout -minji0@", 2), ("event:e-1,e-2,e-5", 2),
+])
+def test_what_a_list_shows_is_what_a_job_of_its_filter_takes(api, db, written, wanted):
+    """Rows that are not dead are left out; which died after the look, too."""
+    for n in range(4):
+        put_failed(db, n, klass="timeout" if n % 2 else "rejected", age_s=100 if n > 1 else 10)
+    put_failed(db, 4, channel="coupon", age_s=10)
+    put_failed(db, 5, status="cancelled")
+    seen = api.post("/v1/redrives", filter=written, dry_run=True).json
+    assert seen["total"] == wanted == api.get("/v1/failed", filter=written, status="dead").json["count"]
+    put_failed(db, 0 + 10, reason="SMTP 554 no <minji1", klass="timeout", age_s=-5)
+    number = start(api, filter=written, seen_until=seen["frozen_at"], rate=0.01)
+    one = api.get(f"/v1/redrives/{number}").json
+    assert one["total"] == wanted and one["frozen_at"] == seen["frozen_at"]
+
+
+def test_a_filter_that_a_job_walks_tells_its_late_arrivals(api, db):
+    put_failed(db, 1, age_s=10)
+    number = start(api, filter="channel:email status:dead", rate=0.01)
+    put_failed(db, 2, age_s=-1)
+    one = api.get(f"/v1/redrives/{number}").json
+    assert (one["channel"], one["listed"], one["late"]) == ("email", False, 1)
+
+
 WRONG = {
+    "filter language": ({"filter": "colour:red", "reason": "x"}, 400, "character 1"),
+    "not dead": ({"filter": "status:cancelled", "reason": "x"}, 404, "only dead rows"),
+    "nothing written is there": ({"filter": "event:e-77", "reason": "x"}, 404, "no dead row matches"),
+    "no reason for what is written": ({"filter": "channel:email"}, 400, "reason"),
     "neither": ({"reason": "x"}, 400, "ids or filter"),
     "both": ({"ids": ["1"], "filter": {}, "reason": "x"}, 400, "ids or filter"),
     "no reason": ({"filter": {}}, 400, "reason"),
@@ -88,3 +118,19 @@ def test_who_may_only_look_starts_nothing(api, db, still):
     refused = [item["act"] for item in api.get("/v1/audit").json["items"] if item["outcome"] == "refused"]
     assert refused == ["redrive_stop", "redrive_start"]
     problem(api.get("/v1/redrives/999"), 404, "no redrive job 999")
+
+
+def test_more_rows_than_a_list_may_hold(api, db):
+    """What is noted row by row has a limit; one channel, one class and ages have none."""
+    put_failed(db, 1, age_s=100, klass="timeout")
+    columns = "channel, status, class, reason, attempts, user_id, recipient, name, payload, attributes, source_queue, first_at, dead_at, updated_at"
+    digit = "(" + " UNION ".join(f"SELECT {n} AS i" for n in range(10)) + ")"
+    db.execute("INSERT INTO delivery (id, event_id, channel, state, attempts) SELECT 100001 + a.i + 10 * b.i + 100 * c.i + 1000 * d.i, "
+               f"CONCAT('m-', a.i + 10 * b.i + 100 * c.i + 1000 * d.i), 'email', 'dead', 3 FROM {digit} a, {digit} b, {digit} c, {digit} d")
+    db.execute(f"INSERT INTO failed_notification (delivery_id, event_id, message_id, {columns}) SELECT d.id, d.event_id, UUID(), "
+               + ", ".join(f"f.{c}" for c in columns.split(", ")) + " FROM delivery d JOIN failed_notification f WHERE d.id > 100000")
+    problem(api.post("/v1/redrives", filter='reason:"no <minji1"', dry_run=True), 400, "more than 10000 rows match", "narrow the filter")
+    walked = api.post("/v1/redrives", filter="status:dead class:timeout age>1m", dry_run=True).json
+    assert walked["total"] == 10000 and walked["total_capped"] is True
+    listed = api.post("/v1/redrives", filter='reason:"no <minji1" -event:m-1', dry_run=True).json
+    assert listed["total"] == 10000 and listed["total_capped"] is False

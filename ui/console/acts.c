@@ -1,7 +1,7 @@
 /* Acting on rows: ask, send (a few at a time), and say what came of each; see screen.h. An act names the
  * version of the row that the operator saw, so that somebody else's act in between is a conflict and not
  * a surprise. */
-#include "screen.h"
+#include "bulk.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -49,7 +49,8 @@ struct acts {
 	struct row_ref *rows;
 	int count, next, running, ended;
 	int done, refused;
-	bool away; /* the daemon went: the rest is not tried */
+	bool away;    /* the daemon went: the rest is not tried */
+	bool stopped; /* by the operator: likewise */
 	char *input;
 	struct undo undo; /* what of it can be taken back */
 };
@@ -123,6 +124,14 @@ bool acts_running(const struct console *c, int *ret_done, int *ret_all)
 	return c->acts || c->pause.running;
 }
 
+bool acts_stop(struct console *c)
+{
+	if (!c->acts || c->acts->next == c->acts->count || c->acts->stopped)
+		return false;
+	c->acts->stopped = true;
+	return true;
+}
+
 void acts_free(struct acts *a)
 {
 	if (!a)
@@ -169,10 +178,11 @@ static void finish(struct acts *a)
 	if (a->done)
 		say_done(a);
 	if (a->refused > REFUSALS_SHOWN_MAX)
-		note_add(c, ROLE_BAD, "%d more %s %s", a->refused - REFUSALS_SHOWN_MAX, k->many, k->undone);
+		note_add(c, ROLE_BAD, "%d more %s %s: M lists them", a->refused - REFUSALS_SHOWN_MAX, k->many,
+		        k->undone);
 	if (a->next < a->count)
-		note_add(c, ROLE_BAD, "%d %s not tried: the daemon went away. Marks are kept.",
-		        a->count - a->next, noun(a, a->count - a->next));
+		note_add(c, ROLE_BAD, "%d %s not tried: %s. Marks are kept.", a->count - a->next,
+		        noun(a, a->count - a->next), a->stopped ? "you stopped it" : "the daemon went away");
 	c->acts = NULL;
 	acts_free(a);
 	console_refresh(c);
@@ -193,19 +203,21 @@ static void on_done(void *arg, struct reply *reply)
 		a->done++;
 		console_unmark(a->console, kinds[a->kind].base, row->id);
 		remember_cancelled(a, row, reply->json);
+		if (a->count > 1) /* one alone is said by finish */
+			journal_add(a->console, ROLE_GOOD, "%s %s: %s", row->channel, row->id,
+			        kinds[a->kind].done);
 	} else {
 		a->away = a->away || reply_unreachable(reply);
-		if (++a->refused <= REFUSALS_SHOWN_MAX)
-			note_add(a->console, ROLE_BAD, "%s %s %s: %s", row->channel, row->id,
-			        reply->unsure ? "is not known to be done" : kinds[a->kind].undone,
-			        reply->message);
+		(++a->refused <= REFUSALS_SHOWN_MAX ? note_add : journal_add)(a->console, ROLE_BAD,
+		        "%s %s %s: %s", row->channel, row->id,
+		        reply->unsure ? "is not known to be done" : kinds[a->kind].undone, reply->message);
 	}
 	send_next(a);
 }
 
 static void send_next(struct acts *a)
 {
-	while (a->next < a->count && a->running < ACTS_AT_ONCE && !a->away) {
+	while (a->next < a->count && a->running < ACTS_AT_ONCE && !a->away && !a->stopped) {
 		const struct row_ref *row = &a->rows[a->next];
 		struct one *one = mem_alloc(sizeof *one);
 		struct buf path = BUF(4096);
@@ -269,6 +281,21 @@ static bool sends(enum act kind)
 	return kind == ACT_REDRIVE || kind == ACT_NOW;
 }
 
+static void form_answered(struct console *c, void *arg, const char *const texts[])
+{
+	const struct acts *asked = arg;
+	answered(c, arg, kinds[asked->kind].input ? texts[1] : NULL);
+}
+
+/* Many: their number is typed, and a reason where one is due. */
+static void ask_many(struct acts *a, const char *title, struct lines *body)
+{
+	struct dialog_field fields[] = { { .label = "How many? Type it", .count = a->count },
+		{ .label = a->kind == ACT_POSTPONE ? "Until" : "Reason", .required = true } };
+	dialog_form(&a->console->dialog, title, body, fields, kinds[a->kind].input ? 2 : 1, form_answered, a,
+	        drop_acts);
+}
+
 static void describe(struct lines *body, const struct acts *a, int left_out)
 {
 	int doubtful = 0;
@@ -299,7 +326,7 @@ bool acts_may(struct console *c)
 		note_add(c, ROLE_WARN,
 		        "This console is read-only: it looks and does not act. Ask for the socket's group, "
 		        "or leave out -R.");
-	else if (c->acts || c->pause.running)
+	else if (c->acts || c->pause.running || bulk_running(c))
 		note_add(c, ROLE_WARN, "The acts before are still being sent: wait for them");
 	else if (c->down)
 		note_add(c, ROLE_WARN, "The daemon is unreachable: nothing can be done through it now");
@@ -317,8 +344,7 @@ void acts_ask(struct console *c, enum act kind, const struct row_ref *rows, int 
 	a->kind = kind;
 	a->rows = mem_array((size_t)count, sizeof *a->rows);
 	for (int i = 0; i < count; i++)
-		if (!rows[i].status[0] ||
-		        !strcmp(rows[i].status, kinds[kind].from)) /* a list may be of one status */
+		if (!rows[i].status[0] || !strcmp(rows[i].status, kinds[kind].from))
 			a->rows[a->count++] = rows[i];
 	if (a->count == 0) {
 		if (count == 1)
@@ -329,12 +355,19 @@ void acts_ask(struct console *c, enum act kind, const struct row_ref *rows, int 
 		acts_free(a);
 		return;
 	}
+	if (kind == ACT_REDRIVE && a->count > DIALOG_TYPE_COUNT) {
+		bulk_ask_rows(c, a->rows, a->count, count - a->count);
+		acts_free(a);
+		return;
+	}
 	char title[64];
 	snprintf(title, sizeof title, "%s %d %s%s", kinds[kind].title, a->count, noun(a, a->count),
 	        kinds[kind].input ? "" : "?");
 	struct lines body = { .width = 68 };
 	describe(&body, a, count - a->count);
-	if (kinds[kind].input)
+	if (a->count > DIALOG_TYPE_COUNT)
+		ask_many(a, title, &body);
+	else if (kinds[kind].input)
 		dialog_input(&c->dialog, title, &body, NULL, true, answered, a, drop_acts);
 	else
 		dialog_confirm(&c->dialog, title, &body, answered, a, drop_acts);

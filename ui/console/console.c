@@ -2,6 +2,7 @@
  * never on the daemon. Every wake-up drains the keys, runs the answers, starts what is due and draws. */
 #include "console.h"
 
+#include "bulk.h"
 #include "list.h"
 #include "screen.h"
 #include "terminal.h"
@@ -34,11 +35,25 @@ void console_close_detail(struct console *c)
 	c->detail.close(c->detail.state);
 }
 
-static void show_number(struct console *c, int number)
+struct screen *console_numbered(struct console *c, int number)
 {
 	for (int i = 0; i < SCREEN_COUNT; i++)
 		if (c->screens[i].number == number)
-			console_show(c, i);
+			return &c->screens[i];
+	return NULL;
+}
+
+void console_show_number(struct console *c, int number)
+{
+	struct screen *s = console_numbered(c, number);
+	if (s)
+		console_show(c, (int)(s - c->screens));
+}
+
+void console_wake(struct console *c, int ms)
+{
+	if (ms < c->wake_ms)
+		c->wake_ms = ms;
 }
 
 void console_show(struct console *c, int screen)
@@ -145,25 +160,25 @@ static void common_key(struct console *c, enum action action)
 {
 	switch (action) {
 	case ACTION_OVERVIEW:
-		show_number(c, 1);
+		console_show_number(c, 1);
 		break;
 	case ACTION_DLQ:
-		show_number(c, 2);
+		console_show_number(c, 2);
 		break;
 	case ACTION_FAILED:
-		show_number(c, 3);
+		console_show_number(c, 3);
 		break;
 	case ACTION_RETRYING:
-		show_number(c, 4);
+		console_show_number(c, 4);
 		break;
 	case ACTION_REDRIVES:
-		show_number(c, 5);
+		console_show_number(c, 5);
 		break;
 	case ACTION_ALARMS:
-		show_number(c, 6);
+		console_show_number(c, 6);
 		break;
 	case ACTION_CONFIG:
-		show_number(c, 7);
+		console_show_number(c, 7);
 		break;
 	case ACTION_NEXT:
 		console_show(c, c->current + 1);
@@ -182,12 +197,35 @@ static void common_key(struct console *c, enum action action)
 		c->help = true;
 		c->help_top = 0;
 		break;
+	case ACTION_STOP:
+		if (!acts_stop(c))
+			note_add(c, ROLE_WARN, "Nothing is being sent; jobs are stopped on their screen, 5");
+		break;
+	case ACTION_LOG:
+		c->journal.open = true;
+		c->journal.back = 0;
+		break;
+	case ACTION_PALETTE:
+		palette_open(c);
+		break;
 	case ACTION_QUIT:
 		leave(c);
 		break;
 	default:
 		break;
 	}
+}
+
+void console_act(struct console *c, enum action action)
+{
+	struct screen *s = console_screen(c);
+	if (action == ACTION_READ && (note_read(c) || bulk_stop(c)))
+		return;
+	if (action_acts(action) && c->read_only)
+		note_add(c, ROLE_WARN, "This console is read-only: it looks and does not act%s",
+		        c->asked_read_only ? " (-R)" : ", because only the read-only socket may be opened");
+	else if (action != ACTION_NONE && !s->key(s->state, c, action))
+		common_key(c, action);
 }
 
 static void take_key(struct console *c, int key)
@@ -201,19 +239,20 @@ static void take_key(struct console *c, int key)
 		dialog_key(c, key);
 		return;
 	}
+	if (c->prompt.ops) {
+		prompt_key(c, key);
+		return;
+	}
 	struct screen *s = console_screen(c);
 	enum action action = key_action(key, s->scope(s->state));
 	if (key == KEY_INTERRUPT)
 		c->quit = true;
 	else if (c->help)
 		help_key(c, action);
-	else if (action == ACTION_READ && note_read(c))
-		return;
-	else if (action_acts(action) && c->read_only)
-		note_add(c, ROLE_WARN, "This console is read-only: it looks and does not act%s",
-		        c->asked_read_only ? " (-R)" : ", because only the read-only socket may be opened");
-	else if (action != ACTION_NONE && !s->key(s->state, c, action))
-		common_key(c, action);
+	else if (c->journal.open)
+		journal_key(c, action);
+	else
+		console_act(c, action);
 }
 
 static void take_keys(struct console *c)
@@ -226,6 +265,7 @@ static void take_keys(struct console *c)
 static void fetch(struct console *c)
 {
 	fetch_status(c);
+	jobs_fetch(c);
 	struct screen *s = console_screen(c);
 	s->fetch(s->state, c);
 }
@@ -236,10 +276,11 @@ static int run(struct console *c)
 	while (!c->quit) {
 		c->now = wall_now();
 		c->mono = mono_now();
+		c->wake_ms = TICK_MS;
 		fetch(c);
 		frame_draw(c);
 		struct pollfd fds[] = { { STDIN_FILENO, POLLIN, 0 }, { terminal_signals(), POLLIN, 0 } };
-		client_wait(c->client, fds, ARRAY_LEN(fds), TICK_MS);
+		client_wait(c->client, fds, ARRAY_LEN(fds), c->wake_ms);
 		c->now = wall_now();
 		c->mono = mono_now();
 		bool gone = terminal_gone(fds[0].revents);
@@ -267,10 +308,17 @@ static void free_console(struct console *c)
 		c->screens[i].close(c->screens[i].state);
 	while (note_read(c))
 		;
+	prompt_close(&c->prompt);
+	bulk_free(c->bulk);
 	client_free(c->client);
 	acts_free(c->acts);
 	undo_clear(&c->undo);
 	edit_free(c->edit);
+	jobs_free(c);
+	history_free(&c->filter_history);
+	history_free(&c->command_history);
+	journal_free(&c->journal);
+	cJSON_Delete(c->filter_keys);
 	cJSON_Delete(c->status);
 	free(c);
 }

@@ -8,10 +8,12 @@
 #include "base/text.h"
 
 #include <curses.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
-#include <wctype.h>
 
 #define DIALOG_WIDTH_MAX 76
+#define FIELD_GAP 2
 
 void dialog_close(struct dialog *d)
 {
@@ -19,206 +21,277 @@ void dialog_close(struct dialog *d)
 		d->drop(d->arg);
 	free(d->title);
 	lines_clear(&d->body);
-	*d = (struct dialog){ .kind = DIALOG_NONE };
+	memset(d, 0, sizeof *d);
+}
+
+static void open_as(
+        struct dialog *d, int kind, const char *title, struct lines *body, void *arg, void (*drop)(void *))
+{
+	dialog_close(d);
+	d->kind = kind;
+	d->title = mem_string(title);
+	d->body = *body;
+	*body = (struct lines){ .width = body->width };
+	d->arg = arg;
+	d->drop = drop;
 }
 
 void dialog_confirm(struct dialog *d, const char *title, struct lines *body, dialog_done *done, void *arg,
         void (*drop)(void *))
 {
-	dialog_close(d);
-	d->kind = DIALOG_CONFIRM;
-	d->title = mem_string(title);
-	d->body = *body;
-	*body = (struct lines){ .width = body->width };
+	open_as(d, DIALOG_CONFIRM, title, body, arg, drop);
 	d->done = done;
-	d->arg = arg;
-	d->drop = drop;
+}
+
+void dialog_form(struct dialog *d, const char *title, struct lines *body, const struct dialog_field *fields,
+        int count, dialog_form_done *done, void *arg, void (*drop)(void *))
+{
+	open_as(d, DIALOG_FORM, title, body, arg, drop);
+	d->form_done = done;
+	d->field_count = count;
+	for (int i = 0; i < count; i++) {
+		d->fields[i] = fields[i];
+		d->lines[i].most = DIALOG_TEXT_MAX;
+		textline_set(&d->lines[i], fields[i].text);
+		d->fields[i].text = NULL;
+	}
 }
 
 void dialog_input(struct dialog *d, const char *title, struct lines *body, const char *text, bool required,
         dialog_done *done, void *arg, void (*drop)(void *))
 {
-	dialog_confirm(d, title, body, done, arg, drop);
-	d->kind = DIALOG_INPUT;
-	d->required = required;
-	size_t len = text ? strlen(text) : 0, n;
-	uint32_t c;
-	for (size_t at = 0; at < len && d->length < DIALOG_TEXT_MAX; at += n) {
-		n = utf8_next(text + at, len - at, &c);
-		if (n == 0)
-			break;
-		d->text[d->length++] = (wchar_t)c;
-	}
-	d->cursor = d->length;
+	struct dialog_field field = { .label = "", .text = text, .required = required };
+	dialog_form(d, title, body, &field, 1, NULL, arg, drop);
+	d->done = done;
 }
 
-static void encode(struct buf *out, const wchar_t *text, int count)
+void dialog_menu(struct dialog *d, const char *title, struct lines *body, const struct dialog_item *items,
+        int count, int at, dialog_done *done, void *arg, void (*drop)(void *))
 {
-	char bytes[4];
-	for (int i = 0; i < count; i++)
-		buf_add(out, bytes, utf8_encode((uint32_t)text[i], bytes));
+	open_as(d, DIALOG_MENU, title, body, arg, drop);
+	d->done = done;
+	d->items = items;
+	d->item_count = count;
+	d->item = at;
 }
 
-/* Runs the answer and closes. What was typed ahead is dropped: the rest of a paste must not become keys
- * that act. */
-static void answer(struct console *c, const char *text)
+/* Runs the answer and closes. What was typed ahead of one that acts is dropped: the rest of a paste must not
+ * become keys that act. */
+static void answer(struct console *c, const char *const *texts)
 {
-	struct dialog d = c->dialog;
-	c->dialog = (struct dialog){ .kind = DIALOG_NONE };
-	terminal_drop_keys();
-	d.done(c, d.arg, text);
-	dialog_close(&d);
+	struct dialog *d = mem_alloc(sizeof *d); /* an answer may ask again */
+	*d = c->dialog;
+	memset(&c->dialog, 0, sizeof c->dialog);
+	if (d->kind != DIALOG_MENU)
+		terminal_drop_keys();
+	if (d->form_done)
+		d->form_done(c, d->arg, texts);
+	else
+		d->done(c, d->arg, texts ? texts[0] : NULL);
+	dialog_close(d);
+	free(d);
 }
 
-static void input_take(struct console *c)
+/* -- Forms ------------------------------------------------------------------------------------------ */
+
+static bool is_number(const char *text)
+{
+	char *end;
+	double n = strtod(text, &end);
+	return end != text && *end == '\0' && n >= 0;
+}
+
+/* A count as it reads on the screen is as good: 1,204. */
+static bool is_count(const char *text, int64_t count)
+{
+	char digits[24] = "", wanted[24];
+	size_t n = 0;
+	for (; *text && n < sizeof digits - 1; text++)
+		if (*text != ',' && *text != '.' && *text != ' ')
+			digits[n++] = *text;
+	digits[n] = '\0';
+	snprintf(wanted, sizeof wanted, "%" PRId64, count);
+	return *text == '\0' && !strcmp(digits, wanted);
+}
+
+static const char *trouble(const struct dialog_field *f, const char *text)
+{
+	if (f->count && !is_count(text, f->count))
+		return *text ? "That is not the number." : "Type the number: it is how many are acted on.";
+	if (f->required && !*text)
+		return "It cannot be empty.";
+	if (f->kind == FIELD_NUMBER && *text && !is_number(text))
+		return "That is no number.";
+	return NULL;
+}
+
+/* The text without blanks around it; the caller frees. */
+static char *text_of(const struct textline *l)
+{
+	struct buf b = BUF(TEXTLINE_BYTES + 1);
+	textline_add_to(l, &b);
+	char *text = buf_take(&b), *from = text;
+	if (!text)
+		return mem_string("");
+	while (*from == ' ')
+		from++;
+	size_t len = strlen(from);
+	while (len > 0 && from[len - 1] == ' ')
+		len--;
+	memmove(text, from, len);
+	text[len] = '\0';
+	return text;
+}
+
+static void form_take(struct console *c)
 {
 	struct dialog *d = &c->dialog;
-	struct buf b = BUF(DIALOG_TEXT_MAX * 4 + 1);
-	int from = 0, to = d->length;
-	while (from < to && iswspace((wint_t)d->text[from]))
-		from++;
-	while (to > from && iswspace((wint_t)d->text[to - 1]))
-		to--;
-	encode(&b, d->text + from, to - from);
-	if (d->required && b.len == 0) {
-		d->refused = true;
+	char *texts[DIALOG_FIELDS_MAX] = { NULL };
+	int count = d->field_count;
+	for (int i = 0; i < count; i++)
+		texts[i] = text_of(&d->lines[i]);
+	const char *wrong = NULL;
+	for (int i = 0; i < count && !wrong; i++)
+		if ((wrong = trouble(&d->fields[i], texts[i])))
+			d->field = i;
+	d->refused = wrong;
+	if (wrong)
 		terminal_drop_keys();
-	} else {
-		answer(c, buf_str(&b));
-	}
-	buf_free(&b);
+	else
+		answer(c, (const char *const *)texts);
+	for (int i = 0; i < count; i++)
+		free(texts[i]);
 }
 
-static void cut(struct dialog *d, int from, int to)
-{
-	wmemmove(d->text + from, d->text + to, (size_t)(d->length - to));
-	d->length -= to - from;
-	d->cursor = from;
-}
-
-static void type(struct dialog *d, wchar_t c)
-{
-	if (d->length == DIALOG_TEXT_MAX || iswcntrl((wint_t)c) || c < 0x20)
-		return;
-	wmemmove(d->text + d->cursor + 1, d->text + d->cursor, (size_t)(d->length - d->cursor));
-	d->text[d->cursor++] = c;
-	d->length++;
-	d->refused = false;
-}
-
-static int word_start(const struct dialog *d)
-{
-	int at = d->cursor;
-	while (at > 0 && iswspace((wint_t)d->text[at - 1]))
-		at--;
-	while (at > 0 && !iswspace((wint_t)d->text[at - 1]))
-		at--;
-	return at;
-}
-
-static void input_key(struct console *c, int key)
+static void form_key(struct console *c, int key)
 {
 	struct dialog *d = &c->dialog;
 	switch (key) {
 	case '\n':
 	case '\r':
 	case CODE(KEY_ENTER):
-		input_take(c);
+		form_take(c);
+		break;
+	case '\t':
+	case CODE(KEY_DOWN):
+		d->field = (d->field + 1) % d->field_count;
+		break;
+	case CODE(KEY_BTAB):
+	case CODE(KEY_UP):
+		d->field = (d->field + d->field_count - 1) % d->field_count;
 		break;
 	case 27:
 	case KEY_INTERRUPT:
 		dialog_close(d);
 		break;
-	case CODE(KEY_BACKSPACE):
-	case CONTROL('h'):
-	case 127:
-		if (d->cursor > 0)
-			cut(d, d->cursor - 1, d->cursor);
-		break;
-	case CODE(KEY_DC):
-		if (d->cursor < d->length)
-			cut(d, d->cursor, d->cursor + 1);
-		break;
-	case CONTROL('u'):
-		cut(d, 0, d->cursor);
-		break;
-	case CONTROL('k'):
-		d->length = d->cursor;
-		break;
-	case CONTROL('w'):
-		cut(d, word_start(d), d->cursor);
-		break;
-	case CODE(KEY_LEFT):
-		d->cursor -= d->cursor > 0;
-		break;
-	case CODE(KEY_RIGHT):
-		d->cursor += d->cursor < d->length;
-		break;
-	case CODE(KEY_HOME):
-	case CONTROL('a'):
-		d->cursor = 0;
-		break;
-	case CODE(KEY_END):
-	case CONTROL('e'):
-		d->cursor = d->length;
-		break;
 	default:
-		if (key < CODE(0))
-			type(d, (wchar_t)key);
+		if (textline_key(&d->lines[d->field], key))
+			d->refused = NULL;
+	}
+}
+
+/* -- Menus ------------------------------------------------------------------------------------------ */
+
+static void menu_key(struct console *c, int key)
+{
+	struct dialog *d = &c->dialog;
+	if (key == 'j' || key == '\t' || key == CODE(KEY_DOWN)) {
+		d->item = (d->item + 1) % d->item_count;
+	} else if (key == 'k' || key == CODE(KEY_BTAB) || key == CODE(KEY_UP)) {
+		d->item = (d->item + d->item_count - 1) % d->item_count;
+	} else if (key == '\n' || key == '\r' || key == CODE(KEY_ENTER)) {
+		const char *word = d->items[d->item].word;
+		answer(c, &word);
+	} else if (key == 'q' || key == 27 || key == KEY_INTERRUPT) {
+		dialog_close(d);
 	}
 }
 
 void dialog_key(struct console *c, int key)
 {
-	if (c->dialog.kind == DIALOG_INPUT)
-		input_key(c, key);
+	if (c->dialog.kind == DIALOG_FORM)
+		form_key(c, key);
+	else if (c->dialog.kind == DIALOG_MENU)
+		menu_key(c, key);
 	else if (key == 'y' || key == 'Y')
 		answer(c, NULL);
 	else if (key == 'n' || key == 'N' || key == 'q' || key == 27 || key == KEY_INTERRUPT)
 		dialog_close(&c->dialog);
 }
 
-/* The line being typed, scrolled so that the cursor is in it. */
-static void draw_field(const struct dialog *d, int y, int x, int width)
+/* -- Drawing ---------------------------------------------------------------------------------------- */
+
+static int label_width(const struct dialog *d)
 {
-	struct buf b = BUF(DIALOG_TEXT_MAX * 8);
-	int first = d->cursor;
-	while (first > 0) {
-		buf_clear(&b);
-		encode(&b, d->text + first - 1, d->cursor - first + 1);
-		if (text_width(buf_str(&b), b.len, width) > width - 2)
-			break;
-		first--;
+	int most = 0;
+	for (int i = 0; i < d->field_count; i++) {
+		int width = text_width(d->fields[i].label, strlen(d->fields[i].label), DIALOG_WIDTH_MAX);
+		most = width > most ? width : most;
 	}
-	buf_clear(&b);
-	encode(&b, d->text + first, d->cursor - first);
-	int cursor_x = x + text_width(buf_str(&b), b.len, width);
-	buf_clear(&b);
-	encode(&b, d->text + first, d->length - first);
-	paint(y, x, width, ROLE_BAR, TEXT_LEFT, buf_str(&b));
-	buf_free(&b);
-	move(y, cursor_x);
+	return most ? most + FIELD_GAP : 0;
+}
+
+/* The field that has the keys last: the cursor stays in it. */
+static void draw_form(const struct dialog *d, int y, int x, int width)
+{
+	int left = label_width(d);
+	const char *hint = d->field_count > 1
+	                           ? "Enter takes it   Tab next field   Esc leaves everything as it is"
+	                           : "Enter takes it   Esc leaves everything as it is";
+	if (d->refused)
+		paintf(y + d->field_count, x, width, ROLE_BAD, "! %s   Esc leaves everything as it is",
+		        d->refused);
+	else
+		paint(y + d->field_count, x, width, ROLE_FAINT, TEXT_CLIP, hint);
+	for (int n = 1; n <= d->field_count; n++) {
+		int i = (d->field + n) % d->field_count;
+		paint(y + i, x, left, i == d->field ? ROLE_TITLE : ROLE_NORMAL, TEXT_LEFT,
+		        d->fields[i].label);
+		textline_draw(&d->lines[i], y + i, x + left, width - left, i == d->field);
+	}
+}
+
+static void draw_menu(const struct dialog *d, int y, int x, int width)
+{
+	for (int i = 0; i < d->item_count; i++) {
+		enum role role = i == d->item ? ROLE_SELECTED : ROLE_NORMAL;
+		struct buf b = BUF(1024);
+		buf_printf(&b, "%s %s", i == d->item ? ">" : " ", d->items[i].shown);
+		paint(y + i, x, width, role, TEXT_LEFT, buf_str(&b));
+		buf_free(&b);
+	}
+	paint(y + d->item_count, x, width, ROLE_FAINT, TEXT_CLIP,
+	        "Enter takes it   j k Up Down choose   Esc leaves it");
+}
+
+static void draw_confirm(int y, int x, int width)
+{
+	int used = paint(y, x, width, ROLE_TITLE, TEXT_CLIP, "y yes");
+	paint(y, x + used + 3, width - used - 3, ROLE_NORMAL, TEXT_CLIP, "n no");
+}
+
+bool dialog_has_cursor(const struct dialog *d)
+{
+	return d->kind == DIALOG_FORM;
 }
 
 void dialog_draw(const struct dialog *d)
 {
 	int width = COLS - 4 < DIALOG_WIDTH_MAX ? COLS - 4 : DIALOG_WIDTH_MAX;
-	int lines = d->body.count < LINES - 8 ? d->body.count : LINES - 8;
-	int height = lines + (d->kind == DIALOG_INPUT ? 6 : 4);
+	int own = d->kind == DIALOG_FORM   ? d->field_count + 1
+	          : d->kind == DIALOG_MENU ? d->item_count + 1
+	                                   : 1;
+	int room = LINES - own - 3 > 0 ? LINES - own - 3 : 0;
+	int lines = d->body.count < room ? d->body.count : room;
+	int gap = lines ? 1 : 0, height = lines + gap + own + 2;
 	struct rect box = { (LINES - height) / 2, (COLS - width) / 2, height, width };
 	paint_box(box, d->title);
 	paint_lines(&d->body, 0, (struct rect){ box.y + 1, box.x + 2, lines, width - 4 });
-	int y = box.y + 1 + lines + 1;
-	if (d->kind == DIALOG_CONFIRM) {
-		int used = paint(y, box.x + 2, width - 4, ROLE_TITLE, TEXT_CLIP, "y yes");
-		paint(y, box.x + 2 + used + 3, width - 4 - used - 3, ROLE_NORMAL, TEXT_CLIP, "n no");
-		return;
-	}
-	const char *hint = "Enter takes it   Esc leaves everything as it is";
-	if (d->refused)
-		paint(y + 1, box.x + 2, width - 4, ROLE_BAD, TEXT_CLIP,
-		        "! It cannot be empty.   Esc leaves everything as it is");
+	int y = box.y + 1 + lines + gap;
+	if (d->kind == DIALOG_CONFIRM)
+		draw_confirm(y, box.x + 2, width - 4);
+	else if (d->kind == DIALOG_MENU)
+		draw_menu(d, y, box.x + 2, width - 4);
 	else
-		paint(y + 1, box.x + 2, width - 4, ROLE_FAINT, TEXT_CLIP, hint);
-	draw_field(d, y, box.x + 2, width - 4);
+		draw_form(d, y, box.x + 2, width - 4);
 }

@@ -1,6 +1,7 @@
 /* Screen 2: what stands in each channel's dead-letter queue, from the daemon's mirror: looking changes
  * nothing in the queue. */
-#include "list.h"
+#include "bulk.h"
+#include "finder.h"
 
 #include "../format.h"
 
@@ -14,6 +15,7 @@
 
 struct dlq {
 	struct list list;
+	struct finder finder;
 	char channel[CHANNEL_NAME_MAX]; /* "" until the status names the channels */
 };
 
@@ -28,6 +30,27 @@ static void dlq_path(void *state, struct buf *out)
 	const struct dlq *d = state;
 	buf_puts(out, "/v1/dlq");
 	path_segment(out, d->channel);
+	finder_add_query(&d->finder, out);
+}
+
+static void filter_changed(void *state)
+{
+	struct dlq *d = state;
+	list_refilter(&d->list);
+	list_unmark_all(&d->list); /* marks are acted on together: they stay within what is seen */
+}
+
+static void set_channel(struct dlq *d, const char *name)
+{
+	snprintf(d->channel, sizeof d->channel, "%s", name ? name : "");
+	list_restart(&d->list);
+	list_unmark_all(&d->list);
+}
+
+void dlq_show(struct console *c, const char *channel)
+{
+	set_channel(console_numbered(c, 2)->state, channel);
+	console_show_number(c, 2);
 }
 
 /* Goes `by` channels on among those of the status; picks the first while none is picked. */
@@ -45,10 +68,7 @@ static void pick_channel(struct dlq *d, const struct console *c, int by)
 		i++;
 	}
 	at = at < 0 ? 0 : (at + by + count) % count;
-	const char *name = json_string(cJSON_GetArrayItem(channels, at), "name");
-	snprintf(d->channel, sizeof d->channel, "%s", name ? name : "");
-	list_restart(&d->list);
-	d->list.mark_count = 0; /* marks are acted on together: they stay within what is seen */
+	set_channel(d, json_string(cJSON_GetArrayItem(channels, at), "name"));
 }
 
 static void dlq_fetch(void *state, struct console *c)
@@ -56,6 +76,7 @@ static void dlq_fetch(void *state, struct console *c)
 	struct dlq *d = state;
 	if (!d->channel[0])
 		pick_channel(d, c, 0);
+	finder_fetch(&d->finder);
 	if (d->channel[0])
 		list_fetch(&d->list);
 }
@@ -75,7 +96,7 @@ static void draw_channels(const struct dlq *d, const struct console *c, struct r
 		x += paint(area.y, x, end - x, on ? ROLE_TITLE : ROLE_FAINT, TEXT_CLIP, buf_str(&b)) + 1;
 		buf_free(&b);
 	}
-	struct buf b = BUF(4096);
+	struct buf b = BUF(8192);
 	wall_time mirrored = time_get(d->list.json, "mirrored_at");
 	list_summary(&d->list, &b);
 	if (mirrored.ms) {
@@ -85,7 +106,10 @@ static void draw_channels(const struct dlq *d, const struct console *c, struct r
 	} else if (d->list.loaded) {
 		buf_puts(&b, "  queue not looked at yet");
 	}
-	paint(area.y, x + 1, end - x - 1, ROLE_FAINT, TEXT_RIGHT, buf_str(&b));
+	struct buf left = BUF(8192);
+	finder_describe(&d->finder, &left);
+	finder_draw_line(&left, &b, (struct rect){ area.y, x, 1, end - x });
+	buf_free(&left);
 	buf_free(&b);
 }
 
@@ -93,19 +117,55 @@ static void dlq_draw(void *state, const struct console *c, struct rect area)
 {
 	struct dlq *d = state;
 	draw_channels(d, c, area);
+	finder_mark_sort(&d->finder, &d->list);
 	list_draw(&d->list, (struct rect){ area.y + 1, area.x, area.height - 1, area.width });
+}
+
+/* All that match of what stands in this queue. */
+static void act_on_all(struct dlq *d)
+{
+	struct buf filter = BUF(FILTER_BYTES_MAX + 256);
+	if (!d->list.loaded || d->list.other)
+		return;
+	buf_printf(&filter, "dlq:yes channel:%s%s%s", d->channel, d->finder.filter[0] ? " " : "",
+	        d->finder.filter);
+	bulk_ask_filter(d->list.console, buf_str(&filter), d->list.seen);
+	buf_free(&filter);
+}
+
+static void to_failed(struct dlq *d)
+{
+	const char *id = json_string(list_selected(&d->list), "id");
+	char filter[ROW_ID_MAX + 8];
+	if (!id)
+		return;
+	snprintf(filter, sizeof filter, "id:%s", id);
+	failed_show_filter(d->list.console, filter, id);
 }
 
 static bool dlq_key(void *state, struct console *c, enum action action)
 {
 	struct dlq *d = state;
-	if (list_key(&d->list, action))
+	if (list_key(&d->list, action) || finder_key(&d->finder, action))
 		return true;
-	if (action == ACTION_CHANNEL_NEXT || action == ACTION_CHANNEL_BACK) {
+	switch (action) {
+	case ACTION_CHANNEL_NEXT:
+	case ACTION_CHANNEL_BACK:
 		pick_channel(d, c, action == ACTION_CHANNEL_NEXT ? 1 : -1);
 		return true;
+	case ACTION_CLEAR:
+		finder_set(&d->finder, "");
+		filter_changed(d);
+		return true;
+	case ACTION_REDRIVE_ALL:
+		act_on_all(d);
+		return true;
+	case ACTION_ROW:
+		to_failed(d);
+		return true;
+	default:
+		return list_act(&d->list, action);
 	}
-	return list_act(&d->list, action);
 }
 
 static void dlq_renew(void *state)
@@ -123,6 +183,7 @@ static void dlq_unmark(void *state, const char *id)
 static void dlq_close(void *state)
 {
 	struct dlq *d = state;
+	finder_close(&d->finder);
 	list_close(&d->list);
 	free(d);
 }
@@ -138,6 +199,7 @@ void dlq_open(struct screen *s, struct console *c)
 		.path = dlq_path,
 		.key = row_key,
 		.arg = d };
+	d->finder = (struct finder){ .console = c, .list = &d->list, .changed = filter_changed, .arg = d };
 	list_open(&d->list);
 	*s = (struct screen){ .number = 2,
 		.name = "DLQ",

@@ -1,5 +1,8 @@
-/* Screen 3: every failed notification, filtered and searched by the daemon, as rows or counted by cause. */
-#include "list.h"
+/* Screen 3: every failed notification, filtered and sorted by the daemon, as rows or counted by cause. Going
+ * into a group, to a member's rows or to a view leaves a place behind, which Esc brings back. */
+#include "bulk.h"
+#include "finder.h"
+#include "views.h"
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -7,19 +10,30 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SEARCH_MAX (DIALOG_TEXT_MAX * 4 + 1)
-#define WORD_MAX 64
+#define PLACES_MAX 16 /* the oldest go */
 
 static const char *const statuses[] = { "any", "dead", "queued", "delivered", "cancelled" };
 
-struct failed {
+struct place { /* where one was */
+	struct view view;
 	struct list rows, groups;
+	int screen; /* the number of the screen that it was left from */
+};
+
+struct failed {
+	struct console *console;
+	struct list rows, groups;
+	struct finder finder;
 	bool grouped;
 	int status; /* of statuses */
-	bool oldest_first;
-	char search[SEARCH_MAX];
-	char channel[WORD_MAX], class[WORD_MAX]; /* of the group that was opened */
+	struct place *places[PLACES_MAX];
+	int place_count;
 };
+
+static struct list *shown(struct failed *f)
+{
+	return f->grouped ? &f->groups : &f->rows;
+}
 
 static enum scope failed_scope(const void *state)
 {
@@ -27,141 +41,209 @@ static enum scope failed_scope(const void *state)
 	return f->grouped ? SCOPE_GROUPS : SCOPE_FAILED;
 }
 
-static void add_filters(const struct failed *f, struct buf *out)
-{
-	path_query(out, "status", f->status ? statuses[f->status] : NULL);
-	path_query(out, "channel", f->channel);
-	path_query(out, "class", f->class);
-	path_query(out, "q", f->search);
-}
-
 static void rows_path(void *state, struct buf *out)
 {
 	const struct failed *f = state;
 	buf_puts(out, "/v1/failed");
-	add_filters(f, out);
-	path_query(out, "sort", f->oldest_first ? "oldest" : NULL);
+	path_query(out, "status", f->status ? statuses[f->status] : NULL);
+	finder_add_query(&f->finder, out);
 }
 
 static void groups_path(void *state, struct buf *out)
 {
+	const struct failed *f = state;
 	buf_puts(out, "/v1/failed/groups");
-	add_filters(state, out);
+	path_query(out, "status", f->status ? statuses[f->status] : NULL);
+	path_query(out, "filter", f->finder.filter);
 }
 
 static void failed_fetch(void *state, struct console *c)
 {
 	struct failed *f = state;
 	(void)c;
-	list_fetch(f->grouped ? &f->groups : &f->rows);
-}
-
-static void draw_filters(const struct failed *f, struct rect area)
-{
-	struct buf left = BUF(8192), right = BUF(4096);
-	buf_printf(&left, "status: %s", statuses[f->status]);
-	if (f->channel[0])
-		buf_printf(&left, "  channel: %s", f->channel);
-	if (f->class[0])
-		buf_printf(&left, "  class: %s", f->class);
-	if (f->search[0])
-		buf_printf(&left, "  search: \"%s\"", f->search);
-	if (f->oldest_first && !f->grouped)
-		buf_puts(&left, "  oldest first");
-	list_summary(f->grouped ? &f->groups : &f->rows, &right);
-	int used = paint(area.y, area.x + 1, area.width - 1, ROLE_TITLE, TEXT_CLIP, buf_str(&left));
-	int x = area.x + 1 + used + 2;
-	paint(area.y, x, area.x + area.width - x, ROLE_FAINT, TEXT_RIGHT, buf_str(&right));
-	buf_free(&left);
-	buf_free(&right);
+	finder_fetch(&f->finder);
+	list_fetch(shown(f));
 }
 
 static void failed_draw(void *state, const struct console *c, struct rect area)
 {
 	struct failed *f = state;
+	struct buf left = BUF(8192), right = BUF(4096);
 	(void)c;
-	draw_filters(f, area);
-	list_draw(f->grouped ? &f->groups : &f->rows,
-	        (struct rect){ area.y + 1, area.x, area.height - 1, area.width });
+	buf_printf(&left, "status: %s", statuses[f->status]);
+	finder_describe(&f->finder, &left);
+	if (f->place_count)
+		buf_puts(&left, "  Esc: back");
+	list_summary(shown(f), &right);
+	if (f->grouped && !json_bool(f->groups.json, "complete", true))
+		buf_puts(&right, "  of the newest rows only");
+	finder_draw_line(&left, &right, area);
+	finder_mark_sort(&f->finder, &f->rows);
+	list_draw(shown(f), (struct rect){ area.y + 1, area.x, area.height - 1, area.width });
+	buf_free(&left);
+	buf_free(&right);
 }
 
-static void filters_changed(struct failed *f)
+static void filters_changed(void *state)
 {
-	list_restart(&f->rows);
-	list_restart(&f->groups);
-	f->rows.mark_count = 0; /* marks are acted on together: they stay within what is seen */
+	struct failed *f = state;
+	f->finder.list = shown(f);
+	list_refilter(&f->rows);
+	list_refilter(&f->groups);
+	list_unmark_all(&f->rows); /* marks are acted on together: they stay within what is seen */
 }
 
-static void clear_filters(struct failed *f)
+/* -- Places ------------------------------------------------------------------------------------------ */
+
+static void view_of(const struct failed *f, struct view *ret)
+{
+	*ret = (struct view){ .grouped = f->grouped };
+	char sort[32];
+	snprintf(ret->status, sizeof ret->status, "%s", statuses[f->status]);
+	snprintf(ret->sort, sizeof ret->sort, "%s", finder_sort(&f->finder, sort));
+	snprintf(ret->filter, sizeof ret->filter, "%s", f->finder.filter);
+}
+
+static void set_view(struct failed *f, const struct view *view)
 {
 	f->status = 0;
-	f->search[0] = f->channel[0] = f->class[0] = 0;
-	filters_changed(f);
+	for (unsigned i = 0; i < ARRAY_LEN(statuses); i++)
+		if (!strcmp(statuses[i], view->status))
+			f->status = (int)i;
+	f->grouped = view->grouped;
+	finder_set(&f->finder, view->filter);
+	finder_set_sort(&f->finder, view->sort);
+	f->finder.list = shown(f);
 }
 
-static void search_done(struct console *c, void *arg, const char *text)
+static void drop_place(struct place *p)
 {
-	struct failed *f = arg;
-	(void)c;
-	snprintf(f->search, sizeof f->search, "%s", text);
-	filters_changed(f);
+	list_close(&p->rows);
+	list_close(&p->groups);
+	free(p);
 }
 
-static void ask_search(struct failed *f, struct console *c)
+static void leave_place(struct failed *f, int screen)
 {
-	struct lines body = { .width = 70 };
-	lines_add(&body, ROLE_FAINT, NULL,
-	        "Event id, user id or recipient, or how one begins. Empty shows all.");
-	dialog_input(&c->dialog, "Search", &body, f->search, false, search_done, f, NULL);
+	struct place *p = mem_alloc(sizeof *p);
+	if (f->place_count == PLACES_MAX) {
+		drop_place(f->places[0]);
+		memmove(f->places, f->places + 1, (size_t)(--f->place_count) * sizeof *f->places);
+	}
+	view_of(f, &p->view);
+	list_park(&f->rows, &p->rows);
+	list_park(&f->groups, &p->groups);
+	p->screen = screen;
+	f->places[f->place_count++] = p;
+}
+
+static bool go_back(struct failed *f)
+{
+	if (f->place_count == 0)
+		return false;
+	struct place *p = f->places[--f->place_count];
+	set_view(f, &p->view);
+	list_unpark(&f->rows, &p->rows);
+	list_unpark(&f->groups, &p->groups);
+	console_show_number(f->console, p->screen);
+	free(p);
+	return true;
+}
+
+static struct failed *failed_of(struct console *c)
+{
+	return console_numbered(c, 3)->state;
+}
+
+void failed_view(struct console *c, struct view *ret)
+{
+	view_of(failed_of(c), ret);
+}
+
+void failed_show(struct console *c, const struct view *view)
+{
+	struct failed *f = failed_of(c);
+	int from = c->screens[c->current].number;
+	leave_place(f, from);
+	set_view(f, view);
+	console_show_number(c, 3);
+}
+
+void failed_show_filter(struct console *c, const char *filter, const char *id)
+{
+	struct view view = { .status = "any" };
+	snprintf(view.filter, sizeof view.filter, "%s", filter);
+	failed_show(c, &view);
+	snprintf(failed_of(c)->rows.selected_key, LIST_KEY_MAX, "%s", id ? id : "");
 }
 
 /* From a group to its rows. */
 static void open_group(struct failed *f)
 {
-	const cJSON *group = list_selected(&f->groups);
-	const char *status = json_string(group, "status"), *channel = json_string(group, "channel"),
-	           *class = json_string(group, "class");
-	if (!group)
+	const char *filter = json_string(list_selected(&f->groups), "filter");
+	struct view view = { .status = "any" };
+	if (!filter)
 		return;
-	for (unsigned i = 0; i < ARRAY_LEN(statuses); i++)
-		if (status && !strcmp(statuses[i], status))
-			f->status = (int)i;
-	snprintf(f->channel, sizeof f->channel, "%s", channel ? channel : "");
-	snprintf(f->class, sizeof f->class, "%s", class ? class : "");
-	f->grouped = false;
-	filters_changed(f);
+	char *copy = mem_string(filter); /* leaving drops the groups */
+	leave_place(f, 3);
+	snprintf(view.filter, sizeof view.filter, "%s", copy);
+	set_view(f, &view);
+	free(copy);
+}
+
+/* -- Keys ---------------------------------------------------------------------------------------------- */
+
+/* All that match, or all of the selected group. */
+static void act_on_all(struct failed *f)
+{
+	const char *filter = f->finder.filter;
+	const struct list *l = shown(f);
+	if (!l->loaded || l->other)
+		return;
+	if (f->grouped)
+		filter = json_string(list_selected(l), "filter");
+	else if (f->status > 1) {
+		note_add(f->console, ROLE_WARN,
+		        "Only dead rows can be redriven, and these are %s: f changes that",
+		        statuses[f->status]);
+		return;
+	}
+	if (filter)
+		bulk_ask_filter(f->console, filter, l->seen);
 }
 
 static bool failed_key(void *state, struct console *c, enum action action)
 {
 	struct failed *f = state;
-	if (list_key(f->grouped ? &f->groups : &f->rows, action))
+	(void)c;
+	if (list_key(shown(f), action) || finder_key(&f->finder, action))
 		return true;
 	switch (action) {
-	case ACTION_SEARCH:
-		ask_search(f, c);
-		return true;
 	case ACTION_FILTER:
 		f->status = (f->status + 1) % (int)ARRAY_LEN(statuses);
 		filters_changed(f);
 		return true;
 	case ACTION_CLEAR:
-		clear_filters(f);
+		f->status = 0;
+		finder_set(&f->finder, "");
+		filters_changed(f);
 		return true;
 	case ACTION_GROUPS:
 		f->grouped = !f->grouped;
-		(f->grouped ? &f->groups : &f->rows)->due = true;
+		f->finder.list = shown(f);
+		shown(f)->due = true;
 		return true;
-	case ACTION_SORT:
-		f->oldest_first = !f->oldest_first;
-		list_restart(&f->rows);
+	case ACTION_REDRIVE_ALL:
+		act_on_all(f);
 		return true;
+	case ACTION_READ:
+	case ACTION_BACK:
+		return go_back(f);
 	case ACTION_OPEN:
-		if (f->grouped) {
-			open_group(f);
-			return true;
-		}
-		return list_act(&f->rows, action);
+		if (!f->grouped)
+			return list_act(&f->rows, action);
+		open_group(f);
+		return true;
 	default:
 		return !f->grouped && list_act(&f->rows, action);
 	}
@@ -182,6 +264,9 @@ static void failed_unmark(void *state, const char *id)
 static void failed_close(void *state)
 {
 	struct failed *f = state;
+	while (f->place_count)
+		drop_place(f->places[--f->place_count]);
+	finder_close(&f->finder);
 	list_close(&f->rows);
 	list_close(&f->groups);
 	free(f);
@@ -190,6 +275,7 @@ static void failed_close(void *state)
 void failed_open(struct screen *s, struct console *c)
 {
 	struct failed *f = mem_alloc(sizeof *f);
+	f->console = c;
 	f->rows = (struct list){ .console = c,
 		.columns = failed_columns,
 		.column_count = failed_column_count,
@@ -204,6 +290,7 @@ void failed_open(struct screen *s, struct console *c)
 		.path = groups_path,
 		.key = group_key,
 		.arg = f };
+	f->finder = (struct finder){ .console = c, .list = &f->rows, .changed = filters_changed, .arg = f };
 	list_open(&f->rows);
 	list_open(&f->groups);
 	*s = (struct screen){ .number = 3,

@@ -1,4 +1,5 @@
 /* What stands around every screen: the bar, the banner, messages, the footer; and the help overlay. */
+#include "bulk.h"
 #include "screen.h"
 
 #include "../format.h"
@@ -121,7 +122,10 @@ static void draw_second_line(const struct console *c)
 		paintf(1, 1, COLS - 1, ROLE_BAD, "! no new status, %s: %s",
 		        c->status ? buf_str(&b) : "none so far", c->status_error);
 	} else if (acts_running(c, &done, &all)) {
-		paintf(1, 1, COLS - 1, ROLE_ACCENT, "sending: %d of %d answered", done, all);
+		paintf(1, 1, COLS - 1, ROLE_ACCENT, "sending: %d of %d answered%s", done, all,
+		        all > 1 ? "   X: stop after these" : "");
+	} else if (bulk_running(c)) {
+		paint(1, 1, COLS - 1, ROLE_ACCENT, TEXT_CLIP, bulk_running(c));
 	} else {
 		paint_rule(1, 0, COLS);
 	}
@@ -160,6 +164,17 @@ static void draw_footer(const struct console *c, unsigned scope)
 		if (x + key_width(k, k->label) <= end)
 			x = paint_key(x, k, k->label);
 	}
+}
+
+static void draw_prompt_footer(void)
+{
+	static const struct key_row keys[] = { { .shown = "Enter", .label = "takes it" },
+		{ .shown = "Tab", .label = "completes" }, { .shown = "Up", .label = "earlier ones" },
+		{ .shown = "Esc", .label = "leaves it" } };
+	int x = 1;
+	paint(LINES - 1, 0, COLS, ROLE_BAR, TEXT_LEFT, "");
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		x = paint_key(x, &keys[i], keys[i].label);
 }
 
 /* Returns the lines used, above the footer. */
@@ -209,7 +224,7 @@ void frame_draw(struct console *c)
 {
 	struct screen *s = console_screen(c);
 	erase();
-	curs_set(c->dialog.kind == DIALOG_INPUT && !frame_too_small());
+	curs_set((c->prompt.ops || dialog_has_cursor(&c->dialog)) && !frame_too_small());
 	if (frame_too_small()) {
 		theme_fade(false);
 		draw_too_small();
@@ -219,11 +234,19 @@ void frame_draw(struct console *c)
 	theme_fade(c->down);
 	draw_bar(c);
 	draw_second_line(c);
-	int notes = c->notes.count ? draw_notes(c) : 0;
-	s->draw(s->state, c, (struct rect){ 2, 0, LINES - 3 - notes, COLS });
-	draw_footer(c, s->scope(s->state));
+	int foot = c->prompt.ops ? PROMPT_HEIGHT : c->notes.count ? draw_notes(c) : 0;
+	foot += jobs_draw(c, LINES - 2 - foot);
+	s->draw(s->state, c, (struct rect){ 2, 0, LINES - 3 - foot, COLS });
+	if (c->prompt.ops)
+		draw_prompt_footer();
+	else
+		draw_footer(c, s->scope(s->state));
 	if (c->help)
 		help_draw(c);
+	if (c->journal.open)
+		journal_draw(c);
+	if (c->prompt.ops) /* last: the terminal's cursor stays in it */
+		prompt_draw(&c->prompt, LINES - 1 - PROMPT_HEIGHT);
 	if (c->dialog.kind != DIALOG_NONE)
 		dialog_draw(&c->dialog);
 	refresh();

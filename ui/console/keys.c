@@ -3,11 +3,13 @@
 
 #include <curses.h>
 
+#define COMMAND(...)
 #define KEY(where, action, k1, k2, k3, acts, shown, label, help)                                             \
-	{ SCOPES_##where, ACTION_##action, { k1, k2, k3 }, acts, shown, label, help },
+	{ SCOPES_##where, ACTION_##action, { k1, k2, k3 }, acts, #action, shown, label, help },
 const struct key_row key_rows[] = {
 #include "keys.def"
 };
+#undef COMMAND
 #undef KEY
 const int key_row_count = sizeof key_rows / sizeof *key_rows;
 

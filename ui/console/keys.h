@@ -29,6 +29,7 @@ enum scope {
 #define SCOPES_MARKABLE (SCOPES_TABLES | SCOPE_RETRYING)
 #define SCOPES_TABLES (SCOPE_DLQ | SCOPE_FAILED)
 #define SCOPES_ROWS (SCOPES_TABLES | SCOPE_DETAIL)
+#define SCOPES_FINDING (SCOPES_TABLES | SCOPE_GROUPS)
 #define SCOPES_FAILED (SCOPE_FAILED | SCOPE_GROUPS)
 #define SCOPES_DLQ SCOPE_DLQ
 #define SCOPES_OVERVIEW SCOPE_OVERVIEW
@@ -45,12 +46,14 @@ enum scope {
 #define SCOPES_CONFIG_VALUES SCOPE_CONFIG
 #define SCOPES_OPENED (SCOPES_LISTS | SCOPES_CONFIG)
 
+#define COMMAND(...)
 #define KEY(where, action, k1, k2, k3, acts, shown, label, help) ACTION_##action,
 enum action {
 	ACTION_NONE,
 #include "keys.def"
 	ACTION_COUNT
 };
+#undef COMMAND
 #undef KEY
 
 struct key_row {
@@ -58,7 +61,7 @@ struct key_row {
 	enum action action;
 	int keys[3];
 	bool acts;
-	const char *shown, *label, *help;
+	const char *name, *shown, *label, *help;
 };
 extern const struct key_row key_rows[];
 extern const int key_row_count;

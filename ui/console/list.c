@@ -1,5 +1,8 @@
-/* Paged lists: fetching, selection, marks; see list.h. Drawing is in list_draw.c. */
+/* Paged lists: fetching, selection, marks; see list.h. Drawing is in list_draw.c,
+ * marks are in list_marks.c. */
 #include "list.h"
+
+#include "filter_words.h"
 
 #include "base/json.h"
 #include "base/mem.h"
@@ -43,19 +46,61 @@ void list_close(struct list *l)
 	l->mark_count = 0;
 }
 
-void list_restart(struct list *l)
+static void forget_request(struct list *l)
 {
 	if (l->request)
 		client_cancel(l->console->client, l->request);
 	l->request = 0;
-	drop_rows(l);
+	l->searching = false;
+	l->going = LIST_STAY;
+}
+
+void list_refilter(struct list *l)
+{
+	forget_request(l);
 	drop_behind(l);
-	l->loaded = false;
 	l->error[0] = 0;
 	l->selected = l->top = 0;
 	l->selected_key[0] = 0;
-	l->going = LIST_STAY;
+	l->other = l->loaded;
 	l->due = true;
+}
+
+void list_restart(struct list *l)
+{
+	list_refilter(l);
+	drop_rows(l);
+	l->loaded = l->other = false;
+	l->searched = 0;
+}
+
+void list_park(struct list *l, struct list *ret_parked)
+{
+	forget_request(l);
+	drop_rows(l);
+	l->loaded = l->other = false;
+	*ret_parked = *l;
+	l->behind = NULL;
+	l->cursor = NULL;
+	l->behind_count = 0;
+	l->marks = NULL;
+	l->mark_count = 0;
+	list_restart(l);
+}
+
+void list_unpark(struct list *l, struct list *parked)
+{
+	list_close(l);
+	*l = *parked;
+	l->due = true;
+}
+
+bool list_stop(struct list *l)
+{
+	if (!l->searching)
+		return false;
+	forget_request(l);
+	return true;
 }
 
 static void remember_selection(struct list *l)
@@ -84,41 +129,52 @@ static void find_selection(struct list *l)
 			return;
 		}
 	}
-	select_row(l, l->selected);
+	if (!l->searching) /* it may come with the next part */
+		select_row(l, l->selected);
+	else if (l->selected >= l->count)
+		l->selected = l->count ? l->count - 1 : 0;
 }
 
-static int mark_find(const struct list *l, const char *id)
+static void index_rows(struct list *l)
 {
-	for (int i = 0; i < l->mark_count; i++)
-		if (!strcmp(l->marks[i].id, id))
-			return i;
-	return -1;
-}
-
-/* Marked rows are acted on as they are seen now. */
-static void renew_marks(struct list *l)
-{
-	struct row_ref now;
-	for (int i = 0; l->markable && l->mark_count && i < l->count; i++) {
-		row_ref_of(l->rows[i], &now);
-		int at = mark_find(l, now.id);
-		if (at >= 0)
-			l->marks[at] = now;
-	}
-}
-
-static void take_page(struct list *l, cJSON *json)
-{
-	const cJSON *items = json_get(json, "items"), *item;
+	const cJSON *items = json_get(l->json, "items"), *item;
 	int n = 0;
-	drop_rows(l);
-	l->json = json;
+	free(l->rows);
 	l->count = cJSON_GetArraySize(items);
 	l->rows = mem_array((size_t)l->count + 1, sizeof *l->rows);
 	cJSON_ArrayForEach(item, items)
 	{
 		l->rows[n++] = item;
 	}
+}
+
+static void take_page(struct list *l, cJSON *json)
+{
+	drop_rows(l);
+	l->json = json;
+	l->searched = 0;
+	index_rows(l);
+}
+
+/* The next part of the page: its rows go behind those that are there. */
+static void append_part(struct list *l, const cJSON *part)
+{
+	cJSON *to = cJSON_GetObjectItemCaseSensitive(l->json, "items");
+	cJSON *from = cJSON_GetObjectItemCaseSensitive(part, "items");
+	cJSON *next = cJSON_DetachItemFromObjectCaseSensitive((cJSON *)part, "next");
+	while (cJSON_GetArraySize(from) > 0)
+		cJSON_AddItemToArray(to, cJSON_DetachItemFromArray(from, 0));
+	if (next)
+		cJSON_ReplaceItemInObjectCaseSensitive(l->json, "next", next);
+	index_rows(l);
+}
+
+/* Is the page to be gone on with? */
+static void look_further(struct list *l, const cJSON *part)
+{
+	bool complete = json_bool(part, "complete", true);
+	l->searched += json_int(part, "searched", 0);
+	l->searching = l->paged && !complete && l->count < LIST_PAGE && json_string(l->json, "next");
 }
 
 /* The page on show becomes the one before. `left`: rows on the page that is left. */
@@ -136,22 +192,39 @@ static void step(struct list *l, char *cursor, int left)
 	l->cursor = cursor;
 }
 
+static void on_error(struct list *l, const struct reply *reply)
+{
+	bool lost_place = reply->code == USHER_EINVAL && l->cursor;
+	snprintf(l->error, sizeof l->error, "%s", reply->message);
+	l->going = LIST_STAY;
+	l->searching = false;
+	if (lost_place)
+		list_restart(l);
+}
+
+static void on_part(struct list *l, const struct reply *reply)
+{
+	append_part(l, reply->json);
+	look_further(l, reply->json);
+	find_selection(l);
+	list_renew_marks(l);
+}
+
 static void on_page(void *arg, struct reply *reply)
 {
 	struct list *l = arg;
 	l->request = 0;
 	console_heard(l->console, reply);
 	if (reply->code != 0) {
-		bool lost_place = reply->code == USHER_EINVAL && l->cursor;
-		snprintf(l->error, sizeof l->error, "%s", reply->message);
-		l->going = LIST_STAY;
-		if (lost_place)
-			list_restart(l);
+		on_error(l, reply);
 		return;
 	}
 	l->error[0] = 0;
+	if (l->searching) {
+		on_part(l, reply);
+		return;
+	}
 	enum list_going going = l->going;
-	l->going = LIST_STAY;
 	char *cursor = NULL;
 	int left = l->count;
 	if (going == LIST_NEXT)
@@ -160,18 +233,20 @@ static void on_page(void *arg, struct reply *reply)
 		cursor = l->behind[l->behind_count - 1];
 	take_page(l, reply->json);
 	reply->json = NULL;
+	look_further(l, l->json);
 	l->loaded = true;
+	l->other = false;
 	l->at = l->console->now;
+	l->seen = l->asked_at;
 	if (going == LIST_STAY) {
 		find_selection(l);
 	} else {
-		l->going = going;
 		step(l, cursor, left);
 		l->going = LIST_STAY;
 		l->top = 0;
 		select_row(l, going == LIST_NEXT ? 0 : l->count - 1);
 	}
-	renew_marks(l);
+	list_renew_marks(l);
 }
 
 static void ask(struct list *l)
@@ -181,7 +256,7 @@ static void ask(struct list *l)
 	l->path(l->arg, &path);
 	snprintf(number, sizeof number, "%d", LIST_PAGE);
 	path_query(&path, "limit", l->whole ? NULL : number);
-	if (l->going == LIST_NEXT)
+	if (l->searching || l->going == LIST_NEXT)
 		path_query(&path, "cursor", json_string(l->json, "next"));
 	else if (l->going == LIST_BACK)
 		path_query(&path, "cursor", l->behind[l->behind_count - 1]);
@@ -189,6 +264,7 @@ static void ask(struct list *l)
 		path_query(&path, "cursor", l->cursor);
 	l->due = false;
 	l->asked = l->console->mono;
+	l->asked_at = l->console->now;
 	l->request = client_start(l->console->client, buf_str(&path), NULL, CLIENT_READ_MS, on_page, l);
 	buf_free(&path);
 }
@@ -198,19 +274,20 @@ void list_fetch(struct list *l)
 	if (l->request)
 		return;
 	bool old = l->asked.ns == 0 || mono_since_ms(l->asked, l->console->mono) >= LIST_EVERY_MS;
-	if (l->due || l->going != LIST_STAY || (old && !l->console->down))
+	bool costly = l->searched > 0; /* it is not looked for again unasked */
+	if (l->due)
+		l->searching = false;
+	if (l->searching || l->due || l->going != LIST_STAY || (old && !costly && !l->console->down))
 		ask(l);
 }
 
 static void go(struct list *l, enum list_going where)
 {
-	if (where == LIST_NEXT && (!l->paged || !json_string(l->json, "next")))
+	if (where == LIST_NEXT && (!l->paged || l->searching || l->other || !json_string(l->json, "next")))
 		return;
 	if (where == LIST_BACK && l->behind_count == 0)
 		return;
-	if (l->request)
-		client_cancel(l->console->client, l->request);
-	l->request = 0;
+	forget_request(l);
 	l->going = where;
 }
 
@@ -231,37 +308,6 @@ static void go_first(struct list *l)
 		list_restart(l);
 	else
 		select_row(l, 0);
-}
-
-static void toggle_mark(struct list *l)
-{
-	const cJSON *row = list_selected(l);
-	if (!row)
-		return;
-	struct row_ref ref;
-	row_ref_of(row, &ref);
-	int at = mark_find(l, ref.id);
-	if (at >= 0) {
-		list_unmark(l, ref.id);
-	} else if (l->mark_count == LIST_MARKS_MAX) {
-		note_add(l->console, ROLE_WARN,
-		        "%d rows are marked: that is the most that can be acted on at once", LIST_MARKS_MAX);
-		return;
-	} else {
-		l->marks = mem_resize(l->marks, (size_t)l->mark_count + 1, sizeof *l->marks);
-		l->marks[l->mark_count++] = ref;
-	}
-	if (l->selected < l->count - 1)
-		select_row(l, l->selected + 1);
-}
-
-void list_unmark(struct list *l, const char *id)
-{
-	int at = mark_find(l, id);
-	if (at < 0)
-		return;
-	memmove(l->marks + at, l->marks + at + 1, (size_t)(l->mark_count - at - 1) * sizeof *l->marks);
-	l->mark_count--;
 }
 
 bool list_key(struct list *l, enum action action)
@@ -286,16 +332,34 @@ bool list_key(struct list *l, enum action action)
 	case ACTION_BOTTOM:
 		select_row(l, l->count - 1);
 		return true;
-	case ACTION_MARK:
-		if (l->markable)
-			toggle_mark(l);
-		return true;
-	case ACTION_UNMARK:
-		l->mark_count = 0;
-		return true;
+	case ACTION_READ:
+		return list_stop(l);
 	default:
-		return false;
+		return list_mark_key(l, action);
 	}
+}
+
+static bool has_word(const cJSON *row, const char *word)
+{
+	const cJSON *member;
+	cJSON_ArrayForEach(member, row)
+	{
+		if (cJSON_IsString(member) && strcasestr(member->valuestring, word))
+			return true;
+	}
+	return false;
+}
+
+bool list_select_match(struct list *l, const char *word, int step)
+{
+	for (int n = 1; n <= l->count; n++) {
+		int at = (l->selected + (step * n) % l->count + l->count) % l->count;
+		if (has_word(l->rows[at], word)) {
+			select_row(l, at);
+			return true;
+		}
+	}
+	return false;
 }
 
 const cJSON *list_selected(const struct list *l)
@@ -303,17 +367,22 @@ const cJSON *list_selected(const struct list *l)
 	return l->selected < l->count ? l->rows[l->selected] : NULL;
 }
 
-int list_targets(const struct list *l, struct row_ref **ret_rows)
+/* The rows of the same member, or of the same event on other channels. */
+static void go_to_relatives(struct list *l, enum action action)
 {
 	const cJSON *row = list_selected(l);
-	int n = l->mark_count ? l->mark_count : row ? 1 : 0;
-	struct row_ref *rows = mem_array((size_t)n + 1, sizeof *rows);
-	if (l->mark_count)
-		memcpy(rows, l->marks, (size_t)n * sizeof *rows);
-	else if (row)
-		row_ref_of(row, rows);
-	*ret_rows = rows;
-	return n;
+	const char *id = json_string(row, "id"), *event = json_string(row, "event_id");
+	struct buf filter = BUF(FILTER_BYTES_MAX);
+	if (id && action == ACTION_MEMBER)
+		buf_printf(&filter, "member:%s", id);
+	else if (id && event)
+		filter_add(&filter, "event", event);
+	if (filter.len) {
+		char chosen[ROW_ID_MAX];
+		snprintf(chosen, sizeof chosen, "%s", id); /* showing them drops the row */
+		failed_show_filter(l->console, buf_str(&filter), chosen);
+	}
+	buf_free(&filter);
 }
 
 /* One row at a time, whatever is marked: each has its own mistake. */
@@ -338,6 +407,10 @@ bool list_act(struct list *l, enum action action)
 	}
 	if (action == ACTION_EDIT || action == ACTION_ADDRESS) {
 		edit_selected(l, action);
+		return true;
+	}
+	if (action == ACTION_MEMBER || action == ACTION_EVENT) {
+		go_to_relatives(l, action);
 		return true;
 	}
 	if (!act_of(action, &act))

@@ -39,15 +39,21 @@ struct list {
 	const cJSON **rows;
 	int count;
 	bool loaded;
-	wall_time at;
+	bool other; /* the rows on show are of the filter before: the answer to the new one has not come */
+	wall_time at, asked_at;
+	wall_time seen; /* when what is on show was asked for: what died later is not in it */
 	mono_time asked;
 	char error[USHER_ERROR_MESSAGE_MAX];
 
 	unsigned request;
 	enum list_going going;
 	bool due;
-	char *cursor;  /* of the page on show; NULL: the first */
-	char **behind; /* cursors of the pages before it */
+	/* A page that must be looked for row by row comes in parts; until it is full or the end is reached
+	 * the next part is asked for. */
+	bool searching;
+	int64_t searched; /* rows looked at so */
+	char *cursor;     /* of the page on show; NULL: the first */
+	char **behind;    /* cursors of the pages before it */
 	int behind_count;
 	int64_t before; /* rows on the pages before it */
 
@@ -55,20 +61,41 @@ struct list {
 	char selected_key[LIST_KEY_MAX];
 	struct row_ref *marks;
 	int mark_count;
+	char anchor[LIST_KEY_MAX]; /* the row marked last: ranges begin there */
+
+	const char *sort_title; /* of the column it is sorted by; NULL: none is marked */
+	bool sort_up;
 };
 
 void list_open(struct list *l);
 void list_close(struct list *l);
-void list_restart(struct list *l); /* other filters: from the first page, nothing kept but marks */
-void list_fetch(struct list *l);   /* when due, and no request is under way */
+void list_restart(struct list *l); /* something else: from the first page, nothing kept but marks */
+/* Another filter or sort: the rows stay on show, as old, until the others come. */
+void list_refilter(struct list *l);
+/* Puts a list aside with its place, selection and marks, and begins anew; and brings it back, asked for
+ * again. */
+void list_park(struct list *l, struct list *ret_parked);
+void list_unpark(struct list *l, struct list *parked);
+void list_fetch(struct list *l); /* when due, and no request is under way */
 void list_draw(struct list *l, struct rect area);
 bool list_key(struct list *l, enum action action);
+/* Ends a search with what was found so far; false when there is none. */
+bool list_stop(struct list *l);
+/* Selects the next row (step 1) or the one before (-1) of the page in which a text has the word. */
+bool list_select_match(struct list *l, const char *word, int step);
 /* Opens the selected row, or asks to act on the marked rows; false for other actions. */
 bool list_act(struct list *l, enum action action);
 const cJSON *list_selected(const struct list *l);
+
+/* list_marks.c */
+bool list_mark_key(struct list *l, enum action action);
+int list_find_mark(const struct list *l, const char *id); /* -1: it is not marked */
+void list_renew_marks(struct list *l);                    /* marked rows are acted on as they are seen now */
+void list_unmark(struct list *l, const char *id);
+void list_unmark_all(struct list *l);
 /* Marked rows, or the selected one; the caller frees. */
 int list_targets(const struct list *l, struct row_ref **ret_rows);
-void list_unmark(struct list *l, const char *id);
+
 /* "1-200 of 12,345+, 3 marked, as of …": what the info line of a screen ends with. */
 void list_summary(const struct list *l, struct buf *out);
 

@@ -41,13 +41,24 @@ static int lay_out(const struct list *l, int width, int widths[LIST_COLUMNS_MAX]
 	return shown;
 }
 
+/* Beside the title, at most in the gap to the next one. */
+static void draw_sort(const struct list *l, int y, int x)
+{
+	bool pretty = text_get_mode() == TEXT_UNICODE;
+	paint(y, x, 1, ROLE_ACCENT, TEXT_CLIP, l->sort_up ? pretty ? "▲" : "^" : pretty ? "▼" : "v");
+}
+
 static void draw_titles(const struct list *l, const int *widths, struct rect area)
 {
 	int x = area.x + GUTTER;
 	for (int i = 0; i < l->column_count; i++) {
 		if (!widths[i])
 			continue;
-		paint(area.y, x, widths[i], ROLE_HEAD, l->columns[i].align, l->columns[i].title);
+		const struct list_column *c = &l->columns[i];
+		int len = (int)strlen(c->title);
+		paint(area.y, x, widths[i], ROLE_HEAD, c->align, c->title);
+		if (l->sort_title && !strcmp(c->title, l->sort_title))
+			draw_sort(l, area.y, c->align == TEXT_LEFT ? x + len : x + widths[i] - len - 1);
 		x += widths[i] + GAP;
 	}
 }
@@ -55,10 +66,7 @@ static void draw_titles(const struct list *l, const int *widths, struct rect are
 static bool is_marked(const struct list *l, const cJSON *row)
 {
 	const char *id = json_string(row, "id");
-	for (int i = 0; id && l->markable && i < l->mark_count; i++)
-		if (!strcmp(l->marks[i].id, id))
-			return true;
-	return false;
+	return id && l->markable && list_find_mark(l, id) >= 0;
 }
 
 static void draw_row(const struct list *l, int index, const int *widths, int y, struct rect area, bool old)
@@ -108,7 +116,9 @@ static void draw_nothing(const struct list *l, struct rect area)
 		lines_clear(&why);
 	} else {
 		paint(area.y + 2, area.x + 2, area.width - 2, ROLE_FAINT, TEXT_CLIP,
-		        l->loaded ? "Nothing here." : "Asking the daemon ...");
+		        l->searching ? "Searching ..."
+		        : l->loaded  ? "Nothing here."
+		                     : "Asking the daemon ...");
 	}
 }
 
@@ -120,8 +130,9 @@ void list_draw(struct list *l, struct rect area)
 		return;
 	lay_out(l, area.width, widths);
 	draw_titles(l, widths, area);
-	keep_in_sight(l, area.height - 1);
-	bool old = age_text(&unused, l->at, l->console->now);
+	if (l->count)
+		keep_in_sight(l, area.height - 1);
+	bool old = l->other || age_text(&unused, l->at, l->console->now);
 	buf_free(&unused);
 	for (int i = 0; i < l->height && l->top + i < l->count; i++)
 		draw_row(l, l->top + i, widths, area.y + 1 + i, area, old);
@@ -147,12 +158,17 @@ void list_summary(const struct list *l, struct buf *out)
 			if (more)
 				buf_putc(out, '+');
 		}
-	} else if (l->loaded) {
+	} else if (l->loaded && !l->searching) {
 		buf_puts(out, "no rows");
+	}
+	if (l->searched) {
+		buf_puts(out, l->searching ? "  searching ... " : "  ");
+		format_count(out, l->searched);
+		buf_puts(out, " rows looked at");
 	}
 	if (l->mark_count)
 		buf_printf(out, "  %d marked", l->mark_count);
-	if (l->going != LIST_STAY)
+	if (l->going != LIST_STAY || (l->other && !l->error[0]))
 		buf_puts(out, "  loading ...");
 	if (l->loaded) {
 		struct buf age = BUF(256);

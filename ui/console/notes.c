@@ -25,6 +25,7 @@ void note_add(struct console *c, enum role role, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_vprintf(&b, fmt, ap);
 	va_end(ap);
+	journal_add(c, role, "%s", buf_str(&b));
 	while (n->count && n->items[0].role == ROLE_GOOD)
 		drop_first(c);
 	if (n->count == NOTES_MAX) {

@@ -283,7 +283,7 @@ static void overview_draw(void *state, const struct console *c, struct rect area
 	cJSON_ArrayForEach(ch, channels)
 	{
 		if (at.y + CHANNEL_LINES <= at.end)
-			draw_channel(c, ch, &at, room, !c->read_only && drawn == o->selected);
+			draw_channel(c, ch, &at, room, drawn == o->selected);
 		drawn++;
 	}
 	static void (*const foot[FOOT_LINES])(const struct console *, const struct at *) = { draw_outbox,
@@ -309,7 +309,10 @@ static bool overview_key(void *state, struct console *c, enum action action)
 	struct overview *o = state;
 	const cJSON *channels = json_get(c->status, "channels");
 	int last = cJSON_GetArraySize(channels) - 1;
-	if (action == ACTION_PAUSE)
+	const char *name = json_string(cJSON_GetArrayItem(channels, o->selected), "name");
+	if (action == ACTION_QUEUE && name)
+		dlq_show(c, name);
+	else if (action == ACTION_PAUSE)
 		pause_ask(c, cJSON_GetArrayItem(channels, o->selected));
 	else if (action == ACTION_DOWN)
 		o->selected = o->selected < last ? o->selected + 1 : o->selected;

@@ -24,21 +24,35 @@ static void on_done(void *arg, struct reply *reply)
 	console_refresh(c);
 }
 
-static void answered(struct console *c, void *arg, const char *text)
+static void send(struct console *c, const char *text)
 {
 	struct pause *p = &c->pause;
 	struct buf path = BUF(4096);
 	cJSON *body = cJSON_CreateObject();
-	(void)arg;
 	buf_puts(&path, "/v1/channels");
 	path_segment(&path, p->channel);
 	path_segment(&path, p->resume ? "resume" : "pause");
-	if (text)
+	if (text && *text)
 		json_add_string(body, "reason", text);
 	p->running = true;
 	client_start(c->client, buf_str(&path), body, CLIENT_ACT_MS, on_done, c);
 	cJSON_Delete(body);
 	buf_free(&path);
+}
+
+static void answered(struct console *c, void *arg, const char *text)
+{
+	(void)arg;
+	send(c, text);
+}
+
+void pause_send(struct console *c, const char *channel, bool resume, const char *reason)
+{
+	if (!acts_may(c))
+		return;
+	snprintf(c->pause.channel, sizeof c->pause.channel, "%s", channel);
+	c->pause.resume = resume;
+	send(c, reason);
 }
 
 void pause_ask(struct console *c, const cJSON *channel)

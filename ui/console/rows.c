@@ -54,7 +54,10 @@ static void cell_tries(const cJSON *row, wall_time now, struct buf *out)
 
 static void cell_count(const cJSON *row, wall_time now, struct buf *out)
 {
+	const char *exactness = json_string(row, "count_exactness");
 	(void)now;
+	if (exactness && !strcmp(exactness, "approximate"))
+		buf_putc(out, '~');
 	format_count(out, json_int(row, "count", 0));
 }
 
@@ -173,6 +176,7 @@ static const char *either(const cJSON *item, const char *key, const char *other)
 
 void row_ref_of(const cJSON *item, struct row_ref *ret)
 {
+	ret->seen = (wall_time){ 0 };
 	copy(ret->id, sizeof ret->id, json_string(item, "id"));
 	ret->version = json_int(item, "version", -1);
 	copy(ret->status, sizeof ret->status, either(item, "status", "state"));
@@ -188,7 +192,7 @@ void row_key(const cJSON *row, char out[LIST_KEY_MAX])
 void group_key(const cJSON *row, char out[LIST_KEY_MAX])
 {
 	const char *channel = json_string(row, "channel"), *status = json_string(row, "status"),
-	           *class = json_string(row, "class"), *reason = json_string(row, "reason");
+	           *class = json_string(row, "class"), *cause = json_string(row, "cause");
 	snprintf(out, LIST_KEY_MAX, "%s/%s/%s/%s", channel ? channel : "", status ? status : "",
-	        class ? class : "", reason ? reason : "");
+	        class ? class : "", cause ? cause : "");
 }

@@ -7,8 +7,10 @@
 #include "../client.h"
 #include "../lines.h"
 #include "dialog.h"
+#include "journal.h"
 #include "keys.h"
 #include "paint.h"
+#include "prompt.h"
 
 #include "base/clock.h"
 
@@ -42,6 +44,14 @@ void dlq_open(struct screen *s, struct console *c);
 void failed_open(struct screen *s, struct console *c);
 void retrying_open(struct screen *s, struct console *c);
 void config_open(struct screen *s, struct console *c);
+struct view;
+/* Shows Failed by this view; Esc brings back what was there, and the screen that it was asked from. */
+void failed_show(struct console *c, const struct view *view);
+/* Likewise the rows that a filter finds, with the row `id` chosen. */
+void failed_show_filter(struct console *c, const char *filter, const char *id);
+/* What Failed shows now, but for the name. */
+void failed_view(struct console *c, struct view *ret);
+void dlq_show(struct console *c, const char *channel);
 void alarms_open(struct screen *s, struct console *c);
 void redrives_open(struct screen *s, struct console *c);
 void detail_open(struct screen *s, struct console *c, const char *id);   /* of a failed row */
@@ -52,6 +62,7 @@ struct row_ref {
 	char id[ROW_ID_MAX];
 	int64_t version;
 	char status[16], channel[32], class[32];
+	wall_time seen; /* in a list: when that was asked for */
 };
 void row_ref_of(const cJSON *item, struct row_ref *ret);
 
@@ -93,6 +104,7 @@ void acts_ask(struct console *c, enum act act, const struct row_ref *rows, int c
 /* May something be done now? Says why not. */
 bool acts_may(struct console *c);
 bool acts_running(const struct console *c, int *ret_done, int *ret_all);
+bool acts_stop(struct console *c); /* what is not sent is not tried; false when nothing is being sent */
 void acts_free(struct acts *acts);
 
 /* -- Pausing a channel, and resuming it: pause.c ------------------------------------------------ */
@@ -102,6 +114,7 @@ struct pause {
 	bool running; /* the daemon has not answered yet */
 };
 void pause_ask(struct console *c, const cJSON *channel); /* as the status has it */
+void pause_send(struct console *c, const char *channel, bool resume, const char *reason);
 /* What was cancelled last and can be taken back, while the message that says so stands. */
 struct undo {
 	struct row_ref *rows;
@@ -119,6 +132,22 @@ void edit_address_ask(struct console *c, const struct row_ref *row); /* the mail
 void edit_turn(struct console *c); /* opens the editor when its text has come */
 void edit_free(struct edit *edit);
 
+/* -- Running redrive jobs: jobs.c ------------------------------------------------------------------ */
+struct jobs {
+	cJSON *json;
+	const cJSON *newest; /* of those that run, in json; NULL: none does */
+	int running;
+	unsigned request;
+	mono_time asked;
+};
+void jobs_fetch(struct console *c);
+void jobs_look(struct console *c);              /* now, whenever they were looked at last */
+bool jobs_draw(const struct console *c, int y); /* one line; false when there is nothing to say */
+void jobs_free(struct console *c);
+
+/* -- Commands: palette.c ------------------------------------------------------------------------------ */
+void palette_open(struct console *c);
+
 /* -- The console ------------------------------------------------------------------------------- */
 struct console {
 	struct client *client;
@@ -135,7 +164,15 @@ struct console {
 	struct pause pause;
 	struct undo undo;
 	struct edit *edit; /* under way */
-	cJSON *status;     /* NULL before the first answer */
+	struct bulk *bulk; /* asked about, or being started */
+	struct jobs jobs;
+	struct prompt prompt;
+	struct history filter_history, command_history;
+	struct journal journal;
+	cJSON *filter_keys; /* of /v1/filter/keys, once it was asked for */
+	unsigned filter_keys_request;
+	int wake_ms;   /* the main loop sleeps no longer than this */
+	cJSON *status; /* NULL before the first answer */
 	wall_time status_at;
 	char status_error[USHER_ERROR_MESSAGE_MAX]; /* why it is not renewed; "" when it is */
 	unsigned status_request;
@@ -150,6 +187,10 @@ struct console {
 
 struct screen *console_screen(struct console *c); /* the one that has the keys */
 void console_show(struct console *c, int screen);
+void console_show_number(struct console *c, int number);
+struct screen *console_numbered(struct console *c, int number);
+void console_act(struct console *c, enum action action); /* as if its key had been pressed */
+void console_wake(struct console *c, int ms);            /* something is due then */
 void console_open_detail(struct console *c, const char *id);
 void console_open_delivery(struct console *c, const char *id);
 void console_close_detail(struct console *c);

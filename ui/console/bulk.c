@@ -1,0 +1,288 @@
+/* Redrive jobs from the console; see bulk.h. */
+#include "bulk.h"
+
+#include "../format.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LATE_UNKNOWN (-1)
+
+struct bulk {
+	struct console *console;
+	char *filter; /* NULL: rows */
+	struct row_ref *rows;
+	int count, left_out;
+	wall_time seen;
+	const struct screen *screen;     /* where it was asked */
+	unsigned look, late_look, start; /* requests under way */
+	cJSON *verdict;
+	int64_t late;
+	bool late_capped;
+};
+
+enum field { REASON, RATE, CANARY, STOP_ON, COUNT, FIELD_COUNT_ };
+
+static void clear(struct bulk *b)
+{
+	struct client *client = b->console->client;
+	if (b->look)
+		client_cancel(client, b->look);
+	if (b->late_look)
+		client_cancel(client, b->late_look);
+	b->look = b->late_look = 0;
+	free(b->filter);
+	free(b->rows);
+	cJSON_Delete(b->verdict);
+	b->filter = NULL;
+	b->rows = NULL;
+	b->verdict = NULL;
+}
+
+void bulk_free(struct bulk *b)
+{
+	if (!b)
+		return;
+	clear(b);
+	if (b->start)
+		client_cancel(b->console->client, b->start);
+	free(b);
+}
+
+static void end(struct bulk *b)
+{
+	b->console->bulk = NULL;
+	bulk_free(b);
+}
+
+static void drop(void *arg)
+{
+	struct bulk *b = arg;
+	if (!b->start) /* it was not agreed to */
+		end(b);
+}
+
+const char *bulk_running(const struct console *c)
+{
+	return !c->bulk                              ? NULL
+	       : c->bulk->start                      ? "starting the job ..."
+	       : c->bulk->look || c->bulk->late_look ? "looking what would be redriven ...   Esc: leave it"
+	                                             : NULL;
+}
+
+bool bulk_stop(struct console *c)
+{
+	if (!c->bulk || c->bulk->start || (!c->bulk->look && !c->bulk->late_look))
+		return false;
+	end(c->bulk);
+	return true;
+}
+
+static cJSON *order(const struct bulk *b)
+{
+	cJSON *body = cJSON_CreateObject();
+	char seen[WALL_TEXT_SIZE];
+	if (b->filter) {
+		json_add_string(body, "filter", b->filter);
+	} else {
+		cJSON *ids = json_add_array(body, "ids");
+		for (int i = 0; i < b->count; i++)
+			cJSON_AddItemToArray(ids, cJSON_CreateString(b->rows[i].id));
+	}
+	if (b->seen.ms)
+		json_add_string(body, "seen_until", wall_format(b->seen, seen));
+	return body;
+}
+
+/* -- Starting ----------------------------------------------------------------------------------------- */
+
+static void say_started(struct bulk *b, const cJSON *job)
+{
+	struct console *c = b->console;
+	const char *id = json_string(job, "id");
+	struct buf total = BUF(64);
+	format_count(&total, json_int(job, "total", 0));
+	for (int i = 0; i < b->count; i++)
+		console_unmark(c, "/v1/failed", b->rows[i].id);
+	note_add(c, ROLE_GOOD, "job %s redrives %s%s row%s; 5 shows how far it is", id ? id : "?",
+	        json_bool(job, "total_capped", false) ? "more than " : "", buf_str(&total),
+	        json_int(job, "total", 0) == 1 ? "" : "s");
+	buf_free(&total);
+	jobs_look(c);
+}
+
+static void on_started(void *arg, struct reply *reply)
+{
+	struct bulk *b = arg;
+	struct console *c = b->console;
+	b->start = 0;
+	console_heard(c, reply);
+	if (reply->code == 0)
+		say_started(b, reply->json);
+	else
+		note_add(c, ROLE_BAD, "%s: %s",
+		        reply->unsure ? "It is not known whether the job was started" : "No job was started",
+		        reply->message);
+	end(b);
+	console_refresh(c);
+}
+
+static void add_number(cJSON *body, const char *key, const char *text)
+{
+	if (*text)
+		cJSON_AddNumberToObject(body, key, strtod(text, NULL));
+}
+
+static void agreed(struct console *c, void *arg, const char *const texts[])
+{
+	struct bulk *b = arg;
+	cJSON *body = order(b);
+	if (*texts[REASON])
+		json_add_string(body, "reason", texts[REASON]);
+	add_number(body, "rate", texts[RATE]);
+	add_number(body, "canary", texts[CANARY]);
+	add_number(body, "stop_on_failures", texts[STOP_ON]);
+	b->start = client_start(c->client, "/v1/redrives", body, CLIENT_ACT_MS, on_started, b);
+	cJSON_Delete(body);
+}
+
+/* -- Asking --------------------------------------------------------------------------------------------- */
+
+static void add_late(const struct bulk *b, struct lines *body)
+{
+	struct buf text = BUF(512);
+	if (b->late <= 0)
+		return;
+	format_count(&text, b->late);
+	buf_printf(&text, "%s died after ", b->late_capped ? " or more" : "");
+	format_when(&text, b->seen, WHEN_CLOCK, b->console->now);
+	buf_puts(&text, ", when this list was fetched: not part of it.");
+	lines_add(body, ROLE_WARN, NULL, buf_str(&text));
+	buf_free(&text);
+}
+
+static void ask(struct bulk *b)
+{
+	struct console *c = b->console;
+	int64_t total = json_int(b->verdict, "total", 0);
+	const struct dialog_field fields[] = {
+		[REASON] = { .label = "Reason", .required = b->filter != NULL },
+		[RATE] = { .label = "At most, a second", .text = "10", .kind = FIELD_NUMBER },
+		[CANARY] = { .label = "Sent first, to see", .text = "1", .kind = FIELD_NUMBER },
+		[STOP_ON] = { .label = "Stop when so many fail", .text = "5", .kind = FIELD_NUMBER },
+		[COUNT] = { .label = "How many? Type it", .count = total },
+	};
+	struct lines body = { .width = 70 };
+	facts_redrive_preview(&body, b->verdict, c->now);
+	add_late(b, &body);
+	if (b->left_out)
+		lines_addf(&body, ROLE_WARN, NULL,
+		        "! %d other marked row%s left out: only dead rows can be redriven.", b->left_out,
+		        b->left_out == 1 ? " is" : "s are");
+	if (total < b->count)
+		lines_addf(&body, ROLE_WARN, NULL,
+		        "! %d of the marked rows changed meanwhile and are left out.", b->count - (int)total);
+	dialog_form(&c->dialog, b->filter ? "Redrive all that match" : "Redrive the marked rows", &body,
+	        fields, total > DIALOG_TYPE_COUNT ? FIELD_COUNT_ : COUNT, agreed, b, drop);
+}
+
+static void looked(struct bulk *b)
+{
+	struct console *c = b->console;
+	if (b->look || b->late_look || !b->verdict)
+		return;
+	if (json_int(b->verdict, "total", 0) == 0) {
+		note_add(c, ROLE_WARN, "No dead row matches: there is nothing to redrive");
+		end(b);
+	} else if (console_screen(c) != b->screen || c->dialog.kind != DIALOG_NONE || c->prompt.ops ||
+	           c->help) {
+		note_add(c, ROLE_WARN, "What would be redriven is known by now, but you went on: ask again");
+		end(b);
+	} else {
+		ask(b);
+	}
+}
+
+static void on_late(void *arg, struct reply *reply)
+{
+	struct bulk *b = arg;
+	b->late_look = 0;
+	console_heard(b->console, reply);
+	b->late = reply->code == 0 ? json_int(reply->json, "count", 0) : LATE_UNKNOWN;
+	b->late_capped = json_bool(reply->json, "count_capped", false);
+	looked(b);
+}
+
+static void on_verdict(void *arg, struct reply *reply)
+{
+	struct bulk *b = arg;
+	b->look = 0;
+	console_heard(b->console, reply);
+	if (reply->code != 0) {
+		note_add(b->console, reply->code == USHER_ENOTFOUND ? ROLE_WARN : ROLE_BAD,
+		        "Nothing is redriven: %s", reply->message);
+		end(b);
+		return;
+	}
+	b->verdict = reply->json;
+	reply->json = NULL;
+	looked(b);
+}
+
+static void look_for_late(struct bulk *b)
+{
+	struct buf path = BUF(8192);
+	char since[WALL_TEXT_SIZE];
+	buf_puts(&path, "/v1/failed");
+	path_query(&path, "filter", b->filter);
+	path_query(&path, "status", "dead");
+	path_query(&path, "since", wall_format((wall_time){ b->seen.ms + 1 }, since));
+	path_query(&path, "limit", "1");
+	b->late_look = client_start(b->console->client, buf_str(&path), NULL, CLIENT_READ_MS, on_late, b);
+	buf_free(&path);
+}
+
+static void look(struct bulk *b)
+{
+	cJSON *body = order(b);
+	cJSON_AddBoolToObject(body, "dry_run", true);
+	b->look = client_start(b->console->client, "/v1/redrives", body, CLIENT_ACT_MS, on_verdict, b);
+	cJSON_Delete(body);
+	if (b->filter)
+		look_for_late(b);
+}
+
+static struct bulk *begin(struct console *c)
+{
+	struct bulk *b = mem_alloc(sizeof *b);
+	b->console = c;
+	b->screen = console_screen(c);
+	c->bulk = b;
+	return b;
+}
+
+void bulk_ask_filter(struct console *c, const char *filter, wall_time seen)
+{
+	if (!acts_may(c))
+		return;
+	struct bulk *b = begin(c);
+	b->filter = mem_string(filter);
+	b->seen = seen;
+	look(b);
+}
+
+void bulk_ask_rows(struct console *c, const struct row_ref *rows, int count, int left_out)
+{
+	struct bulk *b = begin(c);
+	b->rows = mem_array((size_t)count, sizeof *b->rows);
+	memcpy(b->rows, rows, (size_t)count * sizeof *rows);
+	for (int i = 0; i < count; i++) /* as they were seen last */
+		b->seen = rows[i].seen.ms > b->seen.ms ? rows[i].seen : b->seen;
+	b->count = count;
+	b->left_out = left_out;
+	look(b);
+}
