@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/mask.h"
 #include "config/config.h"
 #include "engine/status.h"
 #include "model/message.h"
@@ -21,8 +22,11 @@ void view_add_seconds(cJSON *object, const char *key, int64_t ms);  /* whole, ro
 void view_add_figure(cJSON *object, const char *key, struct figure figure, bool stale);
 void view_add_next(cJSON *object, const char *cursor); /* "" -> null */
 
-/* Texts of other people with whatever looks like an e-mail address in them masked; NULL -> null. */
+/* Texts of others, masked as mask_words does; NULL -> null. `person`: whom they are about. */
 void view_add_words(cJSON *object, const char *key, const char *text);
+void view_add_words_of(cJSON *object, const char *key, const char *text, const struct mask_person *person);
+/* A value under a name that others chose. */
+void view_add_member(cJSON *object, const char *name, const char *value, const struct mask_person *person);
 void view_add_email(cJSON *object, const char *key, const char *email);
 void view_add_name(cJSON *object, const char *key, const char *name);
 void view_add_user_id(cJSON *object, const char *key, const char *user_id);
@@ -30,6 +34,7 @@ void view_add_user_id(cJSON *object, const char *key, const char *user_id);
 void view_add_cause(cJSON *object, int64_t cause);                    /* as the filter language takes it */
 void view_add_alarms(cJSON *status, const struct alarm_board *board); /* NULL: not known yet */
 
+struct mask_person view_person(const struct failed_row *row); /* borrows from it */
 cJSON *view_failed(const struct failed_row *row);
 /* "paused" and "forced": null, or by whom, why and since when. */
 void view_add_control(cJSON *object, const struct control *control);

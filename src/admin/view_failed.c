@@ -2,7 +2,6 @@
  * stands in a DLQ. Reads the store only; a look never receives from a queue. Admin thread. */
 #include "admin/route.h"
 
-#include "admin/mask.h"
 #include "admin/view.h"
 #include <stdio.h>
 
@@ -134,14 +133,14 @@ int filter_keys_get(struct call *call, struct usher_error *err)
 
 /* -- One row ---------------------------------------------------------------------------------------- */
 
-static void add_attributes(cJSON *json, const char *text)
+static void add_attributes(cJSON *json, const char *text, const struct mask_person *person)
 {
 	struct message_attributes attributes = { 0 };
 	cJSON *object = json_add_object(json, "attributes");
 	if (!text || message_attributes_parse(text, &attributes) < 0)
 		return;
 	for (size_t i = 0; i < attributes.count; i++)
-		view_add_words(object, attributes.list[i].name, attributes.list[i].value);
+		view_add_member(object, attributes.list[i].name, attributes.list[i].value, person);
 	message_attributes_free(&attributes);
 }
 
@@ -152,11 +151,14 @@ static void add_payload(cJSON *json, const struct failed_row *row)
 	json_add_bytes(json, "payload", buf_str(&text), text.len);
 	buf_free(&text);
 	json_add_int(json, "payload_bytes", (int64_t)row->payload_len);
-	add_attributes(json, row->attributes);
+	struct mask_person person = view_person(row);
+	add_attributes(json, row->attributes, &person);
 }
 
-static void add_attempts(cJSON *json, const struct attempt_row *attempts, size_t n)
+static void add_attempts(
+        cJSON *json, const struct failed_row *row, const struct attempt_row *attempts, size_t n)
 {
+	struct mask_person person = view_person(row);
 	cJSON *list = json_add_array(json, "attempt_list");
 	for (size_t i = 0; i < n; i++) {
 		cJSON *item = cJSON_CreateObject();
@@ -166,7 +168,7 @@ static void add_attempts(cJSON *json, const struct attempt_row *attempts, size_t
 		json_add_int(item, "latency_ms", attempts[i].latency_ms);
 		json_add_string(item, "class", failure_info(attempts[i].class)->name);
 		json_add_int(item, "code", attempts[i].code);
-		view_add_words(item, "reply", attempts[i].reply);
+		view_add_words_of(item, "reply", attempts[i].reply, &person);
 		/* Not masked: a Message-ID looks like an address, is none, and is what a mail log is searched
 		 * for. */
 		json_add_string(item, "effect", attempts[i].effect);
@@ -242,7 +244,7 @@ int failed_one_get(struct call *call, struct usher_error *err)
 	if (rc == 0) {
 		call->json = view_failed(row);
 		add_payload(call->json, row);
-		add_attempts(call->json, attempts, n);
+		add_attempts(call->json, row, attempts, n);
 		attempts_free(attempts, n);
 		rc = add_siblings(call->json, db, row, err);
 		if (rc == 0)
