@@ -275,6 +275,8 @@ static size_t local_from(const struct words *w, size_t at)
 	}
 	while (from > least && is_local_byte(w->text[from - 1]))
 		from--;
+	while (from < at && ((unsigned char)w->text[from] & 0xC0) == 0x80) /* no character is cut */
+		from++;
 	return from;
 }
 

@@ -289,16 +289,30 @@ static int text_check(const char *text, struct usher_error *err)
 	return 0;
 }
 
+#define HIDDEN "..."
+
+/* The bad value as its error may repeat it: no secret, and no login that somebody put into a URL. */
+static void show_refused(const struct config_key *key, const char *text, char shown[SHOWN_MAX])
+{
+	bool url = key->kind == KIND_URL || key->kind == KIND_URLS;
+	const char *rest = key->flags & SECRET ? "" : url ? strrchr(text, '@') : NULL;
+	size_t hidden = rest ? strlen(HIDDEN) : 0;
+
+	rest = rest ? rest : text;
+	memcpy(shown, HIDDEN, hidden);
+	utf8_copy(shown + hidden, SHOWN_MAX - hidden, rest, strlen(rest));
+}
+
 static int refuse(const struct config_key *key, const char *text, struct usher_error *err)
 {
 	char shown[SHOWN_MAX];
 	struct buf allowed = BUF(WORDS_MAX);
 	bool comment = strstr(text, " ;") || strstr(text, " #");
 
-	utf8_copy(shown, sizeof shown, text, strlen(text));
+	show_refused(key, text, shown);
 	value_allowed(&allowed, key);
-	error_set(err, USHER_EINVAL, "\"%s\" is not allowed; use %s%s", (key->flags & SECRET) ? "..." : shown,
-	        buf_str(&allowed), comment ? " (a comment needs a line of its own)" : "");
+	error_set(err, USHER_EINVAL, "\"%s\" is not allowed; use %s%s", shown, buf_str(&allowed),
+	        comment ? " (a comment needs a line of its own)" : "");
 	buf_free(&allowed);
 	return USHER_EINVAL;
 }

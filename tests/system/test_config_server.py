@@ -11,12 +11,12 @@ import subprocess
 
 import pytest
 
-from support import process
+from support import planted, process
 from support.config_server import V2, ConfigServer
 from support.smtp import make_certificate
 
 NEEDED = "[email]\nfrom = welcome@example.com\n[coupon]\nurl = http://127.0.0.1:9/\n"
-SECRET = "pl4nted-s3cret"
+SECRET = planted.secret("of-the-config-server")
 
 
 @pytest.fixture
