@@ -31,14 +31,18 @@ def _in_base64(text):
         yield coded[(0, 2, 3)[lead]:len(coded) - 4]
 
 
-SECRET_MARKS = re.compile("|".join(re.escape(mark) for mark in [MARK, MARK[::-1], *_in_base64(MARK)]), re.I)
+SECRETS = re.compile("|".join(re.escape(mark) for mark in [MARK, MARK.lower(), MARK.upper(), *_in_base64(MARK)]))
 
 # Names of members, and how their addresses and user ids look while they are whole. A masked address has a star in front of
 # its at-sign. Names that stand as they are in a sentence of ours are no good here.
 NAMES = ["김민수", "이서연", "박지훈", "최수빈", "정하늘", "강도윤", "조은별", "윤가람", "김민지",
          "Ada Byron", "Grace Hopper", "Mary O'Neil", "Tom & Jerry", "José Álvarez", "Zoë Müller"]
-PERSONAL = re.compile(r"[\w.+-]+(?:@|%40)example\.(?:com|org)|[\w.-]+\.u5r1d\b|\buser-\d+\b|\bu-(?:minji|minsu|ada)\b|"
+PERSONAL = re.compile(r"(?<=[\w.+-])(?:@|%40)example\.(?:com|org)|\.u5r1d\b|\buser-\d+\b|\bu-(?:minji|minsu|ada)\b|"
                       + "|".join(re.escape(name) for name in NAMES))
+BEFORE = re.compile(r"[\w.+-]*$")     # of a find, what belongs to it
+VALUE_MAX = 64
+SECRET_HINTS = SECRETS.pattern.split("|")    # one of these is in every find: the quick look
+PERSONAL_HINTS = ["example.", ".u5r1d", "user-", "u-minji", "u-minsu", "u-ada", *NAMES]
 ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 _finds = []
@@ -59,13 +63,21 @@ def _around(text, match):
     return repr(text[max(0, match.start() - 60):match.end() + 40])
 
 
+def _matches(pattern, hints, text):
+    return pattern.finditer(text) if any(hint in text for hint in hints) else ()
+
+
+def _whole(text, match):
+    return BEFORE.search(text[max(0, match.start() - VALUE_MAX):match.start()])[0] + match[0]
+
+
 def scan(where, data, typed="", personal=True):
     """The finds, a sentence each."""
     text, typed = _text(data), urllib.parse.unquote_plus(typed)
-    finds = [f"{where}: a secret: {_around(text, match)}" for match in SECRET_MARKS.finditer(text)]
+    finds = [f"{where}: a secret: {_around(text, match)}" for match in _matches(SECRETS, SECRET_HINTS, text)]
     if personal and not _shown:
-        finds += [f"{where}: personal data: {_around(text, match)}" for match in PERSONAL.finditer(text)
-                  if match[0] not in typed]
+        finds += [f"{where}: personal data: {_around(text, match)}" for match in _matches(PERSONAL, PERSONAL_HINTS, text)
+                  if _whole(text, match) not in typed]
     return finds
 
 
