@@ -17,7 +17,8 @@
 
 #define LOG_LINE_MAX 4096            /* PIPE_BUF: longer writes may interleave */
 #define LOG_MESSAGE_MAX LOG_LINE_MAX /* as formatted; a cut one never fits the line, so the cut is marked */
-#define LOG_END_ROOM 8               /* for the cut mark, the closing of the JSON object and the newline */
+#define CUT_MARK "…"
+#define LOG_END_ROOM 8 /* for the cut mark, the closing of the JSON object and the newline */
 
 static atomic_int least_level = LOG_INFO_LEVEL;
 static atomic_int line_format = LOG_TEXT;
@@ -69,7 +70,7 @@ static void add_escaped(struct buf *line, const char *text, bool json)
 		size_t n = utf8_next(text + at, len - at, &c);
 		size_t bytes = escape_character(out, c, (unsigned char)text[at], n > 0, json);
 		if (line->len + bytes > line->max - LOG_END_ROOM) {
-			buf_puts(line, "…");
+			buf_puts(line, CUT_MARK);
 			return;
 		}
 		buf_add(line, out, bytes);
@@ -100,11 +101,14 @@ void log_line(enum log_level level, const char *area, const char *fmt, ...)
 	bool json = atomic_load_explicit(&line_format, memory_order_relaxed) == LOG_JSON;
 	va_list ap;
 	va_start(ap, fmt);
-	if (vsnprintf(formatted, sizeof formatted, fmt, ap) < 0)
+	int len = vsnprintf(formatted, sizeof formatted, fmt, ap);
+	if (len < 0)
 		snprintf(formatted, sizeof formatted, "%s", fmt);
 	va_end(ap);
 	if (!atomic_load_explicit(&unmasked, memory_order_relaxed)) {
 		mask_words(formatted, strlen(formatted), NULL, &words);
+		if (len >= LOG_MESSAGE_MAX)
+			buf_puts(&words, CUT_MARK); /* masked it may be so short that it fits */
 		message = buf_str(&words);
 	}
 	wall_format(wall_now(), time_text);
