@@ -301,7 +301,6 @@ static bool take_address(struct words *w, size_t *at)
 		return false;
 	for (size_t next; (next = at_sign(w, to)) && domain_to(w, to + next) > to + next;) {
 		*at = to;
-		sign = next;
 		to = domain_to(w, to + next);
 	}
 	char local[MASK_VALUE_SIZE], masked[MASK_VALUE_SIZE];

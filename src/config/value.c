@@ -289,18 +289,17 @@ static int text_check(const char *text, struct usher_error *err)
 	return 0;
 }
 
-#define HIDDEN "..."
-
 /* The bad value as its error may repeat it: no secret, and no login that somebody put into a URL. */
 static void show_refused(const struct config_key *key, const char *text, char shown[SHOWN_MAX])
 {
 	bool url = key->kind == KIND_URL || key->kind == KIND_URLS;
 	const char *rest = key->flags & SECRET ? "" : url ? strrchr(text, '@') : NULL;
-	size_t hidden = rest ? strlen(HIDDEN) : 0;
+	struct buf whole = BUF(CONFIG_VALUE_MAX * 2);
 
-	rest = rest ? rest : text;
-	memcpy(shown, HIDDEN, hidden);
-	utf8_copy(shown + hidden, SHOWN_MAX - hidden, rest, strlen(rest));
+	buf_puts(&whole, rest ? "..." : "");
+	buf_puts(&whole, rest ? rest : text);
+	utf8_copy(shown, SHOWN_MAX, buf_str(&whole), whole.len);
+	buf_free(&whole);
 }
 
 static int refuse(const struct config_key *key, const char *text, struct usher_error *err)
