@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "engine/engine.h"
+#include "engine/settings.h"
 
 #include <curl/curl.h>
 #include <sys/prctl.h>
@@ -46,7 +47,7 @@ PUBLIC int usher_worker_new(
 	}
 	if (config->daemon.core_dumps)
 		prctl(PR_SET_DUMPABLE, 1);
-	log_setup(config->log.level, config->log.format);
+	settings_speak(config);
 	config_log(config);
 	config_keep(config);
 	worker = mem_alloc(sizeof *worker);

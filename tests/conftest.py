@@ -7,6 +7,7 @@
     cloud     a private SNS and SQS with fresh topic and queues; .standing(queue) .receive(queue)
     road      the proxy between usherd and cloud: .plan(fault, action) .count(action, queue)
     aws_daemon   as daemon, on SNS and SQS
+    nothing_shown   in every test: no planted secret and no member was seen (support/planted.py)
     build     the folder of the programs under test: --build, or build
 
 Everything is ended by its pid at the end of the test or of the run, Ctrl-C included."""
@@ -18,7 +19,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from support import aws                     # noqa: E402
+from support import aws, planted            # noqa: E402
 from support.coupon import CouponService    # noqa: E402
 from support.daemon import ROOT, Daemon     # noqa: E402
 from support.fault_proxy import FaultProxy  # noqa: E402
@@ -33,6 +34,13 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     interrupt_on_signals()
+
+
+@pytest.fixture(autouse=True)
+def nothing_shown():
+    """Made before all others, so that it looks once they have ended."""
+    yield
+    planted.check()
 
 
 @pytest.fixture(scope="session")

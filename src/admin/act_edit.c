@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/text.h"
 #include "model/event.h"
 #include "net/smtp.h"
 
@@ -15,7 +14,6 @@
 #include <string.h>
 
 #define SUMMARY_MAX 1000
-#define MASKED_SIZE 512
 
 static struct act act_of(const struct call *call, const char *reason)
 {
@@ -182,16 +180,14 @@ static int new_payload(
 
 /* -- Checking ------------------------------------------------------------------------------------------ */
 
-typedef void mask_fn(const char *value, char *out, size_t size);
-
 /* What an operator sees is masked; sent back it would become the member's data. */
-static int refuse_mask(
-        const char *field, const char *value, const char *former, mask_fn *mask, struct usher_error *err)
+static int refuse_mask(const char *field, const char *value, const char *former, enum mask_kind kind,
+        struct usher_error *err)
 {
-	char masked[MASKED_SIZE];
+	char masked[MASK_VALUE_SIZE];
 	if (!former || strcmp(former, value) == 0)
 		return 0;
-	mask(former, masked, sizeof masked);
+	mask_value(kind, former, masked, sizeof masked);
 	if (strcmp(masked, value) != 0)
 		return 0;
 	return error_set(err, USHER_EINVAL,
@@ -210,9 +206,9 @@ static int check_event(const struct event *event, const struct failed_row *row, 
 	const char *fault = smtp_address_fault(event->email, &needs_utf8);
 	if (fault)
 		return error_set(err, USHER_EINVAL, "email: %s", fault);
-	if (refuse_mask("email", event->email, row->recipient, mask_email, err) < 0 ||
-	        refuse_mask("name", event->name, row->name, mask_name, err) < 0 ||
-	        refuse_mask("userId", event->user_id, row->user_id, mask_id, err) < 0)
+	if (refuse_mask("email", event->email, row->recipient, MASK_EMAIL, err) < 0 ||
+	        refuse_mask("name", event->name, row->name, MASK_NAME, err) < 0 ||
+	        refuse_mask("userId", event->user_id, row->user_id, MASK_USER_ID, err) < 0)
 		return USHER_EINVAL;
 	return 0;
 }
@@ -228,21 +224,16 @@ static int decode(const struct buf *text, const struct failed_row *row, struct e
 
 /* -- What is changed, in words --------------------------------------------------------------------------- */
 
-static void say_plain(const char *value, char *out, size_t size)
-{
-	utf8_copy(out, size, value, strlen(value));
-}
-
 static void say_change(
-        struct buf *out, const char *field, const char *former, const char *value, mask_fn *say)
+        struct buf *out, const char *field, const char *former, const char *value, enum mask_kind kind)
 {
-	char from[MASKED_SIZE] = "none", to[MASKED_SIZE] = "none";
+	char from[MASK_VALUE_SIZE] = "none", to[MASK_VALUE_SIZE] = "none";
 	if (strcmp(text_of(former), text_of(value)) == 0)
 		return;
 	if (former)
-		say(former, from, sizeof from);
+		mask_value(kind, former, from, sizeof from);
 	if (value)
-		say(value, to, sizeof to);
+		mask_value(kind, value, to, sizeof to);
 	buf_printf(out, "%s%s: %s -> %s%s", out->len ? "; " : "", field, from, to,
 	        strcmp(from, to) == 0 ? " (alike but for what is masked)" : "");
 }
@@ -253,11 +244,11 @@ static void summarize(struct buf *out, const struct event *former, const struct 
 	const struct event *was = former ? former : &nothing;
 	if (!former)
 		buf_puts(out, "was no event");
-	say_change(out, "email", was->email, event->email, mask_email);
-	say_change(out, "name", was->name, event->name, mask_name);
-	say_change(out, "userId", was->user_id, event->user_id, mask_id);
-	say_change(out, "locale", was->locale, event->locale, say_plain);
-	say_change(out, "signedUpAt", was->signed_up_at, event->signed_up_at, say_plain);
+	say_change(out, "email", was->email, event->email, MASK_EMAIL);
+	say_change(out, "name", was->name, event->name, MASK_NAME);
+	say_change(out, "userId", was->user_id, event->user_id, MASK_USER_ID);
+	say_change(out, "locale", was->locale, event->locale, MASK_NOTHING);
+	say_change(out, "signedUpAt", was->signed_up_at, event->signed_up_at, MASK_NOTHING);
 	if (out->len == 0)
 		buf_puts(out, "other fields");
 }

@@ -2,9 +2,7 @@
  * rows of failed_notification and of the audit, redrive jobs. May call base/, model/; any thread. */
 #include "admin/view.h"
 
-#include "admin/mask.h"
 #include "base/mem.h"
-#include "base/text.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -12,7 +10,6 @@
 #include <string.h>
 
 #define VIEW_WORDS_MAX 8192 /* bytes of a reply, a reason or a detail once masked */
-#define VIEW_MASKED_SIZE 512
 
 void view_add_id(cJSON *object, const char *key, int64_t id)
 {
@@ -78,40 +75,53 @@ bool view_depths_are_stale(
 
 /* -- Masked ----------------------------------------------------------------------------------------- */
 
-void view_add_words(cJSON *object, const char *key, const char *text)
+void view_add_words_of(cJSON *object, const char *key, const char *text, const struct mask_person *person)
 {
 	if (!text) {
 		cJSON_AddNullToObject(object, key);
 		return;
 	}
 	struct buf masked = BUF(VIEW_WORDS_MAX);
-	mask_addresses(text, strlen(text), &masked);
+	mask_words(text, strlen(text), person, &masked);
 	json_add_bytes(object, key, buf_str(&masked), masked.len);
 	buf_free(&masked);
 }
 
-static void add_masked(
-        cJSON *object, const char *key, const char *value, void (*mask)(const char *, char *, size_t))
+void view_add_words(cJSON *object, const char *key, const char *text)
 {
-	char masked[VIEW_MASKED_SIZE];
+	view_add_words_of(object, key, text, NULL);
+}
+
+static void add_masked(cJSON *object, const char *key, const char *value, enum mask_kind kind)
+{
+	char masked[MASK_VALUE_SIZE];
 	if (value)
-		mask(value, masked, sizeof masked);
+		mask_value(kind, value, masked, sizeof masked);
 	json_add_string(object, key, value ? masked : NULL);
+}
+
+void view_add_member(cJSON *object, const char *name, const char *value, const struct mask_person *person)
+{
+	enum mask_kind kind = mask_kind_of(name, strlen(name));
+	if (kind == MASK_NOTHING)
+		view_add_words_of(object, name, value, person);
+	else
+		add_masked(object, name, value, kind);
 }
 
 void view_add_email(cJSON *object, const char *key, const char *email)
 {
-	add_masked(object, key, email, mask_email);
+	add_masked(object, key, email, MASK_EMAIL);
 }
 
 void view_add_name(cJSON *object, const char *key, const char *name)
 {
-	add_masked(object, key, name, mask_name);
+	add_masked(object, key, name, MASK_NAME);
 }
 
 void view_add_user_id(cJSON *object, const char *key, const char *user_id)
 {
-	add_masked(object, key, user_id, mask_id);
+	add_masked(object, key, user_id, MASK_USER_ID);
 }
 
 /* -- Rows ------------------------------------------------------------------------------------------- */
@@ -123,10 +133,16 @@ void view_add_cause(cJSON *object, int64_t cause)
 	json_add_string(object, "cause", text);
 }
 
+struct mask_person view_person(const struct failed_row *row)
+{
+	return (struct mask_person){ .email = row->recipient, .name = row->name, .user_id = row->user_id };
+}
+
 cJSON *view_failed(const struct failed_row *row)
 {
 	const struct failure_info *class = failure_info(row->class);
 	bool automatic = failure_disposition(row->class, row->channel) == DISPOSITION_AUTO;
+	struct mask_person person = view_person(row);
 	cJSON *json = cJSON_CreateObject();
 	view_add_id(json, "id", row->id);
 	view_add_id(json, "delivery_id", row->delivery_id);
@@ -137,7 +153,7 @@ cJSON *view_failed(const struct failed_row *row)
 	json_add_string(json, "class", class->name);
 	json_add_string(json, "class_help", class->help);
 	json_add_string(json, "disposition", automatic ? "auto" : "manual");
-	view_add_words(json, "reason", row->reason);
+	view_add_words_of(json, "reason", row->reason, &person);
 	view_add_cause(json, row->cause);
 	json_add_int(json, "attempts", row->attempts);
 	json_add_int(json, "redrives", row->redrives);
@@ -156,7 +172,7 @@ cJSON *view_failed(const struct failed_row *row)
 	view_add_time(dlq, "seen_at", row->dlq_seen_at);
 	view_add_time(dlq, "expires_at", row->dlq_expires_at);
 	json_add_string(json, "settled_by", row->settled_by);
-	view_add_words(json, "settled_reason", row->settled_reason);
+	view_add_words_of(json, "settled_reason", row->settled_reason, &person);
 	return json;
 }
 
@@ -212,7 +228,7 @@ cJSON *view_redrive_job(const struct redrive_job *job)
 	        json, "channel", job->channel < 0 ? NULL : channel_name((enum channel_id)job->channel));
 	json_add_string(
 	        json, "class", job->class < 0 ? NULL : failure_info((enum failure_class)job->class)->name);
-	view_add_words(json, "q", job->text);
+	view_add_user_id(json, "q", job->text); /* the beginning of an event id, a user id or an address */
 	view_add_time(json, "since", job->since);
 	view_add_time(json, "until", job->until);
 	view_add_time(json, "frozen_at", job->frozen_at);

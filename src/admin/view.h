@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/mask.h"
 #include "config/config.h"
 #include "engine/settings_board.h"
 #include "engine/status.h"
@@ -24,8 +25,11 @@ void view_add_seconds(cJSON *object, const char *key, int64_t ms);  /* whole, ro
 void view_add_figure(cJSON *object, const char *key, struct figure figure, bool stale);
 void view_add_next(cJSON *object, const char *cursor); /* "" -> null */
 
-/* Texts of other people with whatever looks like an e-mail address in them masked; NULL -> null. */
+/* Texts of others, masked as mask_words does; NULL -> null. `person`: whom they are about. */
 void view_add_words(cJSON *object, const char *key, const char *text);
+void view_add_words_of(cJSON *object, const char *key, const char *text, const struct mask_person *person);
+/* A value under a name that others chose. */
+void view_add_member(cJSON *object, const char *name, const char *value, const struct mask_person *person);
 void view_add_email(cJSON *object, const char *key, const char *email);
 void view_add_name(cJSON *object, const char *key, const char *name);
 void view_add_user_id(cJSON *object, const char *key, const char *user_id);
@@ -36,6 +40,7 @@ void view_add_alarms(cJSON *status, const struct alarm_board *board); /* NULL: n
 /* What of the configuration an operator should see at once: view_config.c. */
 void view_add_settings(cJSON *status, const struct settings *settings);
 
+struct mask_person view_person(const struct failed_row *row); /* borrows from it */
 cJSON *view_failed(const struct failed_row *row);
 /* "paused" and "forced": null, or by whom, why and since when. */
 void view_add_control(cJSON *object, const struct control *control);
@@ -44,9 +49,12 @@ cJSON *view_audit(const struct audit_row *row);
 cJSON *view_redrive_job(const struct redrive_job *job);
 
 /* Parts of a detail: the message, and what has been done with it so far. view_delivery.c */
-void view_add_payload(cJSON *json, const void *payload, size_t len, const char *attributes);
-int view_add_attempts(cJSON *json, struct db *db, int64_t delivery_id, struct usher_error *err);
-int view_add_edits(cJSON *json, struct db *db, int64_t failed_id, struct usher_error *err);
+void view_add_payload(cJSON *json, const void *payload, size_t len, const char *attributes,
+        const struct mask_person *person);
+int view_add_attempts(cJSON *json, struct db *db, int64_t delivery_id, const struct mask_person *person,
+        struct usher_error *err);
+int view_add_edits(cJSON *json, struct db *db, int64_t failed_id, const struct mask_person *person,
+        struct usher_error *err);
 int view_add_audit(
         cJSON *json, struct db *db, int64_t failed_id, int64_t delivery_id, struct usher_error *err);
 

@@ -47,7 +47,7 @@ static cJSON *whole_json(const struct alarm_row *row, const struct notice_row *n
 	cJSON *json = cJSON_CreateObject();
 
 	add_alarm(json, row);
-	json_add_string(json, "ack_reason", row->ack_reason);
+	view_add_words(json, "ack_reason", row->ack_reason);
 	cJSON *list = json_add_array(json, "notices");
 	for (size_t i = 0; i < n; i++)
 		if (notices[i].alarm_id == row->id)

@@ -2,7 +2,6 @@
  * shares with it: payload, attempts, edits, audit. Reads the store only; admin thread. */
 #include "admin/route.h"
 
-#include "admin/mask.h"
 #include "admin/view.h"
 #include "base/mem.h"
 
@@ -12,28 +11,29 @@
 
 /* -- Pieces ----------------------------------------------------------------------------------------- */
 
-static void add_attributes(cJSON *json, const char *text)
+static void add_attributes(cJSON *json, const char *text, const struct mask_person *person)
 {
 	struct message_attributes attributes = { 0 };
 	cJSON *object = json_add_object(json, "attributes");
 	if (!text || message_attributes_parse(text, &attributes) < 0)
 		return;
 	for (size_t i = 0; i < attributes.count; i++)
-		view_add_words(object, attributes.list[i].name, attributes.list[i].value);
+		view_add_member(object, attributes.list[i].name, attributes.list[i].value, person);
 	message_attributes_free(&attributes);
 }
 
-void view_add_payload(cJSON *json, const void *payload, size_t len, const char *attributes)
+void view_add_payload(cJSON *json, const void *payload, size_t len, const char *attributes,
+        const struct mask_person *person)
 {
 	struct buf text = BUF(MASK_TEXT_MAX);
 	mask_payload(payload ? payload : "", len, &text);
 	json_add_bytes(json, "payload", buf_str(&text), text.len);
 	buf_free(&text);
 	json_add_int(json, "payload_bytes", (int64_t)len);
-	add_attributes(json, attributes);
+	add_attributes(json, attributes, person);
 }
 
-static void add_attempt(cJSON *list, const struct attempt_row *attempt)
+static void add_attempt(cJSON *list, const struct attempt_row *attempt, const struct mask_person *person)
 {
 	cJSON *item = cJSON_CreateObject();
 	json_add_int(item, "number", attempt->number);
@@ -42,13 +42,14 @@ static void add_attempt(cJSON *list, const struct attempt_row *attempt)
 	json_add_int(item, "latency_ms", attempt->latency_ms);
 	json_add_string(item, "class", failure_info(attempt->class)->name);
 	json_add_int(item, "code", attempt->code);
-	view_add_words(item, "reply", attempt->reply);
+	view_add_words_of(item, "reply", attempt->reply, person);
 	/* Not masked: a Message-ID looks like an address, is none, and is what a mail log is searched for. */
 	json_add_string(item, "effect", attempt->effect);
 	cJSON_AddItemToArray(list, item);
 }
 
-int view_add_attempts(cJSON *json, struct db *db, int64_t delivery_id, struct usher_error *err)
+int view_add_attempts(cJSON *json, struct db *db, int64_t delivery_id, const struct mask_person *person,
+        struct usher_error *err)
 {
 	struct attempt_row *attempts = NULL;
 	size_t n = 0;
@@ -57,12 +58,13 @@ int view_add_attempts(cJSON *json, struct db *db, int64_t delivery_id, struct us
 		return rc;
 	cJSON *list = json_add_array(json, "attempt_list");
 	for (size_t i = 0; i < n; i++)
-		add_attempt(list, &attempts[i]);
+		add_attempt(list, &attempts[i], person);
 	attempts_free(attempts, n);
 	return 0;
 }
 
-int view_add_edits(cJSON *json, struct db *db, int64_t failed_id, struct usher_error *err)
+int view_add_edits(cJSON *json, struct db *db, int64_t failed_id, const struct mask_person *person,
+        struct usher_error *err)
 {
 	struct edit_row *edits = NULL;
 	size_t n = 0;
@@ -74,7 +76,7 @@ int view_add_edits(cJSON *json, struct db *db, int64_t failed_id, struct usher_e
 		cJSON *item = cJSON_CreateObject();
 		view_add_time(item, "at", edits[i].at);
 		json_add_string(item, "operator", edits[i].operator);
-		view_add_words(item, "reason", edits[i].reason);
+		view_add_words_of(item, "reason", edits[i].reason, person);
 		json_add_string(item, "summary", edits[i].summary);
 		cJSON_AddItemToArray(list, item);
 	}
@@ -106,8 +108,14 @@ int view_add_audit(
 
 /* -- A delivery --------------------------------------------------------------------------------------- */
 
+static struct mask_person person_of(const struct delivery_row *row)
+{
+	return (struct mask_person){ .email = row->recipient, .name = row->name, .user_id = row->user_id };
+}
+
 cJSON *view_delivery(const struct delivery_row *row, const struct config *config)
 {
+	struct mask_person person = person_of(row);
 	cJSON *json = cJSON_CreateObject();
 	view_add_id(json, "id", row->id);
 	json_add_string(json, "event_id", row->event_id);
@@ -123,7 +131,7 @@ cJSON *view_delivery(const struct delivery_row *row, const struct config *config
 	view_add_time(json, "due_at", row->due_at);
 	json_add_string(json, "last_class", failure_info(row->last_class)->name);
 	json_add_string(json, "class_help", failure_info(row->last_class)->help);
-	view_add_words(json, "last_reply", row->last_reply);
+	view_add_words_of(json, "last_reply", row->last_reply, &person);
 	json_add_string(json, "owner", row->state == DELIVERY_CLAIMED ? row->owner : NULL);
 	view_add_time(json, "created_at", row->created_at);
 	view_add_time(json, "updated_at", row->updated_at);
@@ -142,10 +150,11 @@ int delivery_get_one(struct call *call, struct usher_error *err)
 	int rc = delivery_get(db, call->id, &row, err);
 	if (rc < 0)
 		return rc;
+	struct mask_person person = person_of(row);
 	call->json = view_delivery(row, call->settings->config);
 	if (row->payload)
-		view_add_payload(call->json, row->payload, row->payload_len, row->attributes);
-	rc = view_add_attempts(call->json, db, row->id, err);
+		view_add_payload(call->json, row->payload, row->payload_len, row->attributes, &person);
+	rc = view_add_attempts(call->json, db, row->id, &person, err);
 	if (rc == 0)
 		rc = view_add_audit(call->json, db, row->failed_id, row->id, err);
 	delivery_free(row);

@@ -176,11 +176,12 @@ int failed_one_get(struct call *call, struct usher_error *err)
 	int rc = failed_get(db, call->id, &row, err);
 	if (rc < 0)
 		return rc;
+	struct mask_person person = view_person(row);
 	call->json = view_failed(row);
-	view_add_payload(call->json, row->payload, row->payload_len, row->attributes);
-	rc = view_add_attempts(call->json, db, row->delivery_id, err);
+	view_add_payload(call->json, row->payload, row->payload_len, row->attributes, &person);
+	rc = view_add_attempts(call->json, db, row->delivery_id, &person, err);
 	if (rc == 0)
-		rc = view_add_edits(call->json, db, row->id, err);
+		rc = view_add_edits(call->json, db, row->id, &person, err);
 	if (rc == 0)
 		rc = add_siblings(call->json, db, row, err);
 	if (rc == 0)

@@ -17,6 +17,7 @@ int retrying_get(struct call *call, struct usher_error *err)
 		return rc;
 	cJSON *items = json_add_array(call_answer(call), "items");
 	for (size_t i = 0; i < n; i++) {
+		struct mask_person person = { .email = rows[i].recipient, .user_id = rows[i].user_id };
 		cJSON *item = cJSON_CreateObject();
 		view_add_id(item, "id", rows[i].id);
 		json_add_string(item, "event_id", rows[i].event_id);
@@ -28,7 +29,7 @@ int retrying_get(struct call *call, struct usher_error *err)
 		json_add_int(item, "max_attempts", config->channel[rows[i].channel].max_attempts);
 		view_add_time(item, "due_at", rows[i].due_at);
 		json_add_string(item, "last_class", failure_info(rows[i].last_class)->name);
-		view_add_words(item, "last_reply", rows[i].last_reply);
+		view_add_words_of(item, "last_reply", rows[i].last_reply, &person);
 		view_add_time(item, "updated_at", rows[i].updated_at);
 		cJSON_AddItemToArray(items, item);
 	}

@@ -1,8 +1,9 @@
-/* The log of log.h. May call libc, clock.h and text.h; any thread. A line is one write(2) of at most PIPE_BUF
- * bytes, which the kernel keeps whole on a pipe. */
+/* The log of log.h. May call libc, clock.h, mask.h and text.h; any thread. A line is one write(2) of at most
+ * PIPE_BUF bytes, which the kernel keeps whole on a pipe. */
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/mask.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -16,16 +17,23 @@
 
 #define LOG_LINE_MAX 4096            /* PIPE_BUF: longer writes may interleave */
 #define LOG_MESSAGE_MAX LOG_LINE_MAX /* as formatted; a cut one never fits the line, so the cut is marked */
-#define LOG_END_ROOM 8               /* for the cut mark, the closing of the JSON object and the newline */
+#define CUT_MARK "…"
+#define LOG_END_ROOM 8 /* for the cut mark, the closing of the JSON object and the newline */
 
 static atomic_int least_level = LOG_INFO_LEVEL;
 static atomic_int line_format = LOG_TEXT;
+static atomic_bool unmasked;
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
 void log_setup(enum log_level level, enum log_format format)
 {
 	atomic_store(&least_level, (int)level);
 	atomic_store(&line_format, (int)format);
+}
+
+void log_mask(bool mask)
+{
+	atomic_store(&unmasked, !mask);
 }
 
 int log_enabled(enum log_level level)
@@ -62,7 +70,7 @@ static void add_escaped(struct buf *line, const char *text, bool json)
 		size_t n = utf8_next(text + at, len - at, &c);
 		size_t bytes = escape_character(out, c, (unsigned char)text[at], n > 0, json);
 		if (line->len + bytes > line->max - LOG_END_ROOM) {
-			buf_puts(line, "…");
+			buf_puts(line, CUT_MARK);
 			return;
 		}
 		buf_add(line, out, bytes);
@@ -84,15 +92,25 @@ void log_line(enum log_level level, const char *area, const char *fmt, ...)
 	if (!log_enabled(level))
 		return;
 	int saved_errno = errno;
-	char message[LOG_MESSAGE_MAX], time_text[WALL_TEXT_SIZE], memory[LOG_LINE_MAX];
+	char formatted[LOG_MESSAGE_MAX], masked[LOG_MESSAGE_MAX * MASK_WORDS_GROWTH],
+	        time_text[WALL_TEXT_SIZE], memory[LOG_LINE_MAX];
 	/* On the stack, so that a line can be written when memory is gone. */
 	struct buf line = { .data = memory, .cap = sizeof memory, .max = sizeof memory - 1 };
+	struct buf words = { .data = masked, .cap = sizeof masked, .max = sizeof masked - 1 };
+	const char *message = formatted;
 	bool json = atomic_load_explicit(&line_format, memory_order_relaxed) == LOG_JSON;
 	va_list ap;
 	va_start(ap, fmt);
-	if (vsnprintf(message, sizeof message, fmt, ap) < 0)
-		snprintf(message, sizeof message, "%s", fmt);
+	int len = vsnprintf(formatted, sizeof formatted, fmt, ap);
+	if (len < 0)
+		snprintf(formatted, sizeof formatted, "%s", fmt);
 	va_end(ap);
+	if (!atomic_load_explicit(&unmasked, memory_order_relaxed)) {
+		mask_words(formatted, strlen(formatted), NULL, &words);
+		if (len >= LOG_MESSAGE_MAX)
+			buf_puts(&words, CUT_MARK); /* masked it may be so short that it fits */
+		message = buf_str(&words);
+	}
 	wall_format(wall_now(), time_text);
 	if (json) {
 		buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"area\":\"", time_text,

@@ -189,6 +189,21 @@ void mask_id(const char *id, char *out, size_t size)
 		mask_head(&m, id, strlen(id), 3);
 }
 
+#define PHONE_SHOWN 2 /* digits that stay, and only of a number long enough to be one */
+#define PHONE_MIN 7
+
+void mask_phone(const char *phone, char *out, size_t size)
+{
+	struct mask m = mask_begin(out, size);
+	size_t len = phone ? strlen(phone) : 0;
+
+	if (len == 0)
+		return;
+	mask_put(&m, "***", 3);
+	for (size_t i = len - PHONE_SHOWN; len >= PHONE_MIN && i < len; i++)
+		mask_put(&m, phone[i] >= '0' && phone[i] <= '9' ? phone + i : "*", 1);
+}
+
 /* Korean, Chinese and Japanese names are short: the first character stays and, from three on, the last, as
  * Korean readers expect (김*수). Alphabetic words keep their initial. A single character is hidden. */
 #define FIRST_CJK 0x1100

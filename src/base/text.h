@@ -29,9 +29,11 @@ int gzip_decode(struct buf *out, const void *bytes, size_t len);
 void uuid_new(char text[UUID_TEXT_SIZE]); /* version 7: sorts by time */
 void sha256_hex(const void *bytes, size_t len, char text[65]);
 
-/* Personal data for logs and lists: "mi***@example.com", "김*수", "u-1***". out is always NUL-terminated. */
+/* What is left of personal data: "mi***@example.com", "김*수", "u-1***", "***78". out is always
+ * NUL-terminated. What is hidden where is decided in mask.h. */
 void mask_email(const char *email, char *out, size_t size);
 void mask_name(const char *name, char *out, size_t size);
 void mask_id(const char *id, char *out, size_t size);
+void mask_phone(const char *phone, char *out, size_t size);
 
 #endif

@@ -267,6 +267,29 @@ static void check_schedules(struct load *load)
 			        load->config->channel[i].max_delay_ms);
 }
 
+/* Somebody wanted it for a reason; nobody shall be surprised by it. */
+static void note_unmasked(struct load *load)
+{
+	const struct config *c = load->config;
+	const struct {
+		bool hidden;
+		const char *name, *what;
+	} kinds[] = {
+		{ c->mask.email, "email", "mail addresses" },
+		{ c->mask.name, "name", "names" },
+		{ c->mask.user_id, "user_id", "user ids" },
+		{ c->mask.phone, "phone", "phone numbers" },
+	};
+
+	if (!c->log.mask)
+		load_note(load, "[log] mask is no: log lines show members' personal data; that is for a "
+		                "developer's machine");
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (!kinds[i].hidden)
+			load_note(load, "[mask] %s is no: %s of members are shown to all who may look",
+			        kinds[i].name, kinds[i].what);
+}
+
 void load_check(struct load *load)
 {
 	derive_socket(load, "socket", "usher.sock");
@@ -285,5 +308,6 @@ void load_check(struct load *load)
 	check_tls(load);
 	check_queues(load);
 	check_sockets(load);
+	note_unmasked(load);
 	alarms_check(load);
 }

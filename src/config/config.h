@@ -87,6 +87,10 @@ struct config {
 		bool mask;
 	} log;
 	struct {
+		bool email, name, user_id, phone;
+		char *fields;
+	} mask;
+	struct {
 		char *host, *socket, *user, *password, *name, *migrate_user, *migrate_password, *tls_ca;
 		int port;
 		int64_t connect_timeout_ms, read_timeout_ms, keep_delivered_ms;

@@ -62,7 +62,7 @@ bool key_is_text(const struct config_key *key)
 
 bool key_is_list(const struct config_key *key)
 {
-	return key->kind == KIND_URLS || key->kind == KIND_NAMES;
+	return key->kind == KIND_URLS || key->kind == KIND_NAMES || key->kind == KIND_WORDS;
 }
 
 bool key_is(const struct config_key *key, const char *section, const char *name)

@@ -25,6 +25,7 @@ enum config_kind {
 	KIND_ADDRESS,  /* char *: a mail address, bare or as NAME <ADDRESS> */
 	KIND_METRIC,   /* char *: a name of model/alarm_metric.def */
 	KIND_NAMES,    /* char *: names of sections, with commas between them */
+	KIND_WORDS,    /* char *: any words, with commas between them, as mask.h takes them */
 	KIND_CHOICE,   /* char *: one of the words of `allowed` */
 	KIND_WORD,     /* int or enum: the position of the word in `allowed` */
 	KIND_BOOL,     /* bool */

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/mask.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -224,6 +225,21 @@ static bool names_valid(const char *text)
 	return strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_, ") == strlen(text);
 }
 
+/* "birthday, 주소": what mask.h can keep. */
+static bool words_valid(const char *text)
+{
+	for (int n = 1; n <= MASK_FIELDS_MAX; n++) {
+		size_t len = strcspn(text, ",");
+
+		if (len == strspn(text, " \t") || len > MASK_FIELD_NAME_MAX)
+			return false;
+		if (text[len] == '\0')
+			return true;
+		text += len + 1;
+	}
+	return false;
+}
+
 static bool text_fits(const struct config_key *key, const char *text)
 {
 	switch (key->kind) {
@@ -247,6 +263,8 @@ static bool text_fits(const struct config_key *key, const char *text)
 		return alarm_metric_by_name(text, &(enum alarm_metric){ 0 });
 	case KIND_NAMES:
 		return names_valid(text);
+	case KIND_WORDS:
+		return words_valid(text);
 	case KIND_CHOICE:
 		return word_find(key->allowed, text, false) >= 0;
 	default:
@@ -271,16 +289,29 @@ static int text_check(const char *text, struct usher_error *err)
 	return 0;
 }
 
+/* The bad value as its error may repeat it: no secret, and no login that somebody put into a URL. */
+static void show_refused(const struct config_key *key, const char *text, char shown[SHOWN_MAX])
+{
+	bool url = key->kind == KIND_URL || key->kind == KIND_URLS;
+	const char *rest = key->flags & SECRET ? "" : url ? strrchr(text, '@') : NULL;
+	struct buf whole = BUF(CONFIG_VALUE_MAX * 2);
+
+	buf_puts(&whole, rest ? "..." : "");
+	buf_puts(&whole, rest ? rest : text);
+	utf8_copy(shown, SHOWN_MAX, buf_str(&whole), whole.len);
+	buf_free(&whole);
+}
+
 static int refuse(const struct config_key *key, const char *text, struct usher_error *err)
 {
 	char shown[SHOWN_MAX];
 	struct buf allowed = BUF(WORDS_MAX);
 	bool comment = strstr(text, " ;") || strstr(text, " #");
 
-	utf8_copy(shown, sizeof shown, text, strlen(text));
+	show_refused(key, text, shown);
 	value_allowed(&allowed, key);
-	error_set(err, USHER_EINVAL, "\"%s\" is not allowed; use %s%s", (key->flags & SECRET) ? "..." : shown,
-	        buf_str(&allowed), comment ? " (a comment needs a line of its own)" : "");
+	error_set(err, USHER_EINVAL, "\"%s\" is not allowed; use %s%s", shown, buf_str(&allowed),
+	        comment ? " (a comment needs a line of its own)" : "");
 	buf_free(&allowed);
 	return USHER_EINVAL;
 }
@@ -407,86 +438,5 @@ void value_format(struct buf *out, const struct config *config, const struct con
 			buf_puts(out, "(not set)");
 		else
 			buf_puts(out, (key->flags & SECRET) ? "(set)" : *value_text(config, key));
-	}
-}
-
-/* "a|b|c" -> "a, b or c" */
-static void list_words(struct buf *out, const char *words)
-{
-	for (const char *word = words; word;) {
-		const char *bar = strchr(word, '|');
-		size_t len = bar ? (size_t)(bar - word) : strlen(word);
-		if (word != words)
-			buf_puts(out, bar ? ", " : " or ");
-		buf_add(out, word, len);
-		word = bar ? bar + 1 : NULL;
-	}
-}
-
-void value_allowed(struct buf *out, const struct config_key *key)
-{
-	switch (key->kind) {
-	case KIND_TEXT:
-		break;
-	case KIND_NAME:
-		buf_printf(out, "letters, digits, - and _, at most %d", CONFIG_NAME_MAX);
-		break;
-	case KIND_QUEUE:
-		buf_printf(out, "letters, digits, - and _, at most %d; on aws also with .fifo behind",
-		        CONFIG_NAME_MAX);
-		break;
-	case KIND_TOPIC:
-		buf_printf(out,
-		        "letters, digits, - and _, at most %d, also with .fifo behind; or the topic's ARN",
-		        CONFIG_NAME_MAX);
-		break;
-	case KIND_URL:
-		list_words(out, key->allowed);
-		buf_puts(out, "..., without spaces or a login");
-		break;
-	case KIND_URLS:
-		list_words(out, key->allowed);
-		buf_printf(out, "..., without spaces or a login, at most %d with commas between them",
-		        CONFIG_LIST_MAX);
-		break;
-	case KIND_SOCKET:
-		buf_printf(out, "a path of at most %d bytes", CONFIG_SOCKET_MAX);
-		break;
-	case KIND_LISTEN:
-		buf_puts(out, "127.0.0.1:PORT, localhost:PORT or [::1]:PORT");
-		break;
-	case KIND_ADDRESS:
-		buf_puts(out, "a mail address, as NAME@HOST or TEXT <NAME@HOST>");
-		break;
-	case KIND_METRIC:
-		for (int i = 0; i < ALARM_METRIC_COUNT; i++)
-			buf_printf(out, "%s%s",
-			        i == 0                       ? ""
-			        : i + 1 < ALARM_METRIC_COUNT ? ", "
-			                                     : " or ",
-			        alarm_metric_info((enum alarm_metric)i)->name);
-		break;
-	case KIND_NAMES:
-		buf_puts(out, "names with commas between them");
-		break;
-	case KIND_CHOICE:
-	case KIND_WORD:
-		list_words(out, key->allowed);
-		break;
-	case KIND_BOOL:
-		buf_puts(out, "yes or no");
-		break;
-	case KIND_INT:
-		buf_printf(out, "a whole number %s", key->allowed);
-		break;
-	case KIND_REAL:
-		buf_printf(out, "a number %s", key->allowed);
-		break;
-	case KIND_DURATION:
-		buf_printf(out, "a duration with its unit, %s", key->allowed);
-		break;
-	case KIND_SIZE:
-		buf_printf(out, "bytes, or K, M or G of them, %s", key->allowed);
-		break;
 	}
 }

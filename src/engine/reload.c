@@ -217,7 +217,7 @@ static void apply(
 	config_free(r->in_force);
 	r->in_force = fresh;
 	r->since = o->at;
-	log_setup(fresh->log.level, fresh->log.format);
+	settings_speak(fresh);
 	config_keep(fresh);
 	engine_configure(r->engine, fresh);
 	adapt_queues(r);

@@ -4,20 +4,29 @@
 #include "engine/pipeline.h"
 
 #include "base/log.h"
+#include "base/mask.h"
 #include "policy/classify.h"
 
-#include <stdio.h>
+#include <string.h>
 
 /* -- What is said of it -------------------------------------------------------------------------- */
 
-/* "service_down: SMTP 421 at RCPT: closing" */
-static void words_write(struct note *note, enum failure_class class, const struct reply *reply)
+/* "service_down: SMTP 421 at RCPT: closing". It outlives the event that it was said to, so that whom it names
+ * is hidden here, while that is known. */
+static void words_write(
+        struct note *note, enum failure_class class, const struct reply *reply, const struct event *event)
 {
-	char text[REPLY_TEXT_MAX + 64], line[sizeof text + 64];
+	struct mask_person person = { 0 };
+	char text[REPLY_TEXT_MAX + 64];
+	struct buf line = BUF((sizeof text + NOTE_SIZE) * MASK_WORDS_GROWTH);
 
+	if (event)
+		person = (struct mask_person){ event->email, event->name, event->user_id };
+	buf_printf(&line, "%s: ", failure_info(class)->name);
 	reply_describe(reply, text, sizeof text);
-	snprintf(line, sizeof line, "%s: %s", failure_info(class)->name, text);
-	note_write(note, line);
+	mask_words(text, strlen(text), &person, &line);
+	note_write(note, buf_str(&line));
+	buf_free(&line);
 }
 
 /* For the log: without a service's own words, which may hold a member's address. */
@@ -31,7 +40,7 @@ static const char *words_for_log(const struct reply *reply, char *text, unsigned
 }
 
 static void breaker_moved(struct pipeline *p, enum breaker_state before, enum failure_class class,
-        const struct reply *reply, mono_time now)
+        const struct reply *reply, const struct event *event, mono_time now)
 {
 	char text[REPLY_TEXT_MAX + 64];
 
@@ -41,7 +50,7 @@ static void breaker_moved(struct pipeline *p, enum breaker_state before, enum fa
 		log_info(p->area, "breaker %s", breaker_state_name(p->breaker.state));
 		return;
 	}
-	words_write(&p->counters->breaker_cause, class, reply);
+	words_write(&p->counters->breaker_cause, class, reply, event);
 	log_warn(p->area, "breaker open (%s: %s): receives nothing, tries again in %lld s",
 	        failure_info(class)->name, words_for_log(reply, text, sizeof text),
 	        (long long)(breaker_wait_ms(&p->breaker, now) + 999) / 1000);
@@ -60,7 +69,7 @@ static void too_much(struct pipeline *p, const struct job *job, mono_time now)
 	enum rate_by before = rate_limited_by(&p->rate, now);
 
 	rate_refused(&p->rate, job->reply.retry_after_ms, now);
-	words_write(&p->counters->rate_words, FAILURE_RATE_LIMITED, &job->reply);
+	words_write(&p->counters->rate_words, FAILURE_RATE_LIMITED, &job->reply, job->event);
 	if (before != RATE_BY_SERVICE && rate_limited_by(&p->rate, now) == RATE_BY_SERVICE)
 		log_warn(p->area, "the service says that it is too much: slows down");
 }
@@ -90,7 +99,7 @@ bool service_feed(struct pipeline *p, const struct job *job)
 	}
 	if (job->class == FAILURE_NONE)
 		p->proved_at = now;
-	breaker_moved(p, before, job->class, &job->reply, now);
+	breaker_moved(p, before, job->class, &job->reply, job->event, now);
 	return before != BREAKER_CLOSED;
 }
 
@@ -112,7 +121,7 @@ static void found_unwell(struct pipeline *p, enum failure_class class, const str
 
 	atomic_store(&p->counters->probe_at_ms, wall_now().ms);
 	counter_add(&p->counters->probes_failed, 1);
-	words_write(&p->counters->probe_error, class, reply);
+	words_write(&p->counters->probe_error, class, reply, NULL);
 	if (atomic_exchange(&p->counters->probe, PROBE_UNWELL) != PROBE_UNWELL)
 		log_warn(p->area, "a probe finds the service unwell (%s: %s)", failure_info(class)->name,
 		        words_for_log(reply, text, sizeof text));
@@ -159,7 +168,7 @@ static void on_probed(void *arg, const struct reply *reply, enum channel_stock s
 		breaker_tripped(&p->breaker, &p->breaker_settings, p->breaker.epoch, now, wall_now());
 	else
 		breaker_probed(&p->breaker, &p->breaker_settings, class == FAILURE_NONE, now, wall_now());
-	breaker_moved(p, before, class, reply, now);
+	breaker_moved(p, before, class, reply, NULL, now);
 	pipeline_wake(p);
 }
 

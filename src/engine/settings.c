@@ -1,6 +1,8 @@
-/* From the configuration to the small settings of each part, so that no driver knows the whole. Pure. */
+/* From the configuration to the small settings of each part, so that no driver knows the whole. Pure, but for
+ * settings_speak. */
 #include "engine/settings.h"
 
+#include "base/mask.h"
 #include "model/failure.h"
 
 #define COUPON_CONNECTIONS 50 /* keep-alive connections to the coupon service at most */
@@ -28,6 +30,19 @@ struct breaker_settings settings_breaker(const struct config *config, enum chann
 		.cooldown_ms = config->breaker.cooldown_ms,
 		.probes = config->breaker.probes,
 	};
+}
+
+void settings_speak(const struct config *config)
+{
+	log_setup(config->log.level, config->log.format);
+	log_mask(config->log.mask);
+	mask_setup(&(struct mask_settings){
+	        .email = config->mask.email,
+	        .name = config->mask.name,
+	        .user_id = config->mask.user_id,
+	        .phone = config->mask.phone,
+	        .fields = config->mask.fields,
+	});
 }
 
 long settings_connections(const struct config *config, enum channel_id channel)

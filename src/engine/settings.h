@@ -13,6 +13,8 @@ struct retry_policy settings_retry(const struct config *config, enum channel_id 
 struct breaker_settings settings_breaker(const struct config *config, enum channel_id channel);
 /* The queues of the channels; returns how many. */
 size_t settings_queues(const struct config *config, struct broker_queue_settings queues[CHANNEL_COUNT]);
+/* How this process logs, and what it hides: at start, and with every later configuration. */
+void settings_speak(const struct config *config);
 /* Connections to the service at most. */
 long settings_connections(const struct config *config, enum channel_id channel);
 int settings_open_channel(const struct config *config, enum channel_id channel, struct loop *loop,

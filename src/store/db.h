@@ -71,6 +71,10 @@ const char *row_text(const struct rows *rows, unsigned column); /* NULL for NULL
 const char *row_bytes(const struct rows *rows, unsigned column, size_t *ret_len);
 int64_t row_int(const struct rows *rows, unsigned column);    /* 0 for NULL */
 wall_time row_time(const struct rows *rows, unsigned column); /* a DATETIME column; 0 for NULL */
+/* The words of a service in `column` about the member whose recipient, name and user_id are the columns from
+ * `person` on, as all may see them: for texts that leave the row and so who they are about. Owned; never
+ * NULL. */
+char *row_words(const struct rows *rows, unsigned column, unsigned person);
 void rows_free(struct rows *rows);
 
 /* Runs fn inside a transaction (never one in another) and commits; on a deadlock or lock-wait time-out the

@@ -48,7 +48,8 @@ static int next_cause(struct db *db, const int64_t *from, bool at, struct cause 
 	struct rows *rows;
 	int rc;
 
-	sql_add(&sql, "SELECT CAST(cause AS SIGNED), channel, class, cause_text FROM failed_notification "
+	sql_add(&sql, "SELECT CAST(cause AS SIGNED), channel, class, cause_text, recipient, name, user_id "
+	              "FROM failed_notification "
 	              "FORCE INDEX (by_cause)");
 	if (from) {
 		sql_add(&sql, at ? " WHERE cause = " : " WHERE cause > ");
@@ -63,7 +64,7 @@ static int next_cause(struct db *db, const int64_t *from, bool at, struct cause 
 		*ret = (struct cause){ .cause = row_int(rows, 0),
 			.class = failure_by_name(row_text(rows, 2)) };
 		channel_by_name(row_text(rows, 1), &ret->channel);
-		ret->text = mem_string(row_text(rows, 3));
+		ret->text = row_words(rows, 3, 4);
 	}
 	rows_free(rows);
 	return 0;
@@ -271,7 +272,7 @@ static void group_read(const struct rows *rows, struct failed_group *group)
 {
 	*group = (struct failed_group){ .class = failure_by_name(row_text(rows, 2)),
 		.cause = row_int(rows, 3),
-		.reason = mem_string(row_text(rows, 4)),
+		.reason = row_words(rows, 4, 8),
 		.count = row_int(rows, 5),
 		.oldest = row_time(rows, 6),
 		.newest = row_time(rows, 7) };
@@ -288,7 +289,8 @@ static int newest_groups(struct grouping *g, int limit, struct usher_error *err)
 	find_begin(&sql);
 	sql_add(&sql,
 	        "SELECT f.channel, f.status, f.class, CAST(f.cause AS SIGNED), f.cause_text, g.n, g.oldest, "
-	        "g.newest FROM (SELECT COUNT(*) AS n, MIN(dead_at) AS oldest, MAX(dead_at) AS newest, "
+	        "g.newest, f.recipient, f.name, f.user_id FROM (SELECT COUNT(*) AS n, MIN(dead_at) AS "
+	        "oldest, MAX(dead_at) AS newest, "
 	        "MAX(id) "
 	        "AS one FROM (SELECT f.id, f.cause, f.status, f.dead_at, (TRUE");
 	find_add_rest(&sql, g->plan);

@@ -124,7 +124,7 @@ int redrive_job_step(
         struct db *db, int64_t id, int64_t max, struct redrive_step *ret, struct usher_error *err);
 /* Counts the outcomes, into the job and its row. */
 int redrive_job_count(struct db *db, struct redrive_job *job, struct usher_error *err);
-/* The words of one that failed again, "" when there is none. */
+/* The words of one that failed again, without whom they are about; "" when there is none. */
 int redrive_job_failure(struct db *db, int64_t id, char *words, size_t size, struct usher_error *err);
 /* What a running job waits for; NULL: nothing. */
 int redrive_job_wait(struct db *db, int64_t id, const char *what, struct usher_error *err);

@@ -255,18 +255,19 @@ int redrive_job_failure(struct db *db, int64_t id, char *words, size_t size, str
 {
 	struct sql sql = sql_new(db);
 	struct rows *rows = NULL;
+	OWNED char *reason = NULL;
 	int code;
 
 	sql_add(&sql,
-	        "SELECT reason FROM failed_notification FORCE INDEX (of_job) WHERE job_id = ?i AND status = "
-	        "'dead' LIMIT 1",
+	        "SELECT reason, recipient, name, user_id FROM failed_notification FORCE INDEX (of_job) "
+	        "WHERE job_id = ?i AND status = 'dead' LIMIT 1",
 	        id);
 	code = db_query(db, &sql, &rows, err);
 	if (code != 0)
 		return code;
-	words[0] = '\0';
 	if (rows_next(rows))
-		utf8_copy(words, size, row_text(rows, 0), strlen(row_text(rows, 0)));
+		reason = row_words(rows, 0, 1);
+	utf8_copy(words, size, reason ? reason : "", reason ? strlen(reason) : 0);
 	rows_free(rows);
 	return 0;
 }

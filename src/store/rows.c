@@ -2,9 +2,11 @@
  * connection is free for the next statement. Calls nothing but libmariadb; on its db's thread. */
 #include "store/rows.h"
 
+#include "base/mask.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct rows {
 	MYSQL_RES *result;
@@ -43,6 +45,19 @@ const char *row_bytes(const struct rows *rows, unsigned column, size_t *ret_len)
 {
 	*ret_len = rows->lengths[column];
 	return rows->row[column];
+}
+
+char *row_words(const struct rows *rows, unsigned column, unsigned person)
+{
+	const struct mask_person known = { .email = row_text(rows, person),
+		.name = row_text(rows, person + 1),
+		.user_id = row_text(rows, person + 2) };
+	const char *text = row_text(rows, column) ? row_text(rows, column) : "";
+	size_t len = strlen(text);
+	struct buf words = BUF(len * MASK_WORDS_GROWTH + 1);
+
+	mask_words(text, len, &known, &words);
+	return buf_take(&words);
 }
 
 int64_t row_int(const struct rows *rows, unsigned column)

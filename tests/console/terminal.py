@@ -18,6 +18,7 @@ import pyte
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from support import planted             # noqa: E402
 from support.process import TimedOut    # noqa: E402
 
 DEADLINE_S = 15
@@ -72,6 +73,8 @@ class Terminal:
         self.screen = Screen(self.columns, self.lines)
         self._stream = Stream(self.screen)
         self.raw = b""
+        self._looked_at = ""
+        self.typed = " ".join(str(part) for part in command)
         self.exit_code = None       # negative: the signal
         keep = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "USHER_SOCKET", "LINES", "COLUMNS")}
         env = {**keep, "TERM": term, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "TZ": "UTC", **(environment or {})}
@@ -91,6 +94,10 @@ class Terminal:
         self.close()
 
     def close(self):
+        if self._fd is not None:
+            self.pump()
+            self.text()
+            planted.see("what the console wrote", self.raw, self.typed)
         if self.exit_code is None:
             os.kill(self.pid, signal.SIGKILL)
             os.kill(self.pid, signal.SIGCONT)
@@ -122,7 +129,11 @@ class Terminal:
         return "".join(self.screen.buffer[y][x].data for x in range(self.screen.columns)).rstrip()
 
     def text(self):
-        return "\n".join(self.row(y) for y in range(self.screen.lines))
+        text = "\n".join(self.row(y) for y in range(self.screen.lines))
+        if text != self._looked_at:
+            planted.see("the screen", text, self.typed)
+            self._looked_at = text
+        return text
 
     def attributes(self, text):
         """The look of the first cell of the first place where `text` stands."""
@@ -159,6 +170,7 @@ class Terminal:
         return self.text()
 
     def type(self, text):
+        self.typed += text
         os.write(self._fd, text.encode())
 
     def press(self, *keys):

@@ -6,6 +6,7 @@ import re
 import signal
 
 import pytest
+from support import planted
 from support.process import wait_until
 
 SIZES = [(80, 24), (200, 50)]
@@ -319,3 +320,16 @@ def test_the_queue_is_filtered(dead, console):
     t.wait_for("no rows", "filter: class:timeout")
     t.press("F")
     t.wait_for("1-2 of 2")
+
+
+def test_the_net_looks_at_screens(dead, console):
+    """What planted.py looks for is found on a screen too, while masking is off on purpose."""
+    usherd = dead("김민수", changes={"mask": {"name": "no", "email": "no"}})
+    planted.take()
+    t = console(socket=usherd.socket, size=(200, 50))
+    t.press("3")
+    t.wait_for("김민수", "unknown.0@")
+    found = " ".join(planted.take())
+    assert "the screen: personal data" in found and "김민수" in found and "unknown.0@example.com" in found
+    t.close()
+    assert "what the console wrote: personal data" in " ".join(planted.take())

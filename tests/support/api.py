@@ -9,6 +9,8 @@ import time
 import urllib.parse
 from dataclasses import dataclass, field
 
+from . import planted
+
 TIMEOUT_S = 20
 
 
@@ -48,6 +50,7 @@ class Api:
             connection.request(method, target, body=body, headers=headers or {})
             reply = connection.getresponse()
             data = reply.read()
+            planted.see(f"{method} {target}", data, typed=target, personal=method == "GET")
             fields = {name.lower(): value for name, value in reply.getheaders()}
             value = json.loads(data) if "json" in fields.get("content-type", "") and data else None
             return Answer(reply.status, fields, data, value)
@@ -78,6 +81,7 @@ class Api:
                 if not part:
                     break
                 answer += part
+            planted.see("an answer", answer, typed=data.decode("latin-1"))
             return answer
 
     # -- What tests ask most --
@@ -119,5 +123,7 @@ class Usher:
         done = subprocess.run([self.program, *arguments], env=environment, input=stdin.encode(), timeout=timeout,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         ran = Ran(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+        typed = " ".join([*arguments, stdin])
+        planted.see(f"usher {typed}", ran.out + ran.err, typed)
         assert check is None or ran.code == check, f"usher {' '.join(arguments)}: {ran}"
         return ran

@@ -10,7 +10,7 @@ import time
 import urllib.parse
 import xml.etree.ElementTree
 
-from . import process
+from . import planted, process
 from .daemon import ROOT
 from .load import QUEUES
 
@@ -19,8 +19,9 @@ FOLDER = ROOT / "build" / "aws"
 MAX_RECEIVES = 10              # of the queues' own redrive policy, as provisioned
 
 # Credentials that are none's, and nothing of the machine's own.
-ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST", "AWS_SECRET_ACCESS_KEY": "secret-of-the-tests",
-               "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST", "AWS_SECRET_ACCESS_KEY": planted.AWS_KEY,
+               "AWS_SESSION_TOKEN": planted.AWS_TOKEN, "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null",
+               "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
 
 
 def settings(endpoint):

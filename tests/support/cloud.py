@@ -13,9 +13,11 @@ import threading
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
+from . import planted
+
 ACCOUNT = "000000000000"    # fauxqs's
 REGION = "ap-northeast-2"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-of-the-tests",
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": planted.AWS_KEY,
                "AWS_EC2_METADATA_DISABLED": "true"}
 ALARM_NEEDS = {"AlarmName", "MetricName", "Namespace", "Statistic", "Period", "EvaluationPeriods", "Threshold",
                "ComparisonOperator", "Dimensions.member.1.Name", "Dimensions.member.1.Value"}

@@ -10,6 +10,8 @@ Faults it can be asked for, in the user id (see service.py):
     lost       grants, then hangs up without an answer
     silent     grants, never answers
 
+The answers quote the member.
+
 Faults for all: .latency_s, every answer's, after what it says is done; .health, the answer of health_url; .word, one of
 the above, for every .one_in requests."""
 
@@ -19,6 +21,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
+from . import planted
 from .service import Service
 
 HEAD_MAX = 16 * 1024
@@ -95,7 +98,7 @@ class _Connection(asyncio.Protocol):
 class CouponService(Service):
     words = frozenset("soldout duplicate rejected limit down denied cut slow lost silent".split())
 
-    def __init__(self, token="coupon-token"):
+    def __init__(self, token=planted.COUPON):
         self.token = token
         self.grants = []           # every Grant, in order: the effects
         self.requests = Counter()  # Idempotency-Key -> times asked
@@ -145,10 +148,10 @@ class CouponService(Service):
         word, number = (self.word, 0) if self.word and self._asked % self.one_in == 0 else self.planned(user_id)
         refusal = {
             "soldout": (409, {"code": "out_of_stock", "message": "the campaign has no coupons left"}, []),
-            "duplicate": (409, {"code": "already_granted", "message": "this member has the coupon"}, []),
-            "rejected": (422, {"code": "unknown_member", "message": "no such member"}, []),
-            "limit": (429, {"code": "too_many", "message": "slow down"}, ["Retry-After: 1"]),
-            "down": (503, {"code": "unavailable", "message": "back soon"}, []),
+            "duplicate": (409, {"code": "already_granted", "message": f"member {user_id} has the coupon"}, []),
+            "rejected": (422, {"code": "unknown_member", "message": f"no member {user_id}, userId={user_id}"}, []),
+            "limit": (429, {"code": "too_many", "message": f"slow down with {user_id}"}, ["Retry-After: 1"]),
+            "down": (503, {"code": "unavailable", "message": f"back soon, {user_id}"}, []),
             "denied": (403, {"code": "forbidden", "message": "not for this client"}, []),
         }.get(word)
         if refusal:

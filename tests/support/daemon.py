@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 
-from . import mariadb, process
+from . import mariadb, planted, process
 from .api import Api, Usher
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -34,9 +34,10 @@ def settings(db, smtp=None, coupon=None, folder="."):
         "channel.email": {"visibility_timeout": "2s", "auto_redrive": "no"},
         "channel.coupon": {"visibility_timeout": "2s", "auto_redrive": "no"},
         "email": {"smtp_url": smtp.url if smtp else "smtp://127.0.0.1:9", "tls": "none", "timeout": "3s",
-                  "from": "환영 <welcome@usher.example>", "template_dir": str(ROOT / "conf" / "templates")},
-        "coupon": {"url": coupon.url if coupon else "http://127.0.0.1:9/", "token": coupon.token if coupon else "none",
+                  "user": "usher", "password": planted.MAIL, "from": "환영 <welcome@usher.example>", "template_dir": str(ROOT / "conf" / "templates")},
+        "coupon": {"url": coupon.url if coupon else "http://127.0.0.1:9/", "token": coupon.token if coupon else planted.COUPON,
                    "campaign": "welcome-2026", "timeout": "3s"},
+        "config_server": {"password": planted.CONFIG_SERVER},
         "breaker": {"failures": "0"},
         "relay": {"interval": "50ms", "linger": "20ms", "max_backoff": "500ms"},
         "watch": {"depth_interval": "100ms", "mirror_interval": "200ms"},
@@ -60,6 +61,7 @@ class Daemon:
         self._sections = settings(db, smtp, coupon, str(self.folder))
         self._process = None
         self.expected_codes = {0, -signal.SIGKILL}
+        self.hides = True    # False: it was told to show personal data in its log
         self.configure(changes or {})
 
     def configure(self, changes):
@@ -85,6 +87,7 @@ class Daemon:
         """`usherd ARGUMENTS --config FILE`, run to its end."""
         done = subprocess.run([str(self.build / "usherd"), *arguments, "--config", str(self.config)], env=self.environment,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+        planted.see(f"usherd {' '.join(arguments)}", done.stdout + done.stderr)
         assert check is None or done.returncode == check, f"usherd {arguments}: {done}"
         return done
 
@@ -141,6 +144,8 @@ class Daemon:
             code = process.end(self._process, timeout_s=30)
         log = self.log()
         shutil.rmtree(self.folder, ignore_errors=True)
+        seen = planted.scan("the log", log, personal=self.hides)
+        assert not seen, "\n".join(seen[:10])
         found = SANITIZER.search(log)
         assert not found, "a sanitizer speaks:\n" + log[max(0, found.start() - 200):][:8000]
         assert code in self.expected_codes, f"usherd ended with {code}:\n{log[-3000:]}"

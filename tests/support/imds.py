@@ -5,7 +5,9 @@ import http.server
 import json
 import threading
 
-TOKEN = "imds-secret-token=="
+from . import planted
+
+TOKEN = planted.secret("imds-token") + "=="
 NOTICE_PATH = "/latest/meta-data/spot/instance-action"
 
 

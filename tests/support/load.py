@@ -4,11 +4,11 @@ about all that. The only SQL of the tests that knows usher's tables."""
 import json
 import uuid
 
+from . import planted
 from .process import wait_until
 
 QUEUES = {"email": "signup-welcome-email", "coupon": "signup-welcome-coupon"}
-KOREAN = ["김민수", "이서연", "박지훈", "최수빈", "정하늘", "강도윤", "조은별", "윤가람"]
-ENGLISH = ["Ada Byron", "Grace Hopper", "Mary O'Neil", "Tom & Jerry", "José Álvarez", "Zoë Müller"]
+KOREAN, ENGLISH = planted.NAMES[:8], planted.NAMES[9:]
 
 
 class Member:
@@ -16,7 +16,7 @@ class Member:
 
     def __init__(self, tag, fault="", coupon_fault="", korean=True, name=None):
         self.email = f"{fault or 'ok'}.{tag}@example.com"
-        self.user_id = f"{coupon_fault or 'ok'}.{tag}"
+        self.user_id = planted.user_id(f"{coupon_fault or 'ok'}.{tag}")
         self.locale = "ko-KR" if korean else "en-US"
         names = KOREAN if korean else ENGLISH
         self.name = name or names[sum(tag.encode()) % len(names)]

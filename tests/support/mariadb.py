@@ -10,10 +10,10 @@ import tempfile
 
 import pymysql
 
-from . import process
+from . import planted, process
 
-USER, PASSWORD = "usher", "daemon-secret"            # what `usherd run` needs, no more
-MIGRATE_USER, MIGRATE_PASSWORD = "usher_migrate", "migrate-secret"
+USER, PASSWORD = "usher", planted.DATABASE            # what `usherd run` needs, no more
+MIGRATE_USER, MIGRATE_PASSWORD = "usher_migrate", planted.MIGRATE
 DATABASE = "usher"
 
 ACCOUNTS = f"""

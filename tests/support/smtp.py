@@ -8,6 +8,8 @@ Faults it can be asked for, in the local part of a recipient (see service.py):
     silent    takes the mail, never answers
     held      takes the mail, answers once released: see release()
 
+The answers quote the recipient, as those of real servers do.
+
 Faults for all: .limit_per_s, a sending limit, announced by 451 4.7.1 at RCPT; .refusal, an answer to each RCPT, or to
 every .refuses_one_in;
 .latency_s, before the answer to every final dot; .lose, as "lost" for so many mails to come."""
@@ -89,7 +91,7 @@ class MailService(Service):
 
     def __init__(self, tls=None, certificate=None, login=None, pipelining=True, keeps_data=True):
         """tls: None, "starttls" or "implicit", with `certificate` = (certificate file, key file); login: (user, password)
-        that is demanded; keeps_data: the text of each mail, for as long as the service lives."""
+        that is demanded, without it any is taken, or none; keeps_data: the text of each mail, for as long as the service lives."""
         self.mails = []             # every Mail taken
         self.refusals = []          # every Refusal given
         self.noops = 0              # what probes end in
@@ -113,13 +115,12 @@ class MailService(Service):
         options = {}
         if self._tls == "starttls":
             options.update(tls_context=self._context, require_starttls=True)
-        if self._login:
-            options.update(authenticator=self._authenticate, auth_required=True, auth_require_tls=bool(self._tls == "starttls"))
+        options.update(authenticator=self._authenticate, auth_required=bool(self._login), auth_require_tls=self._tls == "starttls")
         return _Session(self, _Handler(self), **options)
 
     def _authenticate(self, server, session, envelope, mechanism, data):
         given = (data.login.decode(), data.password.decode()) if isinstance(data, LoginPassword) else None
-        return AuthResult(success=given == tuple(self._login), handled=False, auth_data=given and given[0])
+        return AuthResult(success=not self._login or given == tuple(self._login), handled=False, auth_data=given and given[0])
 
     def _refuse(self, recipient, answer):
         self.refusals.append(Refusal(time.time(), recipient, answer))
@@ -139,16 +140,16 @@ class MailService(Service):
             return self._refuse(address, f"451 4.7.1 Not more than {self.limit_per_s} mails a second")
         word, number = self.planned(address)
         if word == "unknown":
-            return self._refuse(address, "550 5.1.1 No such user here")
+            return self._refuse(address, f"550 5.1.1 <{address}>: no user {address.partition('@')[0]} here")
         if word == "limit":
-            return self._refuse(address, "452 4.7.1 Too many mails for now")
+            return self._refuse(address, f"452 4.7.1 Too many mails for {address} for now")
         if word == "cut":
             self._refuse(address, "(hung up)")
             server.transport.abort()
             return "421 unheard"
         if word == "down":
             asyncio.get_running_loop().call_later(0.01, server.transport.close)
-            return self._refuse(address, "421 4.3.2 Closing for maintenance")
+            return self._refuse(address, f"421 4.3.2 Closing for maintenance, {address} must wait")
         envelope.fault = (word, number)
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
@@ -158,7 +159,7 @@ class MailService(Service):
         word, number = getattr(envelope, "fault", (None, 0))
         recipient = envelope.rcpt_tos[0]
         if word == "rejected":
-            return self._refuse(recipient, "554 5.7.1 Refused by policy")
+            return self._refuse(recipient, f"554 5.7.1 Refused by policy: {recipient}")
         if word == "slow":
             await asyncio.sleep(number / 1000)
         if self.lose > 0:

@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import dataclass
 
+from . import planted
 from .service import Service
 
 
@@ -65,7 +66,7 @@ class Webhook(Service):
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/hooks/T0/secret-token"
+        return f"http://127.0.0.1:{self.port}/hooks/T0/{planted.WEBHOOK}"
 
     def told(self, name=None, channel=None):
         """[(state, name, channel)] of what was taken, in order."""

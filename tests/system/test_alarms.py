@@ -7,7 +7,7 @@ import os
 import re
 
 import pytest
-from support import load
+from support import load, planted
 from support.load import Member, wait_state
 from support.process import wait_until
 from support.webhook import Webhook
@@ -64,14 +64,14 @@ def test_a_death_is_told_and_its_end(daemon, mariadb, hook):
     die(mariadb)
     wait_told(hook, "raised", "cleared", name="dead", channel="email")
     post = hook.posts[0]
-    assert post.path == "/hooks/T0/secret-token" and post.type == "application/json"
+    assert post.path == "/hooks/T0/" + planted.WEBHOOK and post.type == "application/json"
     assert re.fullmatch(r"critical: dead \(email\) raised on \S+: 1 newly dead, above 0 within 1s", post.json["text"])
     assert post.alarm["severity"] == "critical" and post.alarm["value"] == 1 and post.alarm["host"]
     assert "channel" not in post.json, "beside the text it would tell Mattermost where to post"
     assert hook.posts[1].json["text"].startswith("over: dead (email) cleared on ")
     assert hook.told(channel="coupon") == []
     assert "alarm" in usherd.log() and "dead (email) raised" in usherd.log(), "the log is told too"
-    assert "secret-token" not in usherd.log()
+    assert planted.WEBHOOK not in usherd.log()
     assert "unknown.x@example.com" not in str(hook.posts), "nothing of a member is in a notice"
     items = usherd.api.get("/v1/alarms").json["items"]
     assert [(a["name"], a["state"], a["severity"]) for a in items] == [("dead", "cleared", "critical")]
@@ -250,11 +250,11 @@ def test_a_mail_is_sent(daemon, mariadb, smtp):
 
 
 def test_a_mail_goes_by_a_server_of_its_own(daemon, mariadb, smtp):
-    own = type(smtp)(login=("usher", "geheim"))
+    own = type(smtp)(login=("usher", planted.secret("notice-mail")))
     try:
         changes = only(dead=dead_rule(notify="desk"))
         changes["notify.desk"] = {"kind": "mail", "to": "ops@usher.example", "from": "Wache <watch@usher.example>",
-                                  "smtp_url": own.url, "tls": "none", "user": "usher", "password": "geheim"}
+                                  "smtp_url": own.url, "tls": "none", "user": "usher", "password": planted.secret("notice-mail")}
         usherd = daemon(changes)
         die(mariadb)
         wait_until(lambda: len(own.mails_to("ops@usher.example")) == 2, lambda: usherd.log()[-2000:])
@@ -284,7 +284,7 @@ def test_a_receiver_that_is_down_is_shown_and_told_when_it_is_back(daemon, maria
     assert "refused" in trouble["error"] or "connect" in trouble["error"]
     assert re.search(r"webhook ops: not sent for \d", usherd.usher("status").out)
     assert usherd.log().count("notice ops (webhook) is not sent") == 1, "said once"
-    assert "secret-token" not in usherd.log() + usherd.usher("alarms", "--json").out
+    assert planted.WEBHOOK not in usherd.log() + usherd.usher("alarms", "--json").out
     wait_until(lambda: usherd.api.status()["alarms"]["raised"] == 0, "it is over meanwhile")
     hook.recover()
     wait_told(hook, "raised", "cleared")

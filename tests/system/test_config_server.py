@@ -11,12 +11,12 @@ import subprocess
 
 import pytest
 
-from support import process
+from support import planted, process
 from support.config_server import V2, ConfigServer
 from support.smtp import make_certificate
 
 NEEDED = "[email]\nfrom = welcome@example.com\n[coupon]\nurl = http://127.0.0.1:9/\n"
-SECRET = "pl4nted-s3cret"
+SECRET = planted.secret("of-the-config-server")
 
 
 @pytest.fixture
@@ -323,7 +323,7 @@ def settings(server, **more):
 def test_the_daemon_keeps_the_answer_and_starts_from_it(daemon, server):
     server.files = {"usher.yml": {"usher.relay.batch": 3, "usher.email.user": "ops", "usher.email.password": SECRET,
                                   "usher.coupon.token": SECRET}}
-    one = daemon({**settings(server), "coupon": {"token": None}})
+    one = daemon({**settings(server), "coupon": {"token": None}, "email": {"user": None, "password": None}})
     kept = one.folder / "config-server.json"
     assert f"config server {server.url}: label main, version 5c0e2a1b" in one.log()
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600

@@ -10,7 +10,7 @@ import signal
 import time
 
 import pytest
-from support import load
+from support import load, planted
 from support.load import Member, attempts, delivery, failed, queue_messages, wait_settled, wait_state
 from support.process import wait_until
 from support.smtp import MailService, make_certificate
@@ -399,14 +399,14 @@ def certificate(tmp_path_factory):
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")    # aiosmtpd does not see implicit TLS
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
 def test_tls_and_login(daemon, mariadb, certificate, tls):
-    service = MailService(tls=tls, certificate=certificate, login=("usher", "mail-secret"))
+    service = MailService(tls=tls, certificate=certificate, login=("usher", planted.MAIL))
     try:
-        usherd = daemon({"email": {"tls": tls, "ca_file": certificate[0], "user": "usher", "password": "mail-secret"}},
+        usherd = daemon({"email": {"tls": tls, "ca_file": certificate[0], "user": "usher", "password": planted.MAIL}},
                         mail=service)
         event = usherd.api.signup("tls@example.com", "Tls")["event_id"]
         wait_state(mariadb, event, "email", "delivered")
         assert [(mail.tls, mail.login) for mail in service.mails] == [(True, "usher")]
-        assert "mail-secret" not in usherd.log()
+        assert planted.MAIL not in usherd.log()
     finally:
         service.close()
 
@@ -431,15 +431,15 @@ def test_a_server_without_starttls_gets_no_mail_where_tls_is_required(daemon, sm
 
 
 def test_a_wrong_password_is_a_wrong_configuration(daemon, mariadb, certificate):
-    service = MailService(tls="starttls", certificate=certificate, login=("usher", "mail-secret"))
+    service = MailService(tls="starttls", certificate=certificate, login=("usher", planted.MAIL))
     try:
-        usherd = daemon({"email": {"tls": "starttls", "ca_file": certificate[0], "user": "usher", "password": "wrong-one"}},
+        usherd = daemon({"email": {"tls": "starttls", "ca_file": certificate[0], "user": "usher", "password": planted.secret("wrong")}},
                         mail=service)
         event = usherd.api.signup("tls@example.com", "Tls")["event_id"]
         wait_state(mariadb, event, "email", "dead")
         row = failed(mariadb, event, "email")
         assert row["class"] == "misconfigured" and not service.mails
-        assert "wrong-one" not in usherd.log() + row["reason"]
+        assert planted.secret("wrong") not in usherd.log() + row["reason"]
     finally:
         service.close()
 

@@ -6,7 +6,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from support import load
+from support import load, planted
 from support.load import attempts, wait_settled, wait_state
 from support.process import wait_until
 from support.proof import Interruptions, check_all, check_coupons, check_rest
@@ -183,18 +183,18 @@ def test_a_sending_limit_announced_by_the_service(daemon, smtp, coupon, mariadb)
 
 def test_a_wrong_login_is_seen_before_it_costs_a_mail(daemon, mariadb, tmp_path):
     certificate = make_certificate(tmp_path)
-    service = MailService(tls="starttls", certificate=certificate, login=("usher", "mail-secret"))
+    service = MailService(tls="starttls", certificate=certificate, login=("usher", planted.MAIL))
     try:
-        usherd = daemon(changes(email={"tls": "starttls", "ca_file": certificate[0], "user": "usher", "password": "wrong-one"}),
+        usherd = daemon(changes(email={"tls": "starttls", "ca_file": certificate[0], "user": "usher", "password": planted.secret("wrong")}),
                         mail=service)
         wait_breaker(usherd, "email", "open")
         assert breaker(usherd, "email")["cause"].startswith("misconfigured: SMTP login refused 535")
         member = load.Member("x")
         load.store(mariadb, [member])
         wait_state(mariadb, member.event_id, "coupon", "delivered")
-        assert "wrong-one" not in usherd.log()
+        assert planted.secret("wrong") not in usherd.log()
         usherd.stop()
-        usherd.configure({"email": {"password": "mail-secret"}})
+        usherd.configure({"email": {"password": planted.MAIL}})
         usherd.start()
         wait_state(mariadb, member.event_id, "email", "delivered")
         assert load.states(mariadb) == {("email", "delivered"): 1, ("coupon", "delivered"): 1}

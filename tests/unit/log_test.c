@@ -129,6 +129,45 @@ static void test_long_line_is_cut_marked_and_whole(void **state)
 	}
 }
 
+static void test_members_are_masked(void **state)
+{
+	(void)state;
+	static const char *const lines[] = { "550 <minji@example.com>: no",
+		"{\"userId\":\"u-12345\",\"name\":\"김민지\"}", "no member userId=u-12345" };
+	for (int format = LOG_TEXT; format <= LOG_JSON; format++) {
+		log_setup(LOG_INFO_LEVEL, (enum log_format)format);
+		struct capture c = capture_begin();
+		for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+			log_info("a", "it says %s", lines[i]);
+		OWNED char *text = capture_end(&c);
+		assert_non_null(strstr(text, "it says 550 <mi***@example.com>: no"));
+		assert_null(strstr(text, "12345"));
+		assert_null(strstr(text, "민지"));
+	}
+	log_mask(false);
+	struct capture c = capture_begin();
+	log_info("a", "%s", lines[0]);
+	log_mask(true);
+	OWNED char *text = capture_end(&c);
+	assert_non_null(strstr(text, "minji@example.com"));
+}
+
+/* One that masks to less than a line is cut all the same, and says so. */
+static void test_a_cut_line_is_marked_when_masked(void **state)
+{
+	(void)state;
+	char huge[6000];
+	memset(huge, 'x', sizeof huge);
+	memcpy(huge, "\"name\":\"", 8);
+	huge[sizeof huge - 1] = '\0';
+	log_setup(LOG_INFO_LEVEL, LOG_TEXT);
+	struct capture c = capture_begin();
+	log_info("a", "%s", huge);
+	OWNED char *text = capture_end(&c);
+	assert_true(strlen(text) < 1000);
+	assert_non_null(strstr(text, "…\n"));
+}
+
 static void test_errno_survives(void **state)
 {
 	(void)state;
@@ -177,6 +216,8 @@ int main(void)
 		cmocka_unit_test(test_control_characters_are_escaped),
 		cmocka_unit_test(test_json_line),
 		cmocka_unit_test(test_long_line_is_cut_marked_and_whole),
+		cmocka_unit_test(test_members_are_masked),
+		cmocka_unit_test(test_a_cut_line_is_marked_when_masked),
 		cmocka_unit_test(test_errno_survives),
 		cmocka_unit_test(test_threads_do_not_interleave),
 	};

@@ -436,6 +436,22 @@ static void test_mask_id(void **state)
 	check_masks(mask_id, cases, COUNT(cases));
 }
 
+static void test_mask_phone(void **state)
+{
+	(void)state;
+	static const struct mask_case cases[] = {
+		{ "010-1234-5678", "***78" },
+		{ "+82 10 1234 5678", "***78" },
+		{ "1234567", "***67" },
+		{ "123456", "***" },
+		{ "112", "***" },
+		{ "전화 없음", "*****" },
+		{ "", "" },
+		{ NULL, "" },
+	};
+	check_masks(mask_phone, cases, COUNT(cases));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -457,6 +473,7 @@ int main(void)
 		cmocka_unit_test(test_mask_email),
 		cmocka_unit_test(test_mask_name),
 		cmocka_unit_test(test_mask_id),
+		cmocka_unit_test(test_mask_phone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
