@@ -15,15 +15,20 @@
 #include <unistd.h>
 #include <usher/usher.h>
 
-static int run_console(const struct socket_choice *choice, const char *given, bool read_only)
+static int run_console(const struct verb_call *call, const struct socket_choice *choice, const char *given)
 {
+	const char *theme = call->option[OPT_THEME] ? call->option[OPT_THEME] : getenv("USHER_THEME");
+	struct console_options options = { .socket = given,
+		.read_only = call->option[OPT_READ_ONLY] != NULL,
+		.theme = theme && *theme ? theme : NULL,
+		.mouse = call->option[OPT_MOUSE] != NULL };
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
 		fprintf(stderr,
 		        "usher: the console needs a terminal; \"usher status\" and the other verbs do not "
 		        "(usher --help)\n");
 		return EXIT_USAGE;
 	}
-	return console_run(choice, given, read_only);
+	return console_run(choice, &options);
 }
 
 static int run_verb(struct verb_call *call, const struct socket_choice *choice)
@@ -76,13 +81,13 @@ int main(int argc, char **argv)
 	struct socket_choice choice;
 	if (!socket_choose(given, read_only, &choice))
 		return usage_error(&call, "the socket's path is longer than %d bytes", SOCKET_PATH_MAX - 1);
-	text_setup(getenv("TERM"));
+	text_setup(getenv("TERM"), isatty(STDOUT_FILENO));
 	signal(SIGPIPE, SIG_IGN);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		fprintf(stderr, "usher: libcurl does not start\n");
 		return EXIT_FAILED;
 	}
-	status = call.verb ? run_verb(&call, &choice) : run_console(&choice, given, read_only);
+	status = call.verb ? run_verb(&call, &choice) : run_console(&call, &choice, given);
 	curl_global_cleanup();
 	return status;
 }

@@ -10,6 +10,7 @@
 
 #define COLUMNS_LEAST 80
 #define LINES_LEAST 24
+#define NAMES_X 8 /* where the names of the screens begin */
 
 bool age_text(struct buf *out, wall_time at, wall_time now)
 {
@@ -38,15 +39,36 @@ static void bar_right(const struct console *c, struct buf *out)
 	format_when(out, c->now, WHEN_CLOCK, c->now);
 }
 
+static void screen_name(const struct console *c, int i, struct buf *out)
+{
+	const struct screen *s = &c->screens[i];
+	buf_printf(out, i == c->current ? "[%d %s]" : " %d %s ", s->number, s->name);
+}
+
+int frame_screen_at(const struct console *c, int x)
+{
+	int end = NAMES_X, at = -1;
+	for (int i = 0; i < SCREEN_COUNT && at < 0; i++) {
+		struct buf b = BUF(256);
+		screen_name(c, i, &b);
+		end += text_width(buf_str(&b), b.len, COLS);
+		if (x >= NAMES_X && x < end)
+			at = i;
+		buf_free(&b);
+	}
+	return at;
+}
+
 static void draw_bar(const struct console *c)
 {
-	int x = 1, end = COLS;
+	int x = NAMES_X, end = COLS;
 	paint(0, 0, COLS, ROLE_BAR, TEXT_LEFT, "");
-	x += paint(0, x, 8, ROLE_BAR, TEXT_CLIP, "usher") + 2;
+	paint(0, 1, NAMES_X - 1, ROLE_BAR, TEXT_CLIP, "usher");
 	for (int i = 0; i < SCREEN_COUNT; i++) {
-		bool on = i == c->current;
-		x += paintf(0, x, end - x, on ? ROLE_KEY : ROLE_BAR, on ? "[%d %s]" : " %d %s ",
-		        c->screens[i].number, c->screens[i].name);
+		struct buf name = BUF(256);
+		screen_name(c, i, &name);
+		x += paint(0, x, end - x, i == c->current ? ROLE_KEY : ROLE_BAR, TEXT_CLIP, buf_str(&name));
+		buf_free(&name);
 	}
 	if (c->in_detail)
 		x += paintf(0, x, end - x, ROLE_KEY, " > %s", c->detail.name);
@@ -177,6 +199,7 @@ void frame_draw(struct console *c)
 	draw_bar(c);
 	draw_second_line(c);
 	int notes = c->notes.count ? draw_notes(c) : 0;
+	c->list = NULL;
 	s->draw(s->state, c, (struct rect){ 2, 0, LINES - 3 - notes, COLS });
 	draw_footer(c, s->scope(s->state));
 	if (c->help)

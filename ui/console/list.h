@@ -49,7 +49,7 @@ struct list {
 	int behind_count;
 	int64_t before; /* rows on the pages before it */
 
-	int selected, top, height;
+	int selected, top, height, first_y; /* first_y: the screen's line of the row at the top */
 	char selected_key[LIST_KEY_MAX];
 	struct row_ref *marks;
 	int mark_count;
@@ -61,6 +61,7 @@ void list_restart(struct list *l); /* other filters: from the first page, nothin
 void list_fetch(struct list *l);   /* when due, and no request is under way */
 void list_draw(struct list *l, struct rect area);
 bool list_key(struct list *l, enum action action);
+bool list_point(struct list *l, int y); /* selects the row on that line of the screen; false: there is none */
 /* Opens the selected row, or asks to act on the marked rows; false for other actions. */
 bool list_act(struct list *l, enum action action);
 const cJSON *list_selected(const struct list *l);

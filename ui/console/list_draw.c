@@ -121,6 +121,8 @@ void list_draw(struct list *l, struct rect area)
 	lay_out(l, area.width, widths);
 	draw_titles(l, widths, area);
 	keep_in_sight(l, area.height - 1);
+	l->first_y = area.y + 1;
+	l->console->list = l;
 	bool old = age_text(&unused, l->at, l->console->now);
 	buf_free(&unused);
 	for (int i = 0; i < l->height && l->top + i < l->count; i++)

@@ -9,6 +9,7 @@
 #include "dialog.h"
 #include "keys.h"
 #include "paint.h"
+#include "terminal.h"
 
 #include "base/clock.h"
 
@@ -96,6 +97,8 @@ struct console {
 	bool in_detail;
 	bool help;
 	int help_top;
+	struct list *list; /* the one on the screen, which the mouse points into; NULL: none */
+	struct mouse mouse;
 	struct dialog dialog;
 	struct notes notes;
 	struct acts *acts;
@@ -125,6 +128,8 @@ void console_heard(struct console *c, const struct reply *reply);
 /* frame.c: the bar, the banner, messages and footer around a screen, and the help overlay. */
 void frame_draw(struct console *c);
 bool frame_too_small(void); /* to show a screen in */
+/* The screen whose name stands at that column of the bar, or -1. */
+int frame_screen_at(const struct console *c, int x);
 void help_draw(struct console *c);
 bool help_key(struct console *c, enum action action);
 

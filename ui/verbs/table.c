@@ -15,7 +15,7 @@
 
 #define BIT(id) (1ull << OPT_##id)
 #define COMMON (BIT(JSON) | BIT(SOCKET) | BIT(READ_ONLY) | BIT(HELP))
-#define LEADING (COMMON | BIT(VERSION))
+#define LEADING (COMMON | BIT(THEME) | BIT(MOUSE) | BIT(VERSION))
 #define LIST (BIT(LIMIT) | BIT(CSV))
 #define FILTERS (BIT(STATUS) | BIT(CHANNEL) | BIT(CLASS) | BIT(SEARCH) | BIT(SINCE))
 #define SELECTION (BIT(CHANNEL) | BIT(CLASS) | BIT(SEARCH) | BIT(SINCE) | BIT(UNTIL))
@@ -73,7 +73,7 @@ static void print_options(uint64_t which)
 	for (int i = 0; i < OPT_COUNT; i++) {
 		const struct option_row *o = &option_rows[i];
 		char left[40], letter[8] = "    ";
-		if (!(which & (1u << i)))
+		if (!(which & (1ull << i)))
 			continue;
 		if (o->letter)
 			snprintf(letter, sizeof letter, "-%c, ", o->letter);
@@ -123,7 +123,7 @@ int verb_options(struct verb_call *call, int argc, char **argv, bool leading, in
 	struct option longs[OPT_COUNT + 1] = { 0 };
 	int n = 0, got;
 	for (int i = 0; i < OPT_COUNT; i++)
-		if (allowed & (1u << i))
+		if (allowed & (1ull << i))
 			longs[n++] = (struct option){ .name = option_rows[i].name,
 				.has_arg = option_rows[i].arg ? required_argument : no_argument,
 				.val = 256 + i };
