@@ -1,6 +1,7 @@
 """How the console looks: readable in every theme at every depth of colour, and saying the same without any."""
 
 import re
+import subprocess
 
 import pytest
 from fake_daemon import stamp
@@ -43,7 +44,8 @@ def looks(t):
             cell = t.screen.buffer[y][x]
             if cell.data.strip():
                 fore, back = (cell.bg, cell.fg) if cell.reverse else (cell.fg, cell.bg)
-                found[fore, back] = f"{cell.data!r} in {t.row(y)!r}"
+                if (fore, back) != ("default", "default"):     # the terminal's own, either way round
+                    found[fore, back] = f"{cell.data!r} in {t.row(y)!r}"
     return found
 
 
@@ -75,17 +77,10 @@ def test_everything_reads_on_its_ground(fake, console, theme):
             colours |= {fore, back}
             for ground in GROUNDS[theme]:
                 ink = {"black": "ffffff", "white": "000000"}[ground]
-
-                def colour(name, own):
-                    return own if name == "default" else NAMED.get(name, name)
-                if fore == "default" and back == "default":
-                    continue
-                own_fore, own_back = (ink, GROUND[ground])
-                pair = colour(fore, own_fore), colour(back, own_back)
-                if (fore, back) == ("default", "default"):
-                    continue
-                assert contrast(*pair) >= LEAST[theme] or pair[0] == pair[1] == "default", (pair, ground, where)
-    assert len(colours) > 3
+                pair = (ink if fore == "default" else NAMED.get(fore, fore),
+                        GROUND[ground] if back == "default" else NAMED.get(back, back))
+                assert contrast(*pair) >= LEAST[theme], (pair, ground, where)
+    assert len(colours) > 3, "not only the terminal's own"
 
 
 @pytest.mark.parametrize("theme", THEMES)
@@ -95,7 +90,7 @@ def test_every_theme_on_every_terminal(fake, console, theme, term):
     colour."""
     troubled(fake)
     t = console("--theme", theme, term=term)
-    t.wait_for(re.compile(r"^ !! coupon: service failing, breaker open", re.M), "email: 7 dead")
+    t.wait_for(re.compile(r"^ !! coupon: service failing, breaker open", re.M), "email: 6 dead")
     bad = t.attributes("service failing")
     assert bad.bold
     t.press("3")
@@ -113,7 +108,6 @@ def test_every_theme_on_every_terminal(fake, console, theme, term):
 
 def test_sixteen_colours(fake, console, tmp_path):
     """Terminfo's own word is taken for how many there are: 16 here, of which the bright ones are used."""
-    import subprocess
     entry = subprocess.run(["infocmp", "-1", "xterm-256color"], check=True, capture_output=True, text=True).stdout
     entry = re.sub(r"(?m)^xterm-256color\|.*$", "usher-16|for a test,", entry)
     entry = re.sub(r"colors#\w+", "colors#16", re.sub(r"pairs#\w+", "pairs#256", entry))
@@ -122,8 +116,7 @@ def test_sixteen_colours(fake, console, tmp_path):
     troubled(fake)
     t = console("--theme", "dark", term="usher-16", environment={"TERMINFO": str(tmp_path)})
     t.wait_for("service failing")
-    assert t.attributes("service failing").fg == "brightred"
-    assert b"38;5;" not in t.raw
+    assert re.search(rb"\x1b\[[0-9;]*91[;m]", t.raw) and b"38;5;" not in t.raw
 
 
 def test_the_environment_names_a_theme(fake, console):
@@ -138,7 +131,7 @@ def test_the_environment_names_a_theme(fake, console):
 def test_no_color_is_above_the_theme(fake, console):
     t = console("--theme", "dark", environment={"NO_COLOR": "1"})
     t.wait_for("OUTBOX")
-    assert {c for pair in looks(t) for c in pair} == {"default"}
+    assert not looks(t)
 
 
 @pytest.mark.parametrize("options, environment", [(("--theme", "n\x1bope"), {}), ((), {"USHER_THEME": "n\x1bope"})])
