@@ -256,7 +256,7 @@ def test_idle_costs_next_to_nothing(console):
     assert (len(t.raw) - at) / 5 < 1000, "bytes a second"
     with open(f"/proc/{t.pid}/status", encoding="ascii") as status:
         peak = int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1))
-    assert peak < 32 * 1024
+    assert peak < 12 * 1024
 
 
 def test_through_tmux(build, fake, tmp_path):
