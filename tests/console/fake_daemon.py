@@ -98,6 +98,22 @@ def job(number, **changes):
 DETAIL_ONLY = ("payload", "payload_bytes", "attributes", "attempt_list", "audit")
 
 
+# What the console goes by; times, too, stay what they are.
+KEPT = {"id", "next", "exactness", "state", "status", "severity", "kind", "version", "key", "words", "by"}
+TIME = re.compile(r"\d{4}-\d\d-\d\dT")
+LARGE, FEW = 10_000, {"reason", "text", "reply", "name", "last_reply", "last_error", "payload", "detail", "host"}
+
+
+def poisoned(value, text, key=None):
+    """The same answer with `text` as everything the daemon could have from elsewhere."""
+    if isinstance(value, dict):
+        return {text[:100] if key == "attributes" else k: poisoned(v, text, k) for k, v in value.items()}
+    if isinstance(value, list):
+        return [poisoned(v, text, key) for v in value]
+    known = not isinstance(value, str) or key in KEPT or TIME.match(value) or (len(text) > LARGE and key not in FEW)
+    return value if known else text
+
+
 class Problem(Exception):
     def __init__(self, status, title, detail):
         super().__init__(detail)
@@ -114,6 +130,7 @@ class FakeDaemon:
         self.socket, self.readonly_socket = str(self.folder / "usher.sock"), str(self.folder / "usher-ro.sock")
         self.rows = {str(n): row(n) for n in range(1, rows + 1)}
         self.status, self.raw, self.race, self.delay_s = {}, None, None, 0
+        self.poison = None           # a text: every answer has it wherever it could
         self.paused, self.forced = {}, {}   # channel -> who said it, why and when
         self.jobs = {}               # redrive jobs by id: job(...)
         self.refuse, self.gaps = None, 0    # a problem for every list of failed rows; pages that find nothing yet
@@ -299,6 +316,8 @@ class FakeDaemon:
             return 200, self.act_on_job(parts[1], parts[2], body, read_only)
         if parts == ["redrives"]:
             return 200, {"items": sorted(self.jobs.values(), key=lambda j: -int(j["id"])), "next": None}
+        if len(parts) == 2 and parts[0] == "redrives" and parts[1] in self.jobs:
+            return 200, self.jobs[parts[1]]
         if parts == ["status"]:
             return 200, self.status_json(read_only)
         if parts == ["filter", "keys"]:
@@ -321,7 +340,7 @@ class FakeDaemon:
                 raise Problem(404, "Not Found", f"there is no failed notification {parts[1]}")
             return 200, self.rows[parts[1]]
         if len(parts) == 2 and parts[0] == "dlq":
-            found = [r for r in self.select({}) if r["channel"] == parts[1] and r["status"] == "dead"]
+            found = [r for r in self.select({}) if (r["channel"] == parts[1] or self.poison) and r["status"] == "dead"]
             return 200, self.page(found, query, depth=figure(len(found), "approximate"), mirrored_at=stamp(8))
         if parts == ["retrying"]:
             items = [{"id": "9", "event_id": "evt-9", "channel": "email", "user_id": "u-***", "recipient": "a***@b.c",
@@ -364,6 +383,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except Problem as problem:
             status, kind = problem.status, "application/problem+json"
             answer = {"type": "about:blank", "title": problem.title, "status": status, "detail": problem.detail}
+        if daemon.poison is not None:
+            answer = poisoned(answer, daemon.poison)
         return self._send(status, kind, json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
     def _send(self, status, kind, data):
