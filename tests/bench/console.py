@@ -8,7 +8,7 @@ of its own, read byte by byte and not drawn, as a slow SSH line would carry it.
     idle         CPU of the console over a minute of live data, and the bytes it sends to the terminal
     htop         bytes of htop on a terminal of the same size, at its usual pace: where it is installed
     key          from the key to the last byte of its frame, while data streams
-    attended     usherd's deliveries a second, drained from full queues, without operators and with twenty: ten consoles
+    attended     usherd's deliveries a second, out of a full outbox, without operators and with twenty: ten consoles
                  open, ten who cancel and restore the same rows"""
 
 import argparse
@@ -220,7 +220,7 @@ class Operators:
             row = self._rows[n % len(self._rows)]
             n += 1
             for what in ("cancel", "restore"):
-                answer = self._daemon.api.post(f"/v1/failed/{row}/{what}", {"reason": "a bench"})
+                answer = self._daemon.api.post(f"/v1/failed/{row}/{what}", reason="a bench")
                 assert answer.status in (200, 409), answer.text
                 self.acts += answer.status == 200
 
@@ -233,18 +233,13 @@ class Operators:
 
 
 def drained(options, operators):
-    """Deliveries a second from full queues."""
+    """Deliveries a second out of a full outbox."""
     result = []
 
     def act(db, daemon, mail, coupon, _queues):
         put_rows(db, 20)
         rows = [str(row["id"]) for row in db.query("SELECT id FROM failed_notification")]
-        daemon.configure({"channel.email": {"enabled": "no"}, "channel.coupon": {"enabled": "no"}})
-        daemon.start()
         run.preload(db, options.signups)
-        wait_until(lambda: db.value("SELECT COUNT(*) FROM broker_message") >= 2 * options.signups, "the queues are not full", 120)
-        daemon.stop()
-        daemon.configure({"channel.email": {"enabled": "yes"}, "channel.coupon": {"enabled": "yes"}})
         daemon.start()
         attending = Operators(options.build, daemon, rows) if operators else None
         try:

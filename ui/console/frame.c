@@ -12,6 +12,14 @@
 #define LINES_LEAST 24
 #define NAMES_X 8 /* where the names of the screens begin */
 
+struct figure figure_now(const struct console *c, const cJSON *object, const char *key)
+{
+	struct figure f = figure_get(object, key);
+	if (f.kind != FIGURE_NONE && seconds_between(c->status_at, c->now) > OLD_AFTER_S)
+		f.kind = FIGURE_STALE;
+	return f;
+}
+
 bool age_text(struct buf *out, wall_time at, wall_time now)
 {
 	int64_t age = seconds_between(at, now);
@@ -25,34 +33,72 @@ bool age_text(struct buf *out, wall_time at, wall_time now)
 	return true;
 }
 
-static void bar_right(const struct console *c, struct buf *out)
+/* How the bar is laid out: the first of these that fits. */
+enum bar { BAR_WHOLE, BAR_CLOCK, BAR_PACKED, BAR_NAMES };
+#define BADGE "[READ-ONLY]"
+
+static void bar_right(const struct console *c, enum bar bar, struct buf *out)
 {
 	const char *profile = json_string(c->status, "profile"), *host = json_string(c->status, "host"),
 	           *operator= json_string(c->status, "operator");
-	if (operator)
-		buf_printf(out, "%s@", operator);
-	if (host)
-		buf_puts(out, host);
-	if (profile && *profile)
-		buf_printf(out, " %s", profile);
-	buf_puts(out, "  ");
+	if (bar == BAR_NAMES)
+		return;
+	if (bar == BAR_WHOLE) {
+		if (operator)
+			buf_printf(out, "%s@", operator);
+		buf_printf(out, "%s %s%s", host ? host : "", profile ? profile : "",
+		        profile && *profile ? "  " : " ");
+	}
 	format_when(out, c->now, WHEN_CLOCK, c->now);
 }
 
-static void screen_name(const struct console *c, int i, struct buf *out)
+static int names_x(enum bar bar)
+{
+	return bar < BAR_PACKED ? NAMES_X : 1;
+}
+
+/* Where names have room they keep their places, whichever is chosen. */
+static void screen_name(const struct console *c, int i, enum bar bar, struct buf *out)
 {
 	const struct screen *s = &c->screens[i];
-	buf_printf(out, i == c->current ? "[%d %s]" : " %d %s ", s->number, s->name);
+	bool packed = bar >= BAR_PACKED, last = i == SCREEN_COUNT - 1;
+	if (i == c->current)
+		buf_printf(out, "[%d %s]%s", s->number, s->name, packed && !last ? " " : "");
+	else
+		buf_printf(out, packed ? "%d %s " : " %d %s ", s->number, s->name);
+}
+
+static int bar_width(const struct console *c, enum bar bar)
+{
+	struct buf b = BUF(8192);
+	for (int i = 0; i < SCREEN_COUNT; i++)
+		screen_name(c, i, bar, &b);
+	if (c->in_detail)
+		buf_printf(&b, " > %s", c->detail.name);
+	buf_putc(&b, ' ');
+	bar_right(c, bar, &b);
+	int width = names_x(bar) + text_width(buf_str(&b), b.len, COLS);
+	buf_free(&b);
+	return width + (c->read_only ? (int)sizeof BADGE : 0);
+}
+
+static enum bar bar_choose(const struct console *c)
+{
+	enum bar bar = BAR_WHOLE;
+	while (bar < BAR_NAMES && bar_width(c, bar) >= COLS)
+		bar++;
+	return bar;
 }
 
 int frame_screen_at(const struct console *c, int x)
 {
-	int end = NAMES_X, at = -1;
+	enum bar bar = bar_choose(c);
+	int end = names_x(bar), at = -1;
 	for (int i = 0; i < SCREEN_COUNT && at < 0; i++) {
 		struct buf b = BUF(256);
-		screen_name(c, i, &b);
+		screen_name(c, i, bar, &b);
 		end += text_width(buf_str(&b), b.len, COLS);
-		if (x >= NAMES_X && x < end)
+		if (x >= names_x(bar) && x < end)
 			at = i;
 		buf_free(&b);
 	}
@@ -61,25 +107,25 @@ int frame_screen_at(const struct console *c, int x)
 
 static void draw_bar(const struct console *c)
 {
-	int x = NAMES_X, end = COLS;
+	enum bar bar = bar_choose(c);
+	int x = names_x(bar), end = COLS;
+	struct buf b = BUF(8192);
 	paint(0, 0, COLS, ROLE_BAR, TEXT_LEFT, "");
-	paint(0, 1, NAMES_X - 1, ROLE_BAR, TEXT_CLIP, "usher");
+	if (bar < BAR_PACKED)
+		paint(0, 1, NAMES_X - 1, ROLE_BAR, TEXT_CLIP, "usher");
+	if (c->read_only) {
+		end -= (int)sizeof BADGE;
+		paint(0, end, (int)sizeof BADGE - 1, ROLE_BADGE, TEXT_CLIP, BADGE);
+	}
 	for (int i = 0; i < SCREEN_COUNT; i++) {
-		struct buf name = BUF(256);
-		screen_name(c, i, &name);
-		x += paint(0, x, end - x, i == c->current ? ROLE_KEY : ROLE_BAR, TEXT_CLIP, buf_str(&name));
-		buf_free(&name);
+		buf_clear(&b);
+		screen_name(c, i, bar, &b);
+		x += paint(0, x, end - x, i == c->current ? ROLE_KEY : ROLE_BAR, TEXT_CLIP, buf_str(&b));
 	}
 	if (c->in_detail)
 		x += paintf(0, x, end - x, ROLE_KEY, " > %s", c->detail.name);
-	if (c->read_only) {
-		static const char badge[] = "[READ-ONLY]";
-		end -= (int)sizeof badge;
-		paint(0, end, (int)sizeof badge - 1, ROLE_BADGE, TEXT_CLIP, badge);
-		end--;
-	}
-	struct buf b = BUF(4096);
-	bar_right(c, &b);
+	buf_clear(&b);
+	bar_right(c, bar, &b);
 	paint(0, x + 1, end - x - 2, ROLE_BAR, TEXT_RIGHT, buf_str(&b));
 	buf_free(&b);
 }

@@ -5,6 +5,7 @@
 #define UI_CONSOLE_SCREEN_H
 
 #include "../client.h"
+#include "../format.h"
 #include "../lines.h"
 #include "dialog.h"
 #include "keys.h"
@@ -133,6 +134,8 @@ int frame_screen_at(const struct console *c, int x);
 void help_draw(struct console *c);
 bool help_key(struct console *c, enum action action);
 
+/* A figure of the status: what was exact or approximate when it came has grown old with the whole status. */
+struct figure figure_now(const struct console *c, const cJSON *object, const char *key);
 /* "as of 14:03:07 (12s old)" where a snapshot is old; true when it is. */
 bool age_text(struct buf *out, wall_time at, wall_time now);
 
