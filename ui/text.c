@@ -53,9 +53,8 @@ enum text_mode text_setup(const char *term, bool to_terminal)
 	bool here = setlocale(LC_ALL, "") != NULL; /* no: as it was, "C" */
 	bool says_utf8 = asked && ((here && locale_is_utf8()) || strcasestr(asked, "utf-8") ||
 	                                  strcasestr(asked, "utf8"));
-	if (!locale_is_utf8() && !(setlocale(LC_CTYPE, "C.UTF-8") && locale_is_utf8()))
-		mode = TEXT_ASCII;
-	else if (asked && !says_utf8 && to_terminal)
+	bool can = locale_is_utf8() || (setlocale(LC_CTYPE, "C.UTF-8") && locale_is_utf8());
+	if (!can || (asked && !says_utf8 && to_terminal))
 		mode = TEXT_ASCII;
 	else
 		mode = says_utf8 && !term_is_plain(term) ? TEXT_UNICODE : TEXT_PLAIN;
