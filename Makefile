@@ -188,6 +188,9 @@ bench: deps ## 40,000 deliveries against fast sinks; ends with the figures; BROK
 bench-finding: deps ## how long an operator waits in a table of 2,000,000 failed rows
 	@$(MAKE) -j$(JOBS) all bench-bins
 	@$(PYTHON) tests/bench/finding.py --build $(BUILD)
+bench-console: deps ## how quick and light the console is, and what twenty operators cost
+	@$(MAKE) -j$(JOBS) all bench-bins
+	@$(PYTHON) tests/bench/console.py --build $(BUILD)
 
 MINUTES ?= 15
 soak: deps $(if $(filter aws,$(BROKER)),deps-aws) ## two daemons under load and random faults for MINUTES=15, from SEED=n; BROKER=aws: over SNS and SQS
@@ -248,5 +251,5 @@ clean: ## remove everything built
 	rm -rf build
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
-.PHONY: all deps deps-aws deps-promtool deps-lint demo check unit contract system console asan tsan fuzz bench bench-finding soak lint install clean help force \
+.PHONY: all deps deps-aws deps-promtool deps-lint demo check unit contract system console asan tsan fuzz bench bench-finding bench-console soak lint install clean help force \
         unit-bins contract-bins aws-bins bench-bins fuzz-bins lint-includes lint-format lint-tidy lint-cppcheck lint-analyzer

@@ -7,6 +7,7 @@
 #include "verbs/verbs.h"
 
 #include <curl/curl.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,15 +16,26 @@
 #include <unistd.h>
 #include <usher/usher.h>
 
-static int run_console(const struct socket_choice *choice, const char *given, bool read_only)
+/* A unix socket needs no TLS: this keeps libcurl from setting up OpenSSL's tables, which cost a megabyte and
+ * half of the start. */
+#define NO_TLS                                                                                               \
+	(OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS |                                 \
+	        OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_LOAD_CONFIG)
+
+static int run_console(const struct verb_call *call, const struct socket_choice *choice, const char *given)
 {
+	const char *theme = call->option[OPT_THEME] ? call->option[OPT_THEME] : getenv("USHER_THEME");
+	struct console_options options = { .socket = given,
+		.read_only = call->option[OPT_READ_ONLY] != NULL,
+		.theme = theme && *theme ? theme : NULL,
+		.mouse = call->option[OPT_MOUSE] != NULL };
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
 		fprintf(stderr,
 		        "usher: the console needs a terminal; \"usher status\" and the other verbs do not "
 		        "(usher --help)\n");
 		return EXIT_USAGE;
 	}
-	return console_run(choice, given, read_only);
+	return console_run(choice, &options);
 }
 
 /* A pipe whose reader has gone, as against a disk that is full. */
@@ -67,7 +79,7 @@ static int run_verb(struct verb_call *call, const struct socket_choice *choice)
 int main(int argc, char **argv)
 {
 	struct verb_call call = { 0 };
-	text_setup(getenv("TERM"));
+	text_setup(getenv("TERM"), isatty(STDOUT_FILENO));
 	int rest, status = verb_options(&call, argc, argv, true, &rest);
 	if (status != 0)
 		return status;
@@ -97,11 +109,12 @@ int main(int argc, char **argv)
 	if (!socket_choose(given, read_only, &choice))
 		return usage_error(&call, "the socket's path is longer than %d bytes", SOCKET_PATH_MAX - 1);
 	signal(SIGPIPE, SIG_IGN);
+	OPENSSL_init_crypto(NO_TLS, NULL);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		fprintf(stderr, "usher: libcurl does not start\n");
 		return EXIT_FAILED;
 	}
-	status = call.verb ? run_verb(&call, &choice) : run_console(&choice, given, read_only);
+	status = call.verb ? run_verb(&call, &choice) : run_console(&call, &choice, given);
 	curl_global_cleanup();
 	return status;
 }

@@ -7,6 +7,7 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
@@ -34,15 +35,29 @@ static bool term_is_plain(const char *term)
 	       !strcmp(term, "ansi") || !strcmp(term, "sun") || !strcmp(term, "cons25");
 }
 
-enum text_mode text_setup(const char *term)
+/* What the user asked for, by POSIX's order of precedence; NULL: nothing. */
+static const char *locale_asked(void)
 {
-	setlocale(LC_ALL, "");
-	if (locale_is_utf8())
-		mode = term_is_plain(term) ? TEXT_PLAIN : TEXT_UNICODE;
-	else if (setlocale(LC_CTYPE, "C.UTF-8") && locale_is_utf8())
-		mode = TEXT_PLAIN;
-	else
+	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *value = getenv(names[i]);
+		if (value && *value)
+			return value;
+	}
+	return NULL;
+}
+
+enum text_mode text_setup(const char *term, bool to_terminal)
+{
+	const char *asked = locale_asked();
+	bool here = setlocale(LC_ALL, "") != NULL; /* no: as it was, "C" */
+	bool says_utf8 = asked && ((here && locale_is_utf8()) || strcasestr(asked, "utf-8") ||
+	                                  strcasestr(asked, "utf8"));
+	bool can = locale_is_utf8() || (setlocale(LC_CTYPE, "C.UTF-8") && locale_is_utf8());
+	if (!can || (asked && !says_utf8 && to_terminal))
 		mode = TEXT_ASCII;
+	else
+		mode = says_utf8 && !term_is_plain(term) ? TEXT_UNICODE : TEXT_PLAIN;
 	return mode;
 }
 
@@ -81,6 +96,11 @@ static bool is_unseen(uint32_t c)
 	return false;
 }
 
+static bool is_emoji(uint32_t c)
+{
+	return (c >= 0x2600 && c <= 0x27bf) || (c >= 0x1f000 && c <= 0x1faff);
+}
+
 /* Emoji or text style, and skin tone: terminals disagree about their width, and they carry no text. */
 static bool is_presentation(uint32_t c)
 {
@@ -117,15 +137,23 @@ static void cell_name(struct text_cell *cell, uint32_t c)
 	cell_set(cell, name, (size_t)n, n);
 }
 
+/* A zero width joiner between two emoji: they are shown side by side, since terminals disagree about the
+ * width of one picture for both. Anywhere else it hides something. */
+static bool joins_emoji(uint32_t base, uint32_t c, const char *text, size_t len)
+{
+	uint32_t next;
+	return c == 0x200d && is_emoji(base) && utf8_next(text, len, &next) > 0 && is_emoji(next);
+}
+
 /* Combining marks that follow the base; stops at the limit, and swallows presentation characters. */
-static size_t cell_marks(struct text_cell *cell, const char *text, size_t len)
+static size_t cell_marks(struct text_cell *cell, uint32_t base, const char *text, size_t len)
 {
 	size_t used = 0;
 	int marks = 0;
 	uint32_t c;
 	size_t n;
 	while (used < len && (n = utf8_next(text + used, len - used, &c)) > 0 && c >= 0x300) {
-		if (is_presentation(c)) {
+		if (is_presentation(c) || joins_emoji(base, c, text + used + n, len - used - n)) {
 			used += n;
 			continue;
 		}
@@ -163,7 +191,9 @@ size_t text_next(const char *text, size_t len, struct text_cell *ret)
 		return n;
 	}
 	if (mode == TEXT_ASCII && c >= 0x80) {
-		cell_set(ret, "?", 1, 1);
+		int columns = wcwidth((wchar_t)c) == 2 ? 2 : 1;
+		n += cell_marks(ret, c, text + n, len - n); /* they go with it */
+		cell_set(ret, "??", (size_t)columns, columns);
 		return n;
 	}
 	int width = wcwidth((wchar_t)c);
@@ -172,7 +202,7 @@ size_t text_next(const char *text, size_t len, struct text_cell *ret)
 		return n;
 	}
 	cell_set(ret, text, n, width);
-	return mode == TEXT_ASCII ? n : n + cell_marks(ret, text + n, len - n);
+	return mode == TEXT_ASCII ? n : n + cell_marks(ret, c, text + n, len - n);
 }
 
 int text_width(const char *text, size_t len, int limit)

@@ -13,14 +13,17 @@
 #include <stdint.h>
 
 enum text_mode {
-	TEXT_ASCII,  /* no UTF-8 locale on this machine: other characters become '?' */
+	TEXT_ASCII,  /* no UTF-8 here: other characters become '?', a wide one two of them */
 	TEXT_PLAIN,  /* UTF-8 text, ASCII ornaments: the terminal may lack block and line characters */
 	TEXT_UNICODE /* all of it */
 };
 
-/* setlocale, with C.UTF-8 where the user's locale has no UTF-8; remembers and returns the mode.
- * `term` is $TERM or NULL: terminals known to lack block characters get TEXT_PLAIN. */
-enum text_mode text_setup(const char *term);
+/* setlocale, and the mode, which is remembered and returned. A UTF-8 locale gets it all, and does so where
+ * this machine lacks the locale itself (C.UTF-8 stands in); none at all, as over many an ssh, gets
+ * TEXT_PLAIN. Another one that was asked for (C, EUC-KR) is TEXT_ASCII on a terminal; into a file or a pipe
+ * goes what the daemon said. `term` is $TERM or NULL: terminals known to lack block characters get
+ * TEXT_PLAIN. */
+enum text_mode text_setup(const char *term, bool to_terminal);
 void text_set_mode(enum text_mode mode);
 enum text_mode text_get_mode(void);
 

@@ -81,7 +81,8 @@ struct acting {
 
 /* -- Refusing ------------------------------------------------------------------------------------- */
 
-/* Who brought the row to where it stands: ": redriven by kim 3 s ago". */
+/* Who brought the row to where it stands: ": redriven by kim 3 s ago". A redriven row that arrived keeps the
+ * name. */
 static const char *settler(const struct acting *a, char text[PHRASE_SIZE])
 {
 	const char *by = a->settled_by[0] != '\0' ? a->settled_by : "somebody";
@@ -94,7 +95,7 @@ static const char *settler(const struct acting *a, char text[PHRASE_SIZE])
 	else if (a->status == FAILED_CANCELLED)
 		snprintf(text, PHRASE_SIZE, ": cancelled by %.100s %s", by, when);
 	else if (a->status == FAILED_DELIVERED)
-		snprintf(text, PHRASE_SIZE, ", %s", when);
+		snprintf(text, PHRASE_SIZE, a->settled_by[0] ? ", %s, redriven by %.100s" : ", %s", when, by);
 	return text;
 }
 

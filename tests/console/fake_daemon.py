@@ -116,6 +116,22 @@ DELIVERY_ONLY = ("state", "class_help", "redrives", "name", "owner", "created_at
 DETAIL_ONLY = ("payload", "payload_bytes", "attributes", "attempt_list", "audit", "edits", "siblings")
 
 
+# What the console goes by; times, too, stay what they are.
+KEPT = {"id", "next", "exactness", "state", "status", "severity", "kind", "version", "key", "words", "by"}
+TIME = re.compile(r"\d{4}-\d\d-\d\dT")
+LARGE, FEW = 10_000, {"reason", "text", "reply", "name", "last_reply", "last_error", "payload", "detail", "host"}
+
+
+def poisoned(value, text, key=None):
+    """The same answer with `text` as everything the daemon could have from elsewhere."""
+    if isinstance(value, dict):
+        return {text[:100] if key == "attributes" else k: poisoned(v, text, k) for k, v in value.items()}
+    if isinstance(value, list):
+        return [poisoned(v, text, key) for v in value]
+    known = not isinstance(value, str) or key in KEPT or TIME.match(value) or (len(text) > LARGE and key not in FEW)
+    return value if known else text
+
+
 class Problem(Exception):
     def __init__(self, status, title, detail):
         super().__init__(detail)
@@ -132,6 +148,7 @@ class FakeDaemon:
         self.socket, self.readonly_socket = str(self.folder / "usher.sock"), str(self.folder / "usher-ro.sock")
         self.rows = {str(n): row(n) for n in range(1, rows + 1)}
         self.status, self.raw, self.race, self.delay_s = {}, None, None, 0
+        self.poison = None           # a text: every answer has it wherever it could
         self.paused, self.forced = {}, {}   # channel -> who said it, why and when
         self.jobs = {}               # redrive jobs by id: job(...)
         self.refuse, self.gaps = None, 0    # a problem for every list of failed rows; pages that are not looked through
@@ -441,7 +458,8 @@ class FakeDaemon:
                 raise Problem(404, "Not Found", f"there is no failed notification {parts[1]}")
             return 200, self.rows[parts[1]]
         if len(parts) == 2 and parts[0] == "dlq":
-            found = self.select({**query, "channel": parts[1], "status": "dead"})
+            chosen = {} if self.poison else {"channel": parts[1]}
+            found = self.select({**query, **chosen, "status": "dead"})
             return 200, self.page(found, query, depth=figure(len(found), "approximate"), mirrored_at=stamp(8))
         if parts == ["retrying"]:
             items = [{k: v for k, v in one.items() if k not in DELIVERY_ONLY} for one in self.waiting.values()
@@ -483,6 +501,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except Problem as problem:
             status, kind = problem.status, "application/problem+json"
             answer = {"type": "about:blank", "title": problem.title, "status": status, "detail": problem.detail}
+        if daemon.poison is not None:
+            answer = poisoned(answer, daemon.poison)
         return self._send(status, kind, json.dumps(answer, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
     def _send(self, status, kind, data):

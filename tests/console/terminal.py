@@ -32,13 +32,13 @@ KEYS = {"enter": "\r", "esc": "\x1b", "tab": "\t", "up": "\x1bOA", "down": "\x1b
 
 class Screen(pyte.Screen):
     """What pyte 0.8 lacks and curses uses on an xterm: scrolling by SU and SD, repeating a character; and it stops
-    drawing at an enclosing mark, which takes no column."""
+    drawing at marks without a combining class, such as many of India's, which take no column."""
 
     def select_graphic_rendition(self, *attributes, **_private):
         super().select_graphic_rendition(*attributes)
 
     def draw(self, data):
-        data = "".join(c for c in data if unicodedata.category(c) != "Me")
+        data = "".join(c for c in data if unicodedata.category(c) not in ("Mn", "Me") or unicodedata.combining(c))
         self._last = data[-1:]
         super().draw(data)
 

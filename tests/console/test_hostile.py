@@ -1,48 +1,11 @@
-"""What a stranger may have typed into a sign-up form, in every place the console and the command line show it. None of
+"""The collection of hostile.py in every place the console and the command line show it. None of
 it may reach the terminal: the bytes that were written are looked at, not only what an emulator made of them."""
 
 import re
 
 import pytest
-from fake_daemon import row
-
-HOSTILE = {
-    "clear screen": "\x1b[2J\x1b[H",
-    "title": "\x1b]0;owned\x07",
-    "clipboard": "\x1b]52;c;b3duZWQ=\x07",
-    "device query": "\x1b[c\x1b[6n\x05",
-    "dcs": "\x1bP$q q\x1b\\",
-    "c1": "\x9b31mred\x9c\x9d0;x\x9c\x90",
-    "shift out": "\x0e\x0f\x1b(0",
-    "backspaces": "safe\b\b\b\bevil\r\n\v\f\x7f",
-    "bidi": "user\u202egnp.exe\u2066\u2069\u200f\u061c",
-    "zero width": "a\u200bb\u200cc\u200dd\u2060e\ufefff\u00ad",
-    "separators": "x\u2028y\u2029z\x85",
-    "tags": "".join(chr(0xE0000 + ord(c)) for c in "hidden"),
-    "marks": "Z" + "\u0335\u0489" * 200,
-    "unassigned": "\U0003ffff\ufffe\uffff\ue000\U0010fffd",
-    "fillers": "\u3164\u115f\u1160\uffa0",
-    "wide": "가" * 300 + "👩‍👩‍👧‍👦" * 40 + "ｗｉｄｅ",
-    "format": "%s%n%x %1$s {0} $(id) `id` '; DROP TABLE users; --",
-    "replaced bytes": "\ufffd\ufffd\x00"[:-1],
-    "a megabyte": "A" * (1 << 20),
-    "a megabyte of escapes": "\x1b[31m" * 40000,
-}
-
-# What curses itself sends on xterm-256color: cursor movement, attributes, modes, erasing, scrolling.
-CURSES = re.compile(rb"\x1b(?:\[[?>]?[0-9;]*[A-Za-z@]|[()][AB0]|[=>78M]|\[!p)|[\r\n\b\x07\x0f\t]")
-HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
-                     "\U000e0000-\U000e0fff]")
-FROM_DATA = (b"\x1b[2J\x1b[H\x1b", b"\x1b]", b"\x1bP", b"\x1b[c", b"\x1b[6n", b"\x05", b"\x0e", b"\x0b", b"\x0c")
-
-
-def assert_harmless(raw):
-    text = CURSES.sub(b"", raw).decode("utf-8", "strict")     # strict: not a broken byte either
-    found = HARMFUL.search(text)
-    assert not found, (f"U+{ord(found.group()):04X}", text[max(0, found.start() - 40):found.end() + 20])
-    for sequence in FROM_DATA[1:]:
-        assert sequence not in raw, sequence
-
+from fake_daemon import alarm, job, row
+from hostile import HARMFUL, HOSTILE, LARGE, assert_harmless
 
 def poison(text):
     return row(1, event_id=text, reason=text, recipient=text, name=text, user_id=text, source_queue=text, message_id=text,
@@ -70,7 +33,7 @@ def poisoned(fake):
                                                           "cause": text},
                                               "probe": {"ok": False, "at": text, "next_at": text, "error": text},
                                               "limit": {"per_s": text, "by": "service", "words": text}}}}
-        if len(text) > 10000:   # in the rows only: enough for one screen
+        if len(text) > LARGE:   # in the rows only: enough for one screen
             fake.status = {}
         return fake
     return make
@@ -108,6 +71,64 @@ def test_on_every_screen(poisoned, console, kind):
     t.press("esc", "q")
     assert t.wait_exit() == 0
     assert_harmless(t.raw)
+
+
+@pytest.fixture
+def everywhere(fake):
+    """The stand-in with this text wherever the daemon could say anything: rows, alarms, jobs, status, audit."""
+    def make(text):
+        fake.rows = {str(n): row(n) for n in (1, 2, 3)}
+        fake.alarms, fake.jobs = [alarm(1), alarm(2, state="cleared")], {"1": job(1), "2": job(2, state="paused")}
+        fake.unsent = [{"alarm": "dead", "channel": "email", "notify": "ops", "attempts": 2, "last_error": "refused"}]
+        fake.audit = [{"id": "1", "at": fake.rows["1"]["dead_at"], "operator": "mina", "role": "operator", "act": "cancel",
+                       "target": "failed/1", "outcome": "done", "reason": "x", "detail": "x"}]
+        fake.poison = text
+        return fake
+    return make
+
+
+ACTING = ("r", "c", "u", "p", "s", "a", "n", "d", "P", "e", "E", "L", "A", "V")    # of whatever screen has them
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_wherever_the_daemon_says_it(everywhere, console, kind):
+    """Every screen there is, its rows opened, every question that it asks; the bar and the footer stay where they belong."""
+    everywhere(HOSTILE[kind])
+    t = console(size=(132, 40), wait=None)
+    t.wait(lambda: t.row(39).endswith("? help  q quit"), "the console")
+
+    def in_place():
+        t.wait(lambda: t.row(0).startswith(" usher") and t.row(39).endswith(("? help  q quit", "? help  q back")),
+               "the frame in its place")
+    t.wait_gone("Asking the daemon")
+    for _ in range(len(re.findall(r"[0-9] \w+", t.row(0)))):
+        for key in ACTING:
+            t.press(key)
+            t.pump(0.01)
+            if "Esc leaves" in t.text() or "y yes" in t.text():
+                t.press("esc")
+        t.press("enter")
+        t.pump(0.05)
+        in_place()
+        t.press("G", "x", "x", "x", "tab")      # what was said is read, and back
+        t.wait_gone("Asking the daemon")
+        in_place()
+    t.press("ctrl-c")
+    t.wait_exit()
+    assert_harmless(t.raw)
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_in_every_table_and_export(everywhere, usher, kind):
+    everywhere(HOSTILE[kind])
+    for words in (["status"], ["failed"], ["failed", "1"], ["failed", "--groups"], ["dlq"], ["retrying"], ["outbox"], ["audit"],
+                  ["alarms"], ["redrives"], ["redrives", "show", "1"], ["failed", "--csv"], ["dlq", "--csv"], ["audit", "--csv"],
+                  ["status", "--json"], ["alarms", "--json"], ["redrives", "--json"], ["audit", "--json"]):
+        ran = usher(*words, check=None)
+        assert ran.code in (0, 1), (words, ran.err)
+        for output in (ran.out, ran.err):
+            found = HARMFUL.search(output.replace("\r\n", "").replace("\n", ""))
+            assert not found, (words, f"U+{ord(found.group()):04X}", output[max(0, found.start() - 200):found.end() + 50])
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

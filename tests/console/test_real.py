@@ -2,8 +2,10 @@
 redrive, and what is seen when the daemon falls."""
 
 import os
+import random
 import re
 import signal
+import threading
 
 import pytest
 from support import planted
@@ -96,6 +98,44 @@ def test_two_consoles_on_one_row(dead, console, smtp):
     second.wait_for("not redriven", usherd.api.status()["operator"], "Esc: read")
     wait_until(lambda: usherd.api.failed()[0]["status"] == "delivered", "delivered")
     assert smtp.copies() == {"unknown.0@example.com": 1}
+
+
+def test_twenty_operators_on_the_same_rows(dead, console, smtp, mariadb):
+    """Ten look and ten act, through API and command line. Each row is redriven once, each of the slower nine is told who was
+    quicker, and all ten consoles come to show what became of it."""
+    count, actors = 12, 10
+    usherd = dead(*[f"회원{n}" for n in range(count)])
+    consoles = [failed_screen(console, usherd, *options, size=(100, 30), rows=count) for options in [()] * 5 + [("-R",)] * 5]
+    rows, login = usherd.api.failed(), usherd.api.status()["operator"]
+    smtp.healed.add("unknown")
+    outcomes, gate = [], threading.Barrier(actors)
+
+    def redrive_all(number):
+        order = random.Random(number).sample(rows, count)
+        gate.wait()
+        for row in order:
+            if number % 3 == 0:
+                ran = usherd.usher("redrive", row["id"], check=None)
+                outcomes.append((row["id"], ran.code == 0, ran.code in (0, 4), ran.err))
+            else:
+                answer = usherd.api.post(f"/v1/failed/{row['id']}/redrive", version=row["version"])
+                outcomes.append((row["id"], answer.status == 200, answer.status in (200, 409), answer.text))
+    threads = [threading.Thread(target=redrive_all, args=(n,)) for n in range(actors)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) == count * actors
+    assert all(fitting for _row, _done, fitting, _words in outcomes), outcomes
+    assert sorted(row for row, done, *_ in outcomes if done) == sorted(row["id"] for row in rows), "each row once"
+    untold = [words for _row, done, _fitting, words in outcomes if not done and login not in words]
+    assert not untold, "the others are told by whom"
+    wait_until(lambda: len(usherd.api.failed(status="delivered")) == count, lambda: usherd.log()[-2000:])
+    assert smtp.copies() == {f"unknown.{n}@example.com": 1 for n in range(count)}
+    acts = mariadb.query("SELECT outcome, COUNT(*) n FROM audit WHERE act = 'redrive' GROUP BY outcome")
+    assert sum(a["n"] for a in acts) == count * actors and next(a["n"] for a in acts if a["outcome"] == "done") == count
+    for t in consoles:
+        t.wait(lambda t=t: t.text().count("delivered") == count, "every row delivered")
 
 
 def test_read_only(dead, console):

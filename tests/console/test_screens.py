@@ -152,13 +152,21 @@ def test_colour_is_used_where_there_is_colour(console):
     assert colours(t.raw)
 
 
-def test_without_a_utf8_locale(console):
-    """The machine has C.UTF-8, so that names stay readable; ornaments are plain."""
-    t = console(environment={"LC_ALL": "C", "LANG": "C"}, size=(120, 30))
+@pytest.mark.parametrize("locale, name", [({"LC_ALL": "", "LANG": ""}, "김*수"), ({"LC_ALL": "C"}, "??*?? ")])
+def test_without_a_utf8_locale(console, locale, name):
+    """Ornaments are plain. Names stay readable, but where the user has asked for another character set; columns keep their
+    places in both."""
+    t = console(environment={"LC_CTYPE": "", **locale}, size=(120, 30))
     text = t.wait_for("OUTBOX")
     assert "─" not in text and "█" not in text
     t.press("3")
-    t.wait_for("김*수")
+    text = t.wait_for(name)
+    lines = ["".join(t.screen.buffer[y][x].data or " " for x in range(120)) for y in range(30)]
+    assert len({line.index("SMTP 550") for line in lines if "SMTP 550" in line}) == 1
+    t.press("c")
+    text = t.wait_for("+- Cancel 1 row")
+    if "?" in name:
+        assert text.isascii()
 
 
 def test_list_keys(fake, console):

@@ -15,6 +15,12 @@ from terminal import Terminal
 RESTORED = b"\x1b[?1049l"
 
 
+def mouse_is_let_go(t, times):
+    """Taken so many times, and given back as often."""
+    taken = re.findall(rb"\x1b\[\?(?:1006;)?1000([hl])", t.raw)
+    return [taken.count(way) for way in (b"h", b"l")] == [times, times]
+
+
 def open_detail(t):
     t.press("3")
     t.wait_for("1-12 of 12")
@@ -32,8 +38,10 @@ def test_resize_to_every_odd_size(console):
     t.wait_for("> Detail", "ATTEMPTS")
     t.resize(60, 20)
     t.wait_for("usher needs 80x24, this is 60x20")
-    t.resize(200, 50)
-    t.wait_for("> Detail", "PAYLOAD", "AUDIT")
+    for size in ((200, 50), (400, 100)):
+        t.resize(*size)
+        t.wait_for("> Detail", "PAYLOAD", "AUDIT")
+        t.wait(lambda at=size: "? help" in t.row(at[1] - 1) and len(t.row(0)) > at[0] - 5, "the whole window")
 
 
 def test_what_cannot_be_seen_is_not_acted_on(fake, console):
@@ -69,15 +77,37 @@ def test_a_storm_of_sizes_and_keys(console):
     t.wait_for("[1 Overview]", "OUTBOX")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-def test_signals_leave_the_terminal_as_it_was(console, number):
+def test_a_storm_of_window_changes(console):
+    """Dragged by its corner: only the last size counts, and keys between are not lost."""
     t = console()
+    t.wait_for("OUTBOX")
+    for n in range(400):
+        t.resize(80 + n % 170, 24 + n % 40)
+        os.kill(t.pid, signal.SIGWINCH)
+        if n == 200:
+            t.press("3")
+    t.pump(0.05)
+    t.resize(100, 30)
+    t.wait_for("[3 Failed]", "1-12 of 12")
+    t.wait(lambda: "? help" in t.row(29), "the footer in its place")
+
+
+CRASHES = [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, *CRASHES])
+@pytest.mark.parametrize("options", [(), ("--mouse",)])
+def test_signals_leave_the_terminal_as_it_was(console, number, options):
+    t = console(*options)
     open_detail(t)
     assert t.settings() != t.settings_before
     os.kill(t.pid, number)
     assert t.wait_exit() == -number
     assert t.settings() == t.settings_before
     assert RESTORED in t.raw and t.raw.rindex(b"\x1b[?25h") > t.raw.rindex(b"\x1b[?25l"), "the cursor is shown again"
+    assert mouse_is_let_go(t, len(options))
+    if number in CRASHES:
+        t.wait_for("usher: crashed")
 
 
 def test_a_signal_while_the_daemon_hangs(fake, console):
@@ -105,17 +135,18 @@ def test_the_terminal_goes_away(console):
     t.exit_code = 0
 
 
-def test_suspend_and_resume(build, fake):
+@pytest.mark.parametrize("options", ["", "--mouse"])
+def test_suspend_and_resume(build, fake, options):
     """^Z under a shell with job control, a new size meanwhile, and back where it was."""
     with Terminal(["bash", "--norc", "--noprofile", "-i"], environment={"PS1": "shell> "}) as t:
         t.wait_for("shell>")
         settings = t.settings()
-        t.type(f"{build}/usher --socket {fake.socket}\n")
+        t.type(f"{build}/usher --socket {fake.socket} {options}\n")
         t.wait_for("[1 Overview]", "OUTBOX")
         open_detail(t)
         t.press("ctrl-z")
         t.wait_for("Stopped", "shell>")
-        assert RESTORED in t.raw
+        assert RESTORED in t.raw and mouse_is_let_go(t, 1 if options else 0)
         t.resize(100, 30)
         t.type("fg\n")
         t.wait_for("> Detail", "ATTEMPTS", "? help")
@@ -135,12 +166,75 @@ def test_external_stop_and_continue(console):
     t.wait_for("1-12 of 12")
 
 
+def test_the_shell_above_it_is_killed(build, fake):
+    """The shell below the killed one has the terminal again; the console leaves, and writes nothing over it."""
+    with Terminal(["bash", "--norc", "--noprofile", "-i"], environment={"PS1": "outer> "}) as t:
+        t.wait_for("outer>")
+        t.type("PS1='inner> ' bash --norc --noprofile -i\n")
+        t.wait_for("inner>")
+        t.type(f"echo shell $$; {build}/usher --socket {fake.socket}\n")
+        t.wait_for("[1 Overview]", "OUTBOX")
+        inner = int(re.search(rb"shell (\d+)\r", t.raw).group(1))
+        console = int(subprocess.run(["pgrep", "-P", str(inner)], check=True, capture_output=True, text=True).stdout)
+        os.kill(inner, signal.SIGKILL)
+        t.wait(lambda: not os.path.exists(f"/proc/{console}"), "the console's end")
+        t.wait_for("outer>")
+        assert RESTORED in t.raw
+        t.type("echo still $((40 + 2))\n")
+        t.wait_for("still 42")
+
+
 @pytest.mark.parametrize("term, words", [("no-such-terminal", "is not known here"), ("dumb", "cannot move its cursor"),
                                          ("", "is not known here")])
 def test_terminals_that_cannot(build, fake, term, words):
     with Terminal([build / "usher", "--socket", fake.socket], term=term) as t:
         assert t.wait_exit() == 1
-        assert words in t.text()
+        text = t.text().replace("\n", "")
+        assert words in text and '"usher status" and the other verbs' in text
+
+
+def click(t, x, y, button=0):
+    """As an xterm tells it (SGR, from 1 on)."""
+    t.type(f"\x1b[<{button};{x + 1};{y + 1}M" + (f"\x1b[<{button};{x + 1};{y + 1}m" if button < 64 else ""))
+
+
+def line_of(t, text):
+    return next(y for y in range(t.lines) if text in t.row(y))
+
+
+def test_the_mouse(console):
+    t = console("--mouse")
+    t.wait_for("OUTBOX")
+    click(t, t.row(0).index("Failed"), 0)
+    t.wait_for("[3 Failed]", "1-12 of 12", re.compile(r"^> +12 ", re.M))
+    click(t, 30, line_of(t, "   9 email"))
+    t.wait_for(re.compile(r"^> +9 ", re.M))
+    click(t, 5, 5, button=65)
+    t.wait_for(re.compile(r"^> +6 ", re.M))
+    click(t, 5, 5, button=64)
+    t.wait_for(re.compile(r"^> +9 ", re.M))
+    click(t, 5, 20)                               # below the rows
+    at = line_of(t, "   7 coupon")
+    click(t, 30, at)
+    t.wait_for(re.compile(r"^> +7 ", re.M))
+    click(t, 30, at)
+    t.wait_for("> Detail", "coupon 7")
+    click(t, 5, 5, button=65)
+    t.press("r")
+    t.wait_for("Redrive 1 row?")
+    click(t, t.row(0).index("Overview"), 0)       # behind a question
+    t.press("n")
+    t.wait_for("> Detail", "coupon 7")
+    t.press("ctrl-c")
+    assert t.wait_exit() == 0
+
+
+def test_the_mouse_is_left_to_the_terminal(fake, console):
+    t = console()
+    t.wait_for("OUTBOX")
+    t.press("3")
+    t.wait_for("1-12 of 12")
+    assert b"\x1b[?100" not in t.raw
 
 
 def test_needs_a_terminal(usher):
@@ -162,7 +256,7 @@ def test_idle_costs_next_to_nothing(console):
     assert (len(t.raw) - at) / 5 < 1000, "bytes a second"
     with open(f"/proc/{t.pid}/status", encoding="ascii") as status:
         peak = int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1))
-    assert peak < 32 * 1024
+    assert peak < 12 * 1024
 
 
 def test_through_tmux(build, fake, tmp_path):

@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from fake_daemon import figure, stamp
+from fake_daemon import alarm, figure, job, stamp
 from terminal import FRAME_S
 
 
@@ -93,6 +93,50 @@ def test_gone_and_back_keeps_place_and_marks(fake, console):
     t.wait_for("1 marked", re.compile(r"^> +9 ", re.M), re.compile(r"^ \* +11 ", re.M))
 
 
+def test_gone_is_said_on_every_screen(fake, console):
+    """Dimmed, since when, and why nothing can be done; the place on each screen is kept."""
+    fake.alarms, fake.jobs = [alarm(1), alarm(2)], {"1": job(1), "2": job(2)}
+    t = console(size=(100, 30))
+    places = {"1": re.compile(r"^>coupon", re.M), "2": re.compile(r"^> +10 ", re.M), "3": re.compile(r"^> +11 ", re.M),
+              "5": re.compile(r"^> +1 ", re.M), "6": re.compile(r"^> +2 ", re.M)}
+    bright, loaded = {}, {"1": "OUTBOX", "2": "1-9 of 9", "3": "1-12 of 12", "5": "1-2 of 2", "6": "1-2 of 2"}
+    for screen, place in places.items():
+        t.press(screen)
+        t.wait_for(loaded[screen])
+        t.press("j")
+        t.wait_for(place)
+        bright[screen] = looks(t)
+    fake.stop()
+    t.wait_for("daemon unreachable since")
+    for screen, act in (("1", "p"), ("2", "r"), ("3", "c"), ("5", "s"), ("6", "a")):
+        t.press(screen)
+        t.wait_for(re.compile(r"! daemon unreachable since \d\d:\d\d:\d\d \(\d+s\) - retrying"), places[screen])
+        assert len(looks(t)) < len(bright[screen]), "it is dimmed"
+        t.press(act)
+        t.wait_for("daemon is unreachable: nothing can be done", "Esc: read")
+        t.press("x")
+        t.wait_gone("Esc: read")
+    fake.start()
+    t.wait_gone("daemon unreachable")
+    for screen, place in places.items():
+        t.press(screen)
+        t.wait_for(place)
+    t.wait(lambda: looks(t) == bright["6"], "it is bright again")
+
+
+def looks(t):
+    """The colours of what is below the bar and the line under it, and above the footer."""
+    return {t.screen.buffer[y][x].fg for y in range(2, t.lines - 1) for x in range(t.columns) if t.screen.buffer[y][x].data.strip()}
+
+
+def test_silent_within_seconds(fake, console):
+    """A daemon that is there and says nothing (stopped, swapped out) is not taken for one with nothing new."""
+    t = console()
+    t.wait_for("OUTBOX")
+    fake.hang = True
+    t.wait_for("daemon unreachable since", deadline_s=7)
+
+
 def test_no_daemon_at_all(console, tmp_path):
     t = console(socket=str(tmp_path / "usher.sock"))
     t.wait_for("daemon unreachable since", "no daemon at", "[1 Overview]")
@@ -125,6 +169,8 @@ def test_an_old_status_is_shown_with_its_age(fake, console):
     t.wait_for("OUTBOX")
     fake.raw = b'{"half": '
     t.wait_for(re.compile(r"email +12 \(\d+s( old)?\)"), "no new status, as of", "makes no sense")
+    t.press("2")
+    t.wait_for("[email ~9 (", "no new status, as of")
     fake.raw = None
     t.wait_gone("s old)", "no new status")
 

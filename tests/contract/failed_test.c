@@ -158,7 +158,7 @@ static void a_conflict_names_who_was_first(void **state)
 	fixture_exec(db, "UPDATE failed_notification SET status = 'delivered', updated_at = UTC_TIMESTAMP(3) "
 	                 "- INTERVAL 2 HOUR");
 	assert_code(failed_redrive(db, id, -1, &lee, &err), USHER_ECONFLICT, &err);
-	snprintf(want, sizeof want, "row %lld is delivered, 2 h ago", (long long)id);
+	snprintf(want, sizeof want, "row %lld is delivered, 2 h ago, redriven by kim", (long long)id);
 	assert_string_equal(err.message, want);
 	assert_text(ROW, "delivered 2 1 queued 3 0 1");
 }

@@ -25,7 +25,7 @@ LIBRARIES = {
     r"cjson/.*": {"base"},
     r"zlib\.h": {"base", "ui"},
     r"expat\.h": {"net"},
-    r"openssl/.*": {"base", "net", "broker"},
+    r"openssl/.*": {"base", "net", "broker", "ui"},
 }
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -209,7 +209,7 @@ static int setup(void **state)
 {
 	(void)state;
 	setenv("LC_ALL", "C.UTF-8", 1);
-	return text_setup("xterm-256color") == TEXT_UNICODE ? 0 : -1;
+	return text_setup("xterm-256color", true) == TEXT_UNICODE ? 0 : -1;
 }
 
 int main(void)

@@ -83,6 +83,15 @@ static void keeps_korean_marks_and_emoji(void **state)
 	ASSERT_CLEAN("\u0301", "<U+0301>"); /* a mark with nothing to stand on */
 }
 
+static void shows_joined_emoji_side_by_side(void **state)
+{
+	(void)state;
+	ASSERT_CLEAN("👩‍👩‍👧", "👩👩👧");
+	ASSERT_CLEAN("👩🏽‍⚕️x", "👩⚕x");
+	ASSERT_CLEAN("a‍b", "a<U+200D>b");
+	ASSERT_CLEAN("👩‍b", "👩<U+200D>b");
+}
+
 static void stops_towers_of_marks(void **state)
 {
 	(void)state;
@@ -152,7 +161,7 @@ static void does_without_utf8(void **state)
 {
 	(void)state;
 	text_set_mode(TEXT_ASCII);
-	ASSERT_CLEAN("김 e\u0301", "? e?");
+	ASSERT_CLEAN("김 e\u0301", "?? e?"); /* as wide as it is elsewhere */
 	assert_fit("abcdef", 4, TEXT_LEFT, "abc~");
 	text_set_mode(TEXT_UNICODE);
 }
@@ -161,17 +170,35 @@ static int setup(void **state)
 {
 	(void)state;
 	setenv("LC_ALL", "C.UTF-8", 1);
-	return text_setup("xterm-256color") == TEXT_UNICODE ? 0 : -1;
+	return text_setup("xterm-256color", true) == TEXT_UNICODE ? 0 : -1;
 }
 
 static void knows_plain_terminals(void **state)
 {
 	(void)state;
-	assert_int_equal(text_setup("vt100"), TEXT_PLAIN);
-	assert_int_equal(text_setup("linux"), TEXT_PLAIN);
-	assert_int_equal(text_setup(NULL), TEXT_PLAIN);
-	setenv("LC_ALL", "C", 1);
-	assert_int_equal(text_setup("xterm"), TEXT_PLAIN); /* C.UTF-8 instead: names stay readable */
+	assert_int_equal(text_setup("vt100", true), TEXT_PLAIN);
+	assert_int_equal(text_setup("linux", true), TEXT_PLAIN);
+	assert_int_equal(text_setup(NULL, true), TEXT_PLAIN);
+}
+
+static enum text_mode mode_of(const char *all, const char *lang, bool to_terminal)
+{
+	(all ? setenv("LC_ALL", all, 1) : unsetenv("LC_ALL"));
+	unsetenv("LC_CTYPE");
+	(lang ? setenv("LANG", lang, 1) : unsetenv("LANG"));
+	return text_setup("xterm", to_terminal);
+}
+
+static void takes_the_locale_at_its_word(void **state)
+{
+	(void)state;
+	assert_int_equal(mode_of(NULL, NULL, true), TEXT_PLAIN);     /* nothing said: names stay readable */
+	assert_int_equal(mode_of("C", NULL, true), TEXT_ASCII);      /* said */
+	assert_int_equal(mode_of("C", "C.UTF-8", true), TEXT_ASCII); /* LC_ALL is above LANG */
+	assert_int_equal(mode_of(NULL, "POSIX", true), TEXT_ASCII);
+	assert_int_equal(mode_of(NULL, "ko_KR.eucKR", true), TEXT_ASCII);
+	assert_int_equal(mode_of("", "xx_XX.UTF-8", true), TEXT_UNICODE); /* not of this machine */
+	assert_int_equal(mode_of("C", NULL, false), TEXT_PLAIN);          /* a file loses nothing */
 	assert_int_equal(setup(NULL), 0);
 }
 
@@ -182,6 +209,7 @@ int main(void)
 		cmocka_unit_test(names_what_would_hide_or_reorder),
 		cmocka_unit_test(names_broken_utf8_byte_by_byte),
 		cmocka_unit_test(keeps_korean_marks_and_emoji),
+		cmocka_unit_test(shows_joined_emoji_side_by_side),
 		cmocka_unit_test(stops_towers_of_marks),
 		cmocka_unit_test(fits_by_columns),
 		cmocka_unit_test(reads_no_more_than_it_shows),
@@ -189,6 +217,7 @@ int main(void)
 		cmocka_unit_test(escapes_json_without_changing_it),
 		cmocka_unit_test(does_without_utf8),
 		cmocka_unit_test(knows_plain_terminals),
+		cmocka_unit_test(takes_the_locale_at_its_word),
 	};
 	return cmocka_run_group_tests_name("ui text", tests, setup, NULL);
 }

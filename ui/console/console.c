@@ -6,6 +6,7 @@
 #include "list.h"
 #include "screen.h"
 #include "terminal.h"
+#include "theme.h"
 
 #include "../format.h"
 
@@ -228,11 +229,40 @@ void console_act(struct console *c, enum action action)
 		common_key(c, action);
 }
 
+#define WHEEL_ROWS 3
+
+static void take_key(struct console *c, int key);
+
+/* The mouse does what keys do; what is behind a dialog, a prompt, the journal or the help is out of its
+ * reach. */
+static void take_mouse(struct console *c)
+{
+	if (!terminal_mouse(c->mono, &c->mouse))
+		return;
+	const struct mouse *m = &c->mouse;
+	bool open = !c->help && !c->journal.open && !c->prompt.ops && c->dialog.kind == DIALOG_NONE;
+	int wheel = m->kind == MOUSE_WHEEL_UP     ? CODE(KEY_UP)
+	            : m->kind == MOUSE_WHEEL_DOWN ? CODE(KEY_DOWN)
+	                                          : 0;
+	for (int i = 0; wheel && i < WHEEL_ROWS; i++)
+		take_key(c, wheel);
+	if (wheel || !open)
+		return;
+	if (m->y == 0 && frame_screen_at(c, m->x) >= 0)
+		console_show(c, frame_screen_at(c, m->x));
+	else if (c->list && list_point(c->list, m->y) && m->kind == MOUSE_DOUBLE)
+		take_key(c, '\r');
+}
+
 static void take_key(struct console *c, int key)
 {
 	if (frame_too_small()) { /* what cannot be seen must not be acted on */
 		if (key == 'q' || key == KEY_INTERRUPT)
 			c->quit = true;
+		return;
+	}
+	if (key == CODE(KEY_MOUSE)) {
+		take_mouse(c);
 		return;
 	}
 	if (c->dialog.kind != DIALOG_NONE) {
@@ -323,14 +353,27 @@ static void free_console(struct console *c)
 	free(c);
 }
 
-int console_run(const struct socket_choice *choice, const char *given, bool read_only)
+static int theme_refused(const char *name)
 {
-	if (terminal_open() != 0)
+	struct buf b = BUF(4096);
+	text_clean(&b, name, strlen(name));
+	buf_puts(&b, "\" is no theme: ");
+	theme_names(&b);
+	fprintf(stderr, "usher: \"%s\n", buf_str(&b));
+	buf_free(&b);
+	return 2;
+}
+
+int console_run(const struct socket_choice *choice, const struct console_options *options)
+{
+	if (!theme_choose(options->theme))
+		return theme_refused(options->theme);
+	if (terminal_open(options->mouse) != 0)
 		return 1;
 	struct console *c = mem_alloc(sizeof *c);
 	c->client = client_new(choice->path);
-	c->given = given;
-	c->asked_read_only = read_only;
+	c->given = options->socket;
+	c->asked_read_only = options->read_only;
 	c->read_only = choice->read_only;
 	overview_open(&c->screens[0]);
 	dlq_open(&c->screens[1], c);

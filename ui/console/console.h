@@ -5,7 +5,13 @@
 
 #include "../socket.h"
 
-/* `given`: --socket or USHER_SOCKET or NULL, to choose again when the daemon comes back. */
-int console_run(const struct socket_choice *choice, const char *given, bool read_only);
+struct console_options {
+	const char *socket; /* --socket or USHER_SOCKET or NULL, to choose again when the daemon comes back */
+	bool read_only;
+	const char *theme; /* NULL: the usual one */
+	bool mouse;
+};
+/* A theme that is not there is a usage error, told on standard error: 2. */
+int console_run(const struct socket_choice *choice, const struct console_options *options);
 
 #endif

@@ -9,9 +9,17 @@
 #include <curses.h>
 #include <string.h>
 
-#define BAR_CLOCK 10 /* columns at the right that no screen's name takes */
 #define COLUMNS_LEAST 80
 #define LINES_LEAST 24
+#define NAMES_X 8 /* where the names of the screens begin */
+
+struct figure figure_now(const struct console *c, const cJSON *object, const char *key)
+{
+	struct figure f = figure_get(object, key);
+	if (f.kind != FIGURE_NONE && seconds_between(c->status_at, c->now) > OLD_AFTER_S)
+		f.kind = FIGURE_STALE;
+	return f;
+}
 
 bool age_text(struct buf *out, wall_time at, wall_time now)
 {
@@ -26,83 +34,94 @@ bool age_text(struct buf *out, wall_time at, wall_time now)
 	return true;
 }
 
-static void bar_right(const struct console *c, struct buf *out)
+/* How the bar is laid out, the first of these that fits: who and where with all names, the clock with all
+ * names, then with short ones, then with digits alone. The chosen screen keeps its name. */
+enum bar { BAR_WHOLE, BAR_CLOCK, BAR_BRIEF, BAR_DIGITS };
+#define BADGE "[READ-ONLY]"
+
+static void bar_right(const struct console *c, enum bar bar, struct buf *out)
 {
 	const char *profile = json_string(c->status, "profile"), *host = json_string(c->status, "host"),
 	           *operator= json_string(c->status, "operator");
-	if (operator)
-		buf_printf(out, "%s@", operator);
-	if (host)
-		buf_puts(out, host);
-	if (profile && *profile)
-		buf_printf(out, " %s", profile);
-	buf_puts(out, "  ");
+	if (bar == BAR_WHOLE) {
+		if (operator)
+			buf_printf(out, "%s@", operator);
+		buf_printf(out, "%s %s%s", host ? host : "", profile ? profile : "",
+		        profile && *profile ? "  " : " ");
+	}
 	format_when(out, c->now, WHEN_CLOCK, c->now);
 }
 
-/* The screens in the bar: all by name, the others by a short one, or by their digits alone, as there is room.
- */
-enum tabs { TABS_NAMES, TABS_BRIEF, TABS_DIGITS };
-
-static void tab_text(const struct console *c, int i, enum tabs tabs, struct buf *out)
+/* Where names have room they keep their places, whichever is chosen. */
+static void screen_name(const struct console *c, int i, enum bar bar, struct buf *out)
 {
 	const struct screen *s = &c->screens[i];
-	buf_clear(out);
 	if (i == c->current)
 		buf_printf(out, "[%d %s]", s->number, s->name);
-	else if (tabs == TABS_DIGITS)
-		buf_printf(out, " %d", s->number);
+	else if (bar == BAR_DIGITS)
+		buf_printf(out, " %d ", s->number);
 	else
-		buf_printf(out, " %d %s ", s->number, tabs == TABS_NAMES ? s->name : s->brief);
+		buf_printf(out, " %d %s ", s->number, bar == BAR_BRIEF ? s->brief : s->name);
 }
 
-static int tabs_width(const struct console *c, enum tabs tabs)
+static int bar_width(const struct console *c, enum bar bar)
 {
-	struct buf b = BUF(256);
-	int width = c->in_detail ? (int)strlen(c->detail.name) + 3 : 0;
-	for (int i = 0; i < SCREEN_COUNT; i++) {
-		tab_text(c, i, tabs, &b);
-		width += text_width(buf_str(&b), b.len, COLS);
-	}
-	buf_free(&b);
-	return width;
-}
-
-static int draw_tabs(const struct console *c, int x, int end)
-{
-	struct buf b = BUF(256);
-	enum tabs tabs = TABS_NAMES;
-	while (tabs < TABS_DIGITS && tabs_width(c, tabs) > end - x - BAR_CLOCK)
-		tabs++;
-	for (int i = 0; i < SCREEN_COUNT; i++) {
-		tab_text(c, i, tabs, &b);
-		x += paint(0, x, end - x, i == c->current ? ROLE_KEY : ROLE_BAR, TEXT_CLIP, buf_str(&b));
-	}
+	struct buf b = BUF(8192);
+	for (int i = 0; i < SCREEN_COUNT; i++)
+		screen_name(c, i, bar, &b);
 	if (c->in_detail)
-		x += paintf(0, x, end - x, ROLE_KEY, " > %s", c->detail.name);
+		buf_printf(&b, " > %s", c->detail.name);
+	buf_putc(&b, ' ');
+	bar_right(c, bar, &b);
+	int width = NAMES_X + text_width(buf_str(&b), b.len, COLS);
 	buf_free(&b);
-	return x;
+	return width + (c->read_only ? (int)sizeof BADGE : 0);
+}
+
+static enum bar bar_choose(const struct console *c)
+{
+	enum bar bar = BAR_WHOLE;
+	while (bar < BAR_DIGITS && bar_width(c, bar) >= COLS)
+		bar++;
+	return bar;
+}
+
+int frame_screen_at(const struct console *c, int x)
+{
+	enum bar bar = bar_choose(c);
+	int end = NAMES_X, at = -1;
+	for (int i = 0; i < SCREEN_COUNT && at < 0; i++) {
+		struct buf b = BUF(256);
+		screen_name(c, i, bar, &b);
+		end += text_width(buf_str(&b), b.len, COLS);
+		if (x >= NAMES_X && x < end)
+			at = i;
+		buf_free(&b);
+	}
+	return at;
 }
 
 static void draw_bar(const struct console *c)
 {
-	static const char badge[] = "[READ-ONLY]";
-	struct buf b = BUF(4096);
-	int x = 1, end = COLS - 1;
+	enum bar bar = bar_choose(c);
+	int x = NAMES_X, end = COLS;
+	struct buf b = BUF(8192);
 	paint(0, 0, COLS, ROLE_BAR, TEXT_LEFT, "");
-	x += paint(0, x, 8, ROLE_BAR, TEXT_CLIP, "usher") + 2;
+	paint(0, 1, NAMES_X - 1, ROLE_BAR, TEXT_CLIP, "usher");
 	if (c->read_only) {
-		end -= (int)sizeof badge;
-		paint(0, end + 1, (int)sizeof badge - 1, ROLE_BADGE, TEXT_CLIP, badge);
+		end -= (int)sizeof BADGE;
+		paint(0, end, (int)sizeof BADGE - 1, ROLE_BADGE, TEXT_CLIP, BADGE);
 	}
-	x = draw_tabs(c, x, end);
-	bar_right(c, &b);
-	if (text_width(buf_str(&b), b.len, COLS) > end - x - 1) { /* who and where are on the overview too */
+	for (int i = 0; i < SCREEN_COUNT; i++) {
 		buf_clear(&b);
-		format_when(&b, c->now, WHEN_CLOCK, c->now);
+		screen_name(c, i, bar, &b);
+		x += paint(0, x, end - x, i == c->current ? ROLE_KEY : ROLE_BAR, TEXT_CLIP, buf_str(&b));
 	}
-	if (end - x - 1 > 0)
-		paint(0, x + 1, end - x - 1, ROLE_BAR, TEXT_RIGHT, buf_str(&b));
+	if (c->in_detail)
+		x += paintf(0, x, end - x, ROLE_KEY, " > %s", c->detail.name);
+	buf_clear(&b);
+	bar_right(c, bar, &b);
+	paint(0, x + 1, end - x - 2, ROLE_BAR, TEXT_RIGHT, buf_str(&b));
 	buf_free(&b);
 }
 
@@ -236,6 +255,7 @@ void frame_draw(struct console *c)
 	draw_second_line(c);
 	int foot = c->prompt.ops ? PROMPT_HEIGHT : c->notes.count ? draw_notes(c) : 0;
 	foot += jobs_draw(c, LINES - 2 - foot);
+	c->list = NULL;
 	s->draw(s->state, c, (struct rect){ 2, 0, LINES - 3 - foot, COLS });
 	if (c->prompt.ops)
 		draw_prompt_footer();

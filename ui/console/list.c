@@ -302,6 +302,15 @@ static void move_by(struct list *l, int rows)
 		select_row(l, to < 0 ? 0 : to);
 }
 
+bool list_point(struct list *l, int y)
+{
+	int row = l->top + y - l->first_y;
+	if (y < l->first_y || y >= l->first_y + l->height || row >= l->count)
+		return false;
+	select_row(l, row);
+	return true;
+}
+
 static void go_first(struct list *l)
 {
 	if (l->behind_count)

@@ -57,7 +57,7 @@ struct list {
 	int behind_count;
 	int64_t before; /* rows on the pages before it */
 
-	int selected, top, height;
+	int selected, top, height, first_y; /* first_y: the screen's line of the row at the top */
 	char selected_key[LIST_KEY_MAX];
 	struct row_ref *marks;
 	int mark_count;
@@ -83,6 +83,7 @@ bool list_key(struct list *l, enum action action);
 bool list_stop(struct list *l);
 /* Selects the next row (step 1) or the one before (-1) of the page in which a text has the word. */
 bool list_select_match(struct list *l, const char *word, int step);
+bool list_point(struct list *l, int y); /* selects the row on that line of the screen; false: there is none */
 /* Opens the selected row, or asks to act on the marked rows; false for other actions. */
 bool list_act(struct list *l, enum action action);
 const cJSON *list_selected(const struct list *l);

@@ -132,6 +132,8 @@ void list_draw(struct list *l, struct rect area)
 	draw_titles(l, widths, area);
 	if (l->count)
 		keep_in_sight(l, area.height - 1);
+	l->first_y = area.y + 1;
+	l->console->list = l;
 	bool old = l->other || age_text(&unused, l->at, l->console->now);
 	buf_free(&unused);
 	for (int i = 0; i < l->height && l->top + i < l->count; i++)

@@ -74,14 +74,6 @@ static void draw_titles(const struct at *at)
 	paint(at->y, x, OLDEST_WIDTH, ROLE_HEAD, TEXT_RIGHT, "OLDEST");
 }
 
-/* What was exact or approximate when it came has grown old with the whole status. */
-static struct figure aged(struct figure f, const struct console *c)
-{
-	if (f.kind != FIGURE_NONE && seconds_between(c->status_at, c->now) > OLD_AFTER_S)
-		f.kind = FIGURE_STALE;
-	return f;
-}
-
 static int64_t age_of(const struct console *c, wall_time taken)
 {
 	return seconds_between(taken.ms ? taken : c->status_at, c->now);
@@ -95,7 +87,7 @@ static void draw_figures(const struct console *c, const cJSON *ch, const struct 
 	struct buf b = BUF(256);
 	paint(at->y, at->x + 1, NAME_WIDTH - 1, ROLE_TITLE, TEXT_LEFT, word(ch, "name"));
 	for (int i = 0; i < FIGURES; i++, x += w) {
-		struct figure f = aged(figure_get(ch, keys[i]), c);
+		struct figure f = figure_now(c, ch, keys[i]);
 		buf_clear(&b);
 		/* when all are old, all read alike */
 		format_figure(&b, f, age_of(c, time_get(ch, "depth_at")), whole ? w - 2 : w - 1);
@@ -202,7 +194,7 @@ static void draw_outbox(const struct console *c, const struct at *at)
 	int64_t oldest = json_int(outbox, "oldest_age_s", -1);
 	bool failing = json_bool(outbox, "failing", false);
 	struct buf b = BUF(1024);
-	format_figure(&b, aged(figure_get(outbox, "waiting"), c), age_of(c, c->status_at), 20);
+	format_figure(&b, figure_now(c, outbox, "waiting"), age_of(c, c->status_at), 20);
 	buf_puts(&b, " waiting");
 	if (oldest >= 0) {
 		buf_puts(&b, ", oldest ");

@@ -5,12 +5,14 @@
 #define UI_CONSOLE_SCREEN_H
 
 #include "../client.h"
+#include "../format.h"
 #include "../lines.h"
 #include "dialog.h"
 #include "journal.h"
 #include "keys.h"
 #include "paint.h"
 #include "prompt.h"
+#include "terminal.h"
 
 #include "base/clock.h"
 
@@ -158,6 +160,8 @@ struct console {
 	bool in_detail;
 	bool help;
 	int help_top;
+	struct list *list; /* the one on the screen, which the mouse points into; NULL: none */
+	struct mouse mouse;
 	struct dialog dialog;
 	struct notes notes;
 	struct acts *acts;
@@ -203,9 +207,13 @@ void console_heard(struct console *c, const struct reply *reply);
 /* frame.c: the bar, the banner, messages and footer around a screen, and the help overlay. */
 void frame_draw(struct console *c);
 bool frame_too_small(void); /* to show a screen in */
+/* The screen whose name stands at that column of the bar, or -1. */
+int frame_screen_at(const struct console *c, int x);
 void help_draw(struct console *c);
 bool help_key(struct console *c, enum action action);
 
+/* A figure of the status: what was exact or approximate when it came has grown old with the whole status. */
+struct figure figure_now(const struct console *c, const cJSON *object, const char *key);
 /* "as of 14:03:07 (12s old)" where a snapshot is old; true when it is. */
 bool age_text(struct buf *out, wall_time at, wall_time now);
 

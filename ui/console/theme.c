@@ -1,45 +1,179 @@
-/* Roles to looks: 256 colours, 8, or none; see paint.h. Meaning is never in the colour alone: the words
- * and signs on the screen say the same. */
-#include "paint.h"
-
+/* Roles to looks; see paint.h. One table says what a role looks like in every theme and on terminals of 256,
+ * 16 and 8 colours; without colours the attributes of `plain` do. Meaning is never in the colour alone: the
+ * words and signs on the screen say the same. */
 #include "theme.h"
 
+#include "paint.h"
+
+#include "base/mem.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 #define PAIR_BASE 1
 
+enum { DEPTH_256, DEPTH_16, DEPTH_8, DEPTHS };
+struct tone {
+	short of[DEPTHS]; /* -1: the terminal's own */
+};
+#define TONE(wide, high, low)                                                                                \
+	{                                                                                                    \
+		{                                                                                            \
+			wide, high, low                                                                      \
+		}                                                                                            \
+	}
+#define OWN TONE(-1, -1, -1)
+#define HIGH 8 /* the bright half of 16 colours */
+
 struct look {
-	short wide, narrow; /* foreground of 256 and of 8 colours; -1: the terminal's own */
-	short back_wide, back_narrow;
-	attr_t attributes; /* with colours */
-	attr_t plain;      /* without */
+	struct tone fore, back;
+	attr_t attributes;
 };
 
-/* Middle tones, so that they read on dark and on light terminals. */
-static const struct look looks[ROLE_COUNT] = {
-	[ROLE_NORMAL] = { -1, -1, -1, -1, 0, 0 },
-	[ROLE_FAINT] = { 244, -1, -1, -1, 0, A_DIM },
-	[ROLE_HEAD] = { 32, COLOR_CYAN, -1, -1, A_BOLD, A_BOLD },
-	[ROLE_TITLE] = { -1, -1, -1, -1, A_BOLD, A_BOLD },
-	[ROLE_GOOD] = { 35, COLOR_GREEN, -1, -1, 0, 0 },
-	[ROLE_WARN] = { 172, COLOR_YELLOW, -1, -1, 0, 0 },
-	[ROLE_BAD] = { 203, COLOR_RED, -1, -1, A_BOLD, A_BOLD },
-	[ROLE_ACCENT] = { 37, COLOR_CYAN, -1, -1, 0, A_UNDERLINE },
-	[ROLE_SELECTED] = { 231, COLOR_WHITE, 24, COLOR_BLUE, A_BOLD, A_REVERSE },
-	[ROLE_BAR] = { 252, COLOR_WHITE, 236, COLOR_BLUE, 0, A_REVERSE },
-	[ROLE_KEY] = { 221, COLOR_YELLOW, 236, COLOR_BLUE, A_BOLD, A_REVERSE | A_BOLD },
-	[ROLE_BADGE] = { 16, COLOR_BLACK, 221, COLOR_YELLOW, A_BOLD, A_REVERSE | A_BOLD },
-	[ROLE_BANNER] = { 231, COLOR_WHITE, 124, COLOR_RED, A_BOLD, A_REVERSE | A_BOLD },
-	[ROLE_BOX] = { -1, -1, -1, -1, 0, 0 },
+/* Middle tones, which read on dark and on light terminals: it cannot be asked which one this is. */
+static const struct look even[ROLE_COUNT] = {
+	[ROLE_NORMAL] = { OWN, OWN, 0 },
+	[ROLE_FAINT] = { TONE(244, HIGH + COLOR_BLACK, -1), OWN, 0 },
+	[ROLE_HEAD] = { TONE(32, COLOR_CYAN, COLOR_CYAN), OWN, A_BOLD },
+	[ROLE_TITLE] = { OWN, OWN, A_BOLD },
+	[ROLE_GOOD] = { TONE(29, COLOR_GREEN, COLOR_GREEN), OWN, 0 },
+	[ROLE_WARN] = { TONE(136, COLOR_YELLOW, COLOR_YELLOW), OWN, 0 },
+	[ROLE_BAD] = { TONE(167, COLOR_RED, COLOR_RED), OWN, A_BOLD },
+	[ROLE_ACCENT] = { TONE(31, COLOR_CYAN, COLOR_CYAN), OWN, 0 },
+	[ROLE_SELECTED] = { TONE(231, HIGH + COLOR_WHITE, COLOR_WHITE), TONE(24, COLOR_BLUE, COLOR_BLUE),
+	        A_BOLD },
+	[ROLE_BAR] = { TONE(252, COLOR_WHITE, COLOR_WHITE), TONE(236, COLOR_BLUE, COLOR_BLUE), 0 },
+	[ROLE_KEY] = { TONE(221, HIGH + COLOR_YELLOW, COLOR_YELLOW), TONE(236, COLOR_BLUE, COLOR_BLUE),
+	        A_BOLD },
+	[ROLE_BADGE] = { TONE(16, COLOR_BLACK, COLOR_BLACK), TONE(221, COLOR_YELLOW, COLOR_YELLOW), A_BOLD },
+	[ROLE_BANNER] = { TONE(231, HIGH + COLOR_WHITE, COLOR_WHITE), TONE(124, COLOR_RED, COLOR_RED),
+	        A_BOLD },
+	[ROLE_BOX] = { OWN, OWN, 0 },
 };
 
+static const struct look dark[ROLE_COUNT] = {
+	[ROLE_NORMAL] = { OWN, OWN, 0 },
+	[ROLE_FAINT] = { TONE(247, COLOR_WHITE, -1), OWN, 0 },
+	[ROLE_HEAD] = { TONE(81, HIGH + COLOR_CYAN, COLOR_CYAN), OWN, A_BOLD },
+	[ROLE_TITLE] = { TONE(231, HIGH + COLOR_WHITE, -1), OWN, A_BOLD },
+	[ROLE_GOOD] = { TONE(114, HIGH + COLOR_GREEN, COLOR_GREEN), OWN, 0 },
+	[ROLE_WARN] = { TONE(221, HIGH + COLOR_YELLOW, COLOR_YELLOW), OWN, 0 },
+	[ROLE_BAD] = { TONE(210, HIGH + COLOR_RED, COLOR_RED), OWN, A_BOLD },
+	[ROLE_ACCENT] = { TONE(80, HIGH + COLOR_CYAN, COLOR_CYAN), OWN, 0 },
+	[ROLE_SELECTED] = { TONE(231, HIGH + COLOR_WHITE, COLOR_WHITE), TONE(24, COLOR_BLUE, COLOR_BLUE),
+	        A_BOLD },
+	[ROLE_BAR] = { TONE(252, HIGH + COLOR_WHITE, COLOR_WHITE), TONE(236, COLOR_BLUE, COLOR_BLUE), 0 },
+	[ROLE_KEY] = { TONE(221, HIGH + COLOR_YELLOW, COLOR_YELLOW), TONE(236, COLOR_BLUE, COLOR_BLUE),
+	        A_BOLD },
+	[ROLE_BADGE] = { TONE(16, COLOR_BLACK, COLOR_BLACK), TONE(221, HIGH + COLOR_YELLOW, COLOR_YELLOW),
+	        A_BOLD },
+	[ROLE_BANNER] = { TONE(231, HIGH + COLOR_WHITE, COLOR_WHITE), TONE(124, COLOR_RED, COLOR_RED),
+	        A_BOLD },
+	[ROLE_BOX] = { OWN, OWN, 0 },
+};
+
+/* Yellow and cyan do not read on white. */
+static const struct look light[ROLE_COUNT] = {
+	[ROLE_NORMAL] = { OWN, OWN, 0 },
+	[ROLE_FAINT] = { TONE(241, HIGH + COLOR_BLACK, -1), OWN, 0 },
+	[ROLE_HEAD] = { TONE(25, COLOR_BLUE, COLOR_BLUE), OWN, A_BOLD },
+	[ROLE_TITLE] = { TONE(16, COLOR_BLACK, -1), OWN, A_BOLD },
+	[ROLE_GOOD] = { TONE(22, COLOR_GREEN, COLOR_GREEN), OWN, 0 },
+	[ROLE_WARN] = { TONE(94, COLOR_MAGENTA, COLOR_MAGENTA), OWN, 0 },
+	[ROLE_BAD] = { TONE(124, COLOR_RED, COLOR_RED), OWN, A_BOLD },
+	[ROLE_ACCENT] = { TONE(24, COLOR_BLUE, COLOR_BLUE), OWN, 0 },
+	[ROLE_SELECTED] = { TONE(231, HIGH + COLOR_WHITE, COLOR_WHITE), TONE(25, COLOR_BLUE, COLOR_BLUE),
+	        A_BOLD },
+	[ROLE_BAR] = { TONE(236, COLOR_BLACK, COLOR_BLACK), TONE(253, COLOR_WHITE, COLOR_WHITE), 0 },
+	[ROLE_KEY] = { TONE(25, COLOR_BLUE, COLOR_BLUE), TONE(253, COLOR_WHITE, COLOR_WHITE), A_BOLD },
+	[ROLE_BADGE] = { TONE(231, HIGH + COLOR_WHITE, COLOR_WHITE), TONE(94, COLOR_MAGENTA, COLOR_MAGENTA),
+	        A_BOLD },
+	[ROLE_BANNER] = { TONE(231, HIGH + COLOR_WHITE, COLOR_WHITE), TONE(124, COLOR_RED, COLOR_RED),
+	        A_BOLD },
+	[ROLE_BOX] = { OWN, OWN, 0 },
+};
+
+/* The terminal's own two colours, and a ground of its own for what must be seen. */
+static const struct look contrast[ROLE_COUNT] = {
+	[ROLE_NORMAL] = { OWN, OWN, 0 },
+	[ROLE_FAINT] = { OWN, OWN, 0 },
+	[ROLE_HEAD] = { OWN, OWN, A_BOLD | A_UNDERLINE },
+	[ROLE_TITLE] = { OWN, OWN, A_BOLD },
+	[ROLE_GOOD] = { OWN, OWN, 0 },
+	[ROLE_WARN] = { TONE(16, COLOR_BLACK, COLOR_BLACK), TONE(226, HIGH + COLOR_YELLOW, COLOR_YELLOW), 0 },
+	[ROLE_BAD] = { TONE(231, HIGH + COLOR_WHITE, COLOR_WHITE), TONE(88, COLOR_RED, COLOR_RED), A_BOLD },
+	[ROLE_ACCENT] = { OWN, OWN, A_BOLD },
+	[ROLE_SELECTED] = { OWN, OWN, A_REVERSE | A_BOLD },
+	[ROLE_BAR] = { OWN, OWN, A_REVERSE },
+	[ROLE_KEY] = { OWN, OWN, A_REVERSE | A_BOLD | A_UNDERLINE },
+	[ROLE_BADGE] = { TONE(16, COLOR_BLACK, COLOR_BLACK), TONE(226, HIGH + COLOR_YELLOW, COLOR_YELLOW),
+	        A_BOLD },
+	[ROLE_BANNER] = { TONE(231, HIGH + COLOR_WHITE, COLOR_WHITE), TONE(88, COLOR_RED, COLOR_RED),
+	        A_BOLD },
+	[ROLE_BOX] = { OWN, OWN, 0 },
+};
+
+static const attr_t plain[ROLE_COUNT] = {
+	[ROLE_FAINT] = A_DIM,
+	[ROLE_HEAD] = A_BOLD | A_UNDERLINE,
+	[ROLE_TITLE] = A_BOLD,
+	[ROLE_WARN] = A_UNDERLINE,
+	[ROLE_BAD] = A_BOLD,
+	[ROLE_ACCENT] = A_BOLD,
+	[ROLE_SELECTED] = A_REVERSE,
+	[ROLE_BAR] = A_REVERSE,
+	[ROLE_KEY] = A_REVERSE | A_BOLD,
+	[ROLE_BADGE] = A_REVERSE | A_BOLD,
+	[ROLE_BANNER] = A_REVERSE | A_BOLD,
+};
+
+/* The first is taken where none is named. */
+static const struct theme {
+	const char *name;
+	const struct look *looks; /* NULL: no colours */
+} themes[] = {
+	{ "even", even },
+	{ "dark", dark },
+	{ "light", light },
+	{ "high-contrast", contrast },
+	{ "mono", NULL },
+};
+
+static const struct theme *chosen = &themes[0];
 static attr_t attributes[ROLE_COUNT];
 static bool faded;
+
+bool theme_choose(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(themes); i++) {
+		if (name && strcmp(name, themes[i].name) != 0)
+			continue;
+		chosen = &themes[i];
+		return true;
+	}
+	return false;
+}
+
+void theme_names(struct buf *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(themes); i++)
+		buf_printf(out, "%s%s",
+		        i == 0                      ? ""
+		        : i + 1 < ARRAY_LEN(themes) ? ", "
+		                                    : " or ",
+		        themes[i].name);
+}
 
 static bool colours_wanted(void)
 {
 	const char *no = getenv("NO_COLOR");
-	return !(no && *no) && has_colors();
+	return chosen->looks && !(no && *no) && has_colors();
+}
+
+/* Where there are more than 256, a number is red, green and blue; only the first 8 are still of a palette. */
+static int depth(void)
+{
+	return COLORS == 256 ? DEPTH_256 : COLORS >= 16 && COLORS < 256 ? DEPTH_16 : DEPTH_8;
 }
 
 void theme_open(void)
@@ -47,20 +181,18 @@ void theme_open(void)
 	bool colours = colours_wanted();
 	if (colours) {
 		start_color();
-		use_default_colors();
+		colours = use_default_colors() == OK && COLORS >= 8;
 	}
-	bool wide = colours && COLORS >= 256;
 	for (int i = 0; i < ROLE_COUNT; i++) {
-		const struct look *l = &looks[i];
-		short fore = wide ? l->wide : l->narrow, back = wide ? l->back_wide : l->back_narrow;
-		attributes[i] = l->plain;
+		attributes[i] = plain[i];
 		if (!colours)
 			continue;
-		attributes[i] = l->attributes;
-		if ((fore >= 0 || back >= 0) && init_pair((short)(PAIR_BASE + i), fore, back) == OK)
-			attributes[i] |= COLOR_PAIR(PAIR_BASE + i);
-		else
-			attributes[i] = l->plain;
+		const struct look *l = &chosen->looks[i];
+		short fore = l->fore.of[depth()], back = l->back.of[depth()], pair = (short)(PAIR_BASE + i);
+		if (fore < 0 && back < 0)
+			attributes[i] = l->attributes;
+		else if (init_pair(pair, fore, back) == OK)
+			attributes[i] = l->attributes | COLOR_PAIR(pair);
 	}
 }
 

@@ -59,6 +59,8 @@ enum exit_status {
 	OPTION(QUIET, "quiet", 'q', NULL, "say nothing but what was asked for, and what went wrong")         \
 	OPTION(SOCKET, "socket", 0, "PATH", "the daemon's socket (USHER_SOCKET; /run/usher/usher.sock)")     \
 	OPTION(READ_ONLY, "read-only", 'R', NULL, "look only: the read-only socket (usher-ro.sock)")         \
+	OPTION(THEME, "theme", 0, "NAME", "even, dark, light, high-contrast or mono (USHER_THEME)")          \
+	OPTION(MOUSE, "mouse", 0, NULL, "the mouse selects, opens and scrolls in the console")               \
 	OPTION(HELP, "help", 'h', NULL, "this help")                                                         \
 	OPTION(VERSION, "version", 0, NULL, "usher's version")
 
