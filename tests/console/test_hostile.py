@@ -125,7 +125,7 @@ def test_in_every_table_and_export(everywhere, usher, kind):
                   ["alarms"], ["redrives"], ["redrives", "show", "1"], ["failed", "--csv"], ["dlq", "--csv"], ["audit", "--csv"],
                   ["status", "--json"], ["alarms", "--json"], ["redrives", "--json"], ["audit", "--json"]):
         ran = usher(*words, check=None)
-        assert ran.code in (0, 1), (words, ran.err)
+        assert ran.code in (0, 1, 6), (words, ran.err)    # 6: a channel's name of a megabyte is no address
         for output in (ran.out, ran.err):
             found = HARMFUL.search(output.replace("\r\n", "").replace("\n", ""))
             assert not found, (words, f"U+{ord(found.group()):04X}", output[max(0, found.start() - 200):found.end() + 50])

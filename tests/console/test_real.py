@@ -263,6 +263,7 @@ def test_cancelled_while_it_waits_and_taken_back(daemon, console, smtp):
     assert smtp.copies() == {"down1.kim@example.com": 1}
 
 
+@pytest.mark.shown
 def test_a_mistyped_address(dead, console, smtp, mariadb):
     usherd = dead("김민수")
     t = failed_screen(console, usherd)

@@ -253,6 +253,7 @@ def with_editor(failed_screen, tmp_path):
     return make
 
 
+@pytest.mark.shown
 def test_an_edit_is_shown_before_it_is_sent(fake, with_editor, tmp_path):
     t = with_editor("sed -i s/minsu@example.com/minsu@example.org/ $1")
     t.press("e")
@@ -270,6 +271,7 @@ def test_an_edit_is_shown_before_it_is_sent(fake, with_editor, tmp_path):
     assert b"minsu@example" in t.raw
 
 
+@pytest.mark.shown
 def test_no_leaves_everything_as_it_is(fake, with_editor):
     t = with_editor("sed -i s/minsu@example.com/minsu@example.org/ $1")
     t.press("e", "y")
@@ -283,6 +285,7 @@ def test_no_leaves_everything_as_it_is(fake, with_editor):
     assert [path for path, _b in posts(fake)] == ["/v1/failed/12/reveal"]
 
 
+@pytest.mark.shown
 def test_what_is_refused_is_edited_again(fake, with_editor, tmp_path):
     """The second time the editor begins with what was typed the first time."""
     t = with_editor("if grep -q nobody $1; then sed -i s/nobody/minsu@example.org/ $1; "
@@ -321,6 +324,7 @@ def test_the_daemon_is_heard_while_the_editor_is_open(fake, with_editor, tmp_pat
 
 # -- Unmasked, and finding --------------------------------------------------------------------------------------
 
+@pytest.mark.shown
 def test_unmasked_until_it_is_left(fake, failed_screen):
     t = failed_screen(size=(120, 50))
     t.press("enter")

@@ -267,6 +267,7 @@ def test_one_of_four_is_killed_under_load(aws_daemon, smtp, coupon, mariadb, clo
 def test_mariadbd_killed_under_load_on_sqs(aws_daemon, smtp, coupon, mariadb, cloud, chance):
     """Without the ledger nothing is received; what was sent when it fell is in it once it is back."""
     cloud.fresh(max_receives=100)
+    smtp.latency_s = 0.1    # so that the load outlasts the way to the kill
     usherd = aws_daemon({**UNDER_FIRE, "database": {"connect_timeout": "1s", "read_timeout": "5s"}})
     crowd, cut = Crowd(mariadb), Interruptions(mariadb)
     for _ in range(DATABASE_KILLS):

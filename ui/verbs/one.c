@@ -184,7 +184,7 @@ int reveal_one(struct verb_call *call)
 
 /* -- edit --------------------------------------------------------------------------------------- */
 
-/* "email=kim@example.com", as often as there are fields. */
+/* "email=kim@shop.example", as often as there are fields. */
 static int add_set(struct verb_call *call, cJSON *body)
 {
 	cJSON *set = json_add_object(body, "set");
@@ -192,7 +192,7 @@ static int add_set(struct verb_call *call, cJSON *body)
 		const char *equals = strchr(call->set[i], '=');
 		if (!equals || equals == call->set[i])
 			return usage_error(call,
-			        "--set takes FIELD=VALUE, such as email=kim@example.com, not \"%s\"",
+			        "--set takes FIELD=VALUE, such as email=kim@shop.example, not \"%s\"",
 			        call->set[i]);
 		OWNED char *field = mem_stringn(call->set[i], (size_t)(equals - call->set[i]));
 		if (json_get(set, field))
