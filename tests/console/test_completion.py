@@ -50,10 +50,10 @@ def test_ids_are_those_that_the_verb_takes(fake, usher, words):
 
 
 def test_filters(words):
-    assert words("failed", "st") == ["status:"] and words("failed", "a") == ["age>"]
-    assert words("failed", "status:") == ["status:dead", "status:queued"]
+    assert words("failed", "st") == ["status:"] and words("failed", "a") == ["age>", "attempts:"]
+    assert words("failed", "status:") == [f"status:{word}" for word in ("dead", "queued", "delivered", "cancelled")]
     assert words("failed", "status:dead,q") == ["status:dead,queued"]
-    assert words("failed", "status:dead a") == ["status:dead age>"], "in quotes it is one word"
+    assert words("failed", "status:dead a") == ["status:dead age>", "status:dead attempts:"], "in quotes it is one word"
     assert words("failed", "status:dead", "status:d") == ["status:dead"]
     assert words("dlq", "email", "st") == ["status:"] and words("redrive", "age") == ["age>"]
     assert words("failed", "--status", "d") == ["dead"] and words("failed", "--status=a") == ["--status=any"]

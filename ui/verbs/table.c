@@ -61,7 +61,7 @@ const struct verb verbs[] = {
 	        false },
 	{ "signup", "", "register a sign-up, as the application would", 0, 0,
 	        BIT(EMAIL) | BIT(NAME) | BIT(USER_ID) | BIT(LOCALE), verb_signup, GROUP_FEED,
-	        "signup --email kim@shop.example --name 김민지 --locale ko-KR", NULL, false },
+	        "signup --email kim@shop.example --name 홍길동 --locale ko-KR", NULL, false },
 	{ "alarms", "[ack ID...]", "what is raised and what was, or acknowledge it", 0, ARGS_ANY,
 	        LIST | BIT(REASON), verb_alarms, GROUP_LOOK, "alarms ack 12 --reason 'on it'", "/v1/alarms",
 	        false },
