@@ -168,7 +168,7 @@ static void redrives_draw(void *state, const struct console *c, struct rect area
 	(void)c;
 	list_summary(&r->list, &right);
 	int used = paint(area.y, area.x + 1, area.width - 1, ROLE_TITLE, TEXT_CLIP,
-	        "redrive jobs, newest first; usher redrive --help starts one");
+	        "redrive jobs, newest first; A in Failed starts one");
 	paint(area.y, area.x + used + 3, area.width - used - 3, ROLE_FAINT, TEXT_RIGHT, buf_str(&right));
 	buf_free(&right);
 	list_draw(&r->list, (struct rect){ area.y + 1, area.x, area.height - 1 - pane, area.width });
