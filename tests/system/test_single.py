@@ -176,6 +176,7 @@ def test_edit_in_the_editor(daemon, smtp, mariadb, tmp_path, monkeypatch):
     assert acts == ["redrive", "edit", "reveal", "reveal", "reveal", "reveal"]
 
 
+@pytest.mark.shown
 def test_reveal_by_command(daemon, mariadb):
     usherd = daemon(SHORT)
     member = Member("reveal", fault="unknown")
