@@ -45,7 +45,7 @@ enum exit_status {
 	OPTION(REASON, "reason", 0, "TEXT", "why, for the audit and for who comes after you")                \
 	OPTION(REVEAL, "reveal", 0, NULL, "unmasked, with a reason: it is kept in the audit")                \
 	OPTION(SET, "set", 0, "FIELD=VALUE",                                                                 \
-	        "the field's new value, such as email=kim@shop.example; repeatable")                          \
+	        "the field's new value, such as email=kim@shop.example; repeatable")                         \
 	OPTION(REDRIVE, "redrive", 0, NULL, "send it again after the edit")                                  \
 	OPTION(EMAIL, "email", 0, "ADDRESS", "where the welcome mail goes")                                  \
 	OPTION(NAME, "name", 0, "NAME", "the new member's name")                                             \
