@@ -22,6 +22,7 @@ from support import planted             # noqa: E402
 from support.process import TimedOut    # noqa: E402
 
 DEADLINE_S = 15
+LEAVE_S = 2
 SETTLE_S = 0.03
 FRAME_S = 0.5          # a key is answered within this, whatever the daemon does (generous: the machine is shared)
 
@@ -200,6 +201,16 @@ class Terminal:
         self.wait(ended, "the program's end", deadline_s)
         self.pump(0.05)
         return self.exit_code
+
+    def leave(self, tries=5):
+        """Ctrl-C until it ends: a question that comes late, of keys pressed before, takes the first."""
+        for left in reversed(range(tries)):
+            self.press("ctrl-c")
+            try:
+                return self.wait_exit(LEAVE_S if left else DEADLINE_S)
+            except TimedOut:
+                if not left:
+                    raise
 
     def stopped(self):
         """Suspended by ^Z?"""

@@ -113,8 +113,7 @@ def test_wherever_the_daemon_says_it(everywhere, console, kind):
         t.press("G", "x", "x", "x", "tab")      # what was said is read, and back
         t.wait_gone("Asking the daemon")
         in_place()
-    t.press("ctrl-c")
-    t.wait_exit()
+    t.leave()
     assert_harmless(t.raw)
 
 

@@ -21,7 +21,9 @@ def _interrupt(number, frame):
 
 
 def interrupt_on_signals():
-    """SIGTERM and a closed terminal end a run as Ctrl-C does: through every `finally`."""
+    """SIGTERM and a closed terminal end a run as Ctrl-C does: through every `finally`. Ctrl-C does even where a shell that put
+    us into the background had it ignored, which every program under test would inherit."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
 
