@@ -67,22 +67,22 @@ static void serve(struct server *server, struct peer *peer)
 
 	while (read_request(peer, request, sizeof request)) {
 		int i = atomic_load(&f.seen);
-		const struct planned *plan = &f.plan[i < ANSWERS_MAX ? i : ANSWERS_MAX - 1];
 		pthread_mutex_lock(&server->mutex);
+		struct planned plan = f.plan[i < ANSWERS_MAX ? i : ANSWERS_MAX - 1];
 		if (i < ANSWERS_MAX)
 			memcpy(f.requests[i], request, sizeof request);
 		pthread_mutex_unlock(&server->mutex);
 		atomic_fetch_add(&f.seen, 1);
-		if (plan->silent) {
+		if (plan.silent) {
 			peer_drain(peer);
 			return;
 		}
 		snprintf(head, sizeof head,
 		        "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%sx-amzn-RequestId: req-7\r\n\r\n",
-		        plan->status, strlen(plan->body), plan->headers ? plan->headers : "");
+		        plan.status, strlen(plan.body), plan.headers ? plan.headers : "");
 		peer_say(peer, head);
-		peer_send(peer, plan->body, strlen(plan->body) / (plan->cut ? 2 : 1));
-		if (plan->cut)
+		peer_send(peer, plan.body, strlen(plan.body) / (plan.cut ? 2 : 1));
+		if (plan.cut)
 			return;
 	}
 }
@@ -147,8 +147,10 @@ static struct aws_call *begin(int64_t timeout_ms)
 /* The answers in turn; the last one again and again. */
 static int call(const struct planned *plan, int n)
 {
+	pthread_mutex_lock(&f.server.mutex);
 	for (int i = 0; i < ANSWERS_MAX; i++)
 		f.plan[i] = plan[i < n ? i : n - 1];
+	pthread_mutex_unlock(&f.server.mutex);
 	begin(plan[0].silent ? SLOW_MS : 20000);
 	loop_run(f.loop);
 	assert_int_equal(f.answers, 1);
