@@ -35,6 +35,7 @@ DEADLINE_S = 600
 
 AS_SHIPPED = {
     "log": {"level": "info"},
+    "email": {"user": None, "password": None},    # the sink knows no logins
     "retry": dict.fromkeys(("max_attempts", "base", "factor", "max_delay", "jitter")),
     "channel.email": {"visibility_timeout": None}, "channel.coupon": {"visibility_timeout": None},
     "breaker": {"failures": None}, "relay": dict.fromkeys(("interval", "linger", "max_backoff")),
