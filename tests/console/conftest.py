@@ -6,7 +6,7 @@
 """
 
 import pytest
-from fake_daemon import FakeDaemon
+from fake_daemon import FakeDaemon, row
 from support.api import Usher
 from terminal import Terminal
 
@@ -44,3 +44,18 @@ def console(request, build, terminals, tmp_path_factory):
 @pytest.fixture
 def usher(build, fake):
     return Usher(str(build / "usher"), fake.socket)
+
+
+@pytest.fixture
+def failed_screen(console, fake, request):
+    """failed_screen(options, size=, rows=) -> a console on the failed rows of the stand-in; its size is the module's SCREEN."""
+    usual = getattr(request.module, "SCREEN", (120, 40))
+
+    def make(*options, size=usual, rows=12, **more):
+        if rows != len(fake.rows):
+            fake.rows = {str(n): row(n) for n in range(1, rows + 1)}
+        t = console(*options, size=size, **more)
+        t.press("3")
+        t.wait_for(f"1-{min(rows, 200)} of {rows}")
+        return t
+    return make

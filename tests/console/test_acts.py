@@ -10,14 +10,7 @@ def posts(fake):
     return [(path, body) for method, path, _query, body in fake.requests if method == "POST"]
 
 
-@pytest.fixture
-def failed_screen(console):
-    def make(*options, size=(80, 24), **more):
-        t = console(*options, size=size, **more)
-        t.press("3")
-        t.wait_for("1-12 of 12")
-        return t
-    return make
+SCREEN = (80, 24)    # of failed_screen
 
 
 def test_redrive_asks_first(fake, failed_screen):

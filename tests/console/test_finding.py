@@ -12,18 +12,6 @@ def lists(fake, path="/v1/failed"):
     return [query for method, asked, query, _body in fake.requests if method == "GET" and asked == path]
 
 
-@pytest.fixture
-def failed_screen(console, fake):
-    def make(*options, size=(120, 40), rows=12, **more):
-        if rows != len(fake.rows):
-            fake.rows = {str(n): row(n) for n in range(1, rows + 1)}
-        t = console(*options, size=size, **more)
-        t.press("3")
-        t.wait_for(f"1-{min(rows, 200)} of {rows}")
-        return t
-    return make
-
-
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (250, 60)])
 def test_a_filter_takes_effect_while_it_is_typed(fake, failed_screen, size):
     t = failed_screen(size=size)

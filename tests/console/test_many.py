@@ -15,18 +15,6 @@ def orders(fake):
     return [body for path, body in posts(fake) if path == "/v1/redrives" and not body.get("dry_run")]
 
 
-@pytest.fixture
-def failed_screen(console, fake):
-    def make(*options, size=(120, 40), rows=12, **more):
-        if rows != len(fake.rows):
-            fake.rows = {str(n): row(n) for n in range(1, rows + 1)}
-        t = console(*options, size=size, **more)
-        t.press("3")
-        t.wait_for(f"1-{min(rows, 200)} of {rows}")
-        return t
-    return make
-
-
 def test_marking_ranges_and_pages(failed_screen):
     t = failed_screen(rows=60)
     t.press("V")

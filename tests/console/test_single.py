@@ -24,14 +24,7 @@ def retrying(console, fake):
     return make
 
 
-@pytest.fixture
-def failed_screen(console):
-    def make(*options, size=(80, 24), **more):
-        t = console(*options, size=size, **more)
-        t.press("3")
-        t.wait_for("1-12 of 12")
-        return t
-    return make
+SCREEN = (80, 24)    # of failed_screen
 
 
 # -- Retrying ------------------------------------------------------------------------------------------

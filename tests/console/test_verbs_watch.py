@@ -10,6 +10,7 @@ import time
 
 import pytest
 from fake_daemon import alarm, job, row
+from support.process import wait_until
 
 DEADLINE_S = 15
 
@@ -64,10 +65,8 @@ def looks(fake, path, more):
     """Until the daemon was asked so often again."""
     def count():
         return sum(request[1] == path for request in fake.requests)
-    want, ends = count() + more, time.monotonic() + DEADLINE_S
-    while count() < want:
-        assert time.monotonic() < ends, f"{path} is not asked for"
-        time.sleep(0.01)
+    want = count() + more
+    wait_until(lambda: count() >= want, f"{path} is not asked for", DEADLINE_S)
 
 
 def test_a_pipe_gets_what_is_new_or_has_changed(fake, piped):
