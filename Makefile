@@ -12,7 +12,7 @@ say         = $(if $(V),,@echo '  $(1)' &&) # what is being made, instead of the
 # -- What must be installed (Debian 12 names): one list for `make deps` ------------------------
 # mariadb-server-core is the server's program alone: no service is set up or started.
 DEPS_BUILD = gcc make pkg-config libc6-dev libncurses-dev libcurl4-openssl-dev libcjson-dev libmariadb-dev libinih-dev \
-             libmicrohttpd-dev libuv1-dev libssl-dev zlib1g-dev libexpat1-dev
+             libmicrohttpd-dev libuv1-dev libssl-dev zlib1g-dev libexpat1-dev gettext
 DEPS_TEST  = mariadb-server-core mariadb-client-core libcmocka-dev python3 python3-pytest python3-pymysql \
              python3-aiosmtpd python3-pyte python3-pexpect python3-botocore faketime tmux curl jq mandoc openssl npm systemd zsh fish
 DEPS_LINT  = clang-format clang-tidy cppcheck clang libclang-rt-14-dev
@@ -39,10 +39,11 @@ CONTRACT := $(wildcard tests/contract/*_test.c)
 SINKS    := $(wildcard tests/bench/*.c)
 AWS_TOOLS := $(wildcard tests/aws/*.c)
 FUZZ     := $(wildcard tests/fuzz/*_fuzz.c)
+CATALOGUES := $(patsubst ui/po/%.po,$(BUILD)/locale/%/LC_MESSAGES/usher.mo,$(wildcard ui/po/*.po))
 obj       = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 bin       = $(patsubst %.c,$(BUILD)/%,$(1))
 
-all: $(BUILD)/usherd $(BUILD)/usher $(BUILD)/libusher.a $(BUILD)/libusher.so ## build the daemon, the console and the library
+all: $(BUILD)/usherd $(BUILD)/usher $(BUILD)/libusher.a $(BUILD)/libusher.so $(CATALOGUES) ## build the daemon, the console and the library
 
 $(BUILD)/libusher.a: $(call obj,$(LIB_SRC)) $(BUILD)/obj/schema.o
 	@rm -f $@
@@ -53,6 +54,23 @@ $(BUILD)/usherd: $(call obj,src/usherd.c) $(BUILD)/libusher.a
 	$(call say,ld  $@) $(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 $(BUILD)/usher: $(call obj,$(UI_SRC)) $(BUILD)/libusher.a
 	$(call say,ld  $@) $(CC) $(LDFLAGS) -o $@ $^ $(UI_LIBS)
+
+# The languages: what the code says in English (marked with _ and N_, or in a table named here), and ui/po/LANGUAGE.po.
+$(BUILD)/locale/%/LC_MESSAGES/usher.mo: ui/po/%.po
+	@mkdir -p $(@D)
+	$(call say,mo  $@) msgfmt --check -o $@ $<
+XGETTEXT = xgettext --language=C --from-code=UTF-8 --add-location=file --add-comments=TRANSLATORS: --no-wrap --package-name=usher
+MESSAGES = _ N_ C_:1c,2 NC_:1c,2 ngettext:1,2 KEY:8 COMMAND:6 OPTION:5 GROUP:2 CLASS:7 METRIC:7 ALARM:9 error_set:3
+MESSAGES_TOO = KEY:9 METRIC:8 # xgettext takes one text a call: the second is taken in a second round
+MESSAGE_FILES = $(sort $(wildcard $(foreach d,ui src/admin src/engine src/store src/model src/config,$d/*.[ch] $d/*.def $d/*/*.[ch] $d/*/*.def))) src/usherd.c
+$(BUILD)/usher.pot: $(MESSAGE_FILES) Makefile
+	@mkdir -p $(@D)
+	@{ $(XGETTEXT) $(MESSAGES:%=--keyword=%) -o $@.new $(MESSAGE_FILES) && \
+	   $(XGETTEXT) $(MESSAGES_TOO:%=--keyword=%) --join-existing -o $@.new $(MESSAGE_FILES); } 2> $@.log || { cat $@.log; exit 1; }
+	@mv $@.new $@
+messages: $(BUILD)/usher.pot ## take new and changed texts into ui/po/*.po, for translators
+	@for po in $(wildcard ui/po/*.po); do msgmerge --quiet --update --backup=none --no-fuzzy-matching --no-wrap --add-location=file $$po $< && \
+	  sed -i "/^\"POT-Creation-Date/d" $$po && msgattrib --no-obsolete --no-wrap --add-location=file -o $$po $$po && echo "$$po: $$(msgfmt --statistics -o /dev/null $$po 2>&1)"; done
 
 # sql/*.sql as one C table: { "0001_initial", "...text..." }
 $(BUILD)/gen/schema.c: $(wildcard sql/*.sql) Makefile

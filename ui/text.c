@@ -1,6 +1,7 @@
 /* Terminal-safe text; see text.h. The main thread of the usher program only. */
 #include "text.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -58,6 +59,9 @@ enum text_mode text_setup(const char *term, bool to_terminal)
 		mode = TEXT_ASCII;
 	else
 		mode = says_utf8 && !term_is_plain(term) ? TEXT_UNICODE : TEXT_PLAIN;
+	setlocale(LC_NUMERIC, "C");
+	bool kernel_console = to_terminal && term && !strcmp(term, "linux");
+	language_of_user(mode != TEXT_ASCII && !kernel_console);
 	return mode;
 }
 

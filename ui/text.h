@@ -2,7 +2,8 @@
  * sign-up form: control characters, escape sequences, direction overrides, zero-width characters,
  * broken UTF-8. The functions here are the only way such bytes reach a terminal or a table: what could
  * act on the terminal or hide is shown by name ("^[", "<U+202E>", "<FF>"), and widths are counted in
- * columns. Calls libc and base/text only; pure but for the mode, which text_setup sets once at start. */
+ * columns. Calls libc, base/text and base/language only; pure but for the mode, which text_setup sets once at
+ * start. */
 #ifndef UI_TEXT_H
 #define UI_TEXT_H
 
@@ -18,11 +19,12 @@ enum text_mode {
 	TEXT_UNICODE /* all of it */
 };
 
-/* setlocale, and the mode, which is remembered and returned. A UTF-8 locale gets it all, and does so where
- * this machine lacks the locale itself (C.UTF-8 stands in); none at all, as over many an ssh, gets
- * TEXT_PLAIN. Another one that was asked for (C, EUC-KR) is TEXT_ASCII on a terminal; into a file or a pipe
- * goes what the daemon said. `term` is $TERM or NULL: terminals known to lack block characters get
- * TEXT_PLAIN. */
+/* setlocale, the language and the mode, which is remembered and returned. A UTF-8 locale gets it all, and
+ * does so where this machine lacks the locale itself (C.UTF-8 stands in); none at all, as over many an ssh,
+ * gets TEXT_PLAIN. Another one that was asked for (C, EUC-KR) is TEXT_ASCII on a terminal; into a file or a
+ * pipe goes what the daemon said. `term` is $TERM or NULL: terminals known to lack block characters get
+ * TEXT_PLAIN. The language is the user's where its letters can be shown (not on the kernel's own console,
+ * whose fonts have some 500 characters), English otherwise. Numbers have a point everywhere. */
 enum text_mode text_setup(const char *term, bool to_terminal);
 void text_set_mode(enum text_mode mode);
 enum text_mode text_get_mode(void);
