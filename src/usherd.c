@@ -4,6 +4,7 @@
  * Signals are blocked before the first thread starts, so that every thread inherits the mask and
  * only the main thread, in sigwaitinfo, meets them. */
 #include "base/clock.h"
+#include "base/language.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/notify.h"
@@ -166,6 +167,7 @@ static int run(const struct options *options)
 	sigset_t signals;
 	int code;
 
+	language_of_daemon();
 	signals_block(&signals);
 	code = usher_worker_new(options->config, &worker, &err);
 	if (code)

@@ -29,10 +29,16 @@ enum usher_code {
 };
 
 #define USHER_ERROR_MESSAGE_MAX 1024
+#define USHER_ERROR_SENTENCES_MAX 3
+#define USHER_ERROR_ARGUMENTS_MAX 512
 
 struct usher_error {
 	int code;                              /* enum usher_code */
-	char message[USHER_ERROR_MESSAGE_MAX]; /* UTF-8, NUL-terminated, cut at the limit */
+	char message[USHER_ERROR_MESSAGE_MAX]; /* English in UTF-8, NUL-terminated, cut at the limit */
+	/* libusher's own: what the message was made of, to say it in another language. */
+	const char *formats[USHER_ERROR_SENTENCES_MAX];
+	unsigned arguments_len;
+	char arguments[USHER_ERROR_ARGUMENTS_MAX];
 };
 
 /* The code's name as a lower-case word ("conflict"); "unknown" for a number that is none. */

@@ -1,6 +1,7 @@
 /* The small parts of a call: roles, problems (RFC 9457), and its end. May call base/ only; admin thread. */
 #include "admin/call.h"
 
+#include "base/error.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -67,12 +68,15 @@ const char *problem_title(int status)
 	return "Error";
 }
 
-cJSON *problem_json(int status, const char *detail)
+cJSON *problem_json(int status, const struct usher_error *err)
 {
+	struct buf detail = BUF(4 * USHER_ERROR_MESSAGE_MAX);
 	cJSON *json = cJSON_CreateObject();
 	json_add_string(json, "type", "about:blank");
 	json_add_string(json, "title", problem_title(status));
 	json_add_int(json, "status", status);
-	json_add_bytes(json, "detail", detail, strlen(detail));
+	error_print(err, &detail);
+	json_add_bytes(json, "detail", buf_str(&detail), detail.len);
+	buf_free(&detail);
 	return json;
 }

@@ -3,6 +3,7 @@
 #include "admin/route.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -221,12 +222,12 @@ static int body_read(
 
 /* -- Dispatch ------------------------------------------------------------------------------------ */
 
-static void problem_answer(struct call *call, int status, const char *detail)
+static void problem_answer(struct call *call, int status, const struct usher_error *err)
 {
 	call_clear(call);
 	call->status = status;
 	call->type = "application/problem+json";
-	call->json = problem_json(status, detail);
+	call->json = problem_json(status, err);
 }
 
 /* Runs a found route. 0, or the HTTP status of the problem. */
@@ -272,6 +273,7 @@ void route_dispatch(const struct admin_context *ctx, const struct incoming *in, 
 	struct call call = { .ctx = ctx, .role = in->role, .operator= in->operator, .status = 200 };
 	int problem;
 	ret_allow[0] = '\0';
+	language_begin(language_wanted(in->languages));
 	struct settings *settings = settings_board_get(ctx->engine->settings);
 	int rc = target_parse(in->uri, &target, &err);
 	call.settings = settings;
@@ -287,7 +289,8 @@ void route_dispatch(const struct admin_context *ctx, const struct incoming *in, 
 		        error_set(&err, USHER_ENOTFOUND, "there is no such route; usher-api(7) lists them"));
 	}
 	if (problem)
-		problem_answer(&call, problem, err.message);
+		problem_answer(&call, problem, &err);
+	language_end();
 	target_free(&target);
 	call.query = (struct query){ 0 }; /* it pointed into the target */
 	call.component = NULL;

@@ -93,6 +93,8 @@ static enum MHD_Result respond(
 		.uri = x->uri,
 		.content_type = MHD_lookup_connection_value(
 		        connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE),
+		.languages = MHD_lookup_connection_value(
+		        connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_LANGUAGE),
 		.body = buf_str(&x->body),
 		.body_len = x->body.len,
 		.body_too_large = too_large };

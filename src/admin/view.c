@@ -2,6 +2,7 @@
  * rows of failed_notification and of the audit, redrive jobs. May call base/, model/; any thread. */
 #include "admin/view.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
@@ -151,7 +152,7 @@ cJSON *view_failed(const struct failed_row *row)
 	json_add_string(json, "status", failed_status_name(row->status));
 	json_add_string(json, "state", delivery_state_name(row->delivery_state));
 	json_add_string(json, "class", class->name);
-	json_add_string(json, "class_help", class->help);
+	json_add_string(json, "class_help", _(class->help));
 	json_add_string(json, "disposition", automatic ? "auto" : "manual");
 	view_add_words_of(json, "reason", row->reason, &person);
 	view_add_cause(json, row->cause);

@@ -21,7 +21,10 @@ static void add_alarm(cJSON *json, const struct alarm_row *row)
 	view_add_time(json, "raised_at", row->raised_at);
 	view_add_time(json, "cleared_at", row->cleared_at);
 	cJSON_AddNumberToObject(json, "value", row->value);
-	json_add_string(json, "text", row->text);
+	struct buf text = BUF(4 * ALARM_TEXT_SIZE);
+	alarm_text_say(&text, row->text);
+	json_add_bytes(json, "text", buf_str(&text), text.len);
+	buf_free(&text);
 	json_add_string(json, "acked_by", row->acked_by[0] ? row->acked_by : NULL);
 	view_add_time(json, "acked_at", row->acked_at);
 }

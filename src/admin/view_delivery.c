@@ -3,6 +3,7 @@
 #include "admin/route.h"
 
 #include "admin/view.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -130,7 +131,7 @@ cJSON *view_delivery(const struct delivery_row *row, const struct config *config
 	json_add_int(json, "redrives", row->redrives);
 	view_add_time(json, "due_at", row->due_at);
 	json_add_string(json, "last_class", failure_info(row->last_class)->name);
-	json_add_string(json, "class_help", failure_info(row->last_class)->help);
+	json_add_string(json, "class_help", _(failure_info(row->last_class)->help));
 	view_add_words_of(json, "last_reply", row->last_reply, &person);
 	json_add_string(json, "owner", row->state == DELIVERY_CLAIMED ? row->owner : NULL);
 	view_add_time(json, "created_at", row->created_at);

@@ -3,6 +3,7 @@
 #include "admin/route.h"
 
 #include "admin/view.h"
+#include "base/language.h"
 
 /* A list's query: the fixed parameters, and what was written in the filter language. The filter points into
  * *terms. */
@@ -119,7 +120,7 @@ int filter_keys_get(struct call *call, struct usher_error *err)
 		json_add_string(item, "kind", key->kind->name);
 		json_add_string(item, "operators", key->kind->operators);
 		json_add_string(item, "example", key->example);
-		json_add_string(item, "help", key->help);
+		json_add_string(item, "help", _(key->help));
 		cJSON *words = json_add_array(item, "words");
 		for (int w = 0; key->kind->word && key->kind->word(w); w++)
 			cJSON_AddItemToArray(words, cJSON_CreateString(key->kind->word(w)));

@@ -1,5 +1,9 @@
-/* Filling a struct usher_error, and the names of its codes. May call nothing but libc; any thread. */
+/* Filling a struct usher_error, and the names of its codes. May call nothing but libc and base; any thread.
+ */
 #include "base/error.h"
+
+#include "base/language.h"
+#include "base/sentence.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,17 +33,37 @@ static void fill(char text[USHER_ERROR_MESSAGE_MAX], const char *fmt, va_list ap
 	drop_torn_character(text);
 }
 
+/* Puts a sentence in front of those that are kept, or keeps none any more where there is no room. */
+static void keep(struct usher_error *err, const char *fmt, va_list ap)
+{
+	char arguments[USHER_ERROR_ARGUMENTS_MAX];
+	int len = sentence_arguments(arguments, sizeof arguments, fmt, ap);
+	bool full = err->formats[USHER_ERROR_SENTENCES_MAX - 1] != NULL;
+
+	if (len < 0 || full || (size_t)len + err->arguments_len > sizeof arguments) {
+		err->formats[0] = NULL;
+		return;
+	}
+	memmove(err->formats + 1, err->formats, sizeof err->formats - sizeof *err->formats);
+	err->formats[0] = fmt;
+	memmove(err->arguments + len, err->arguments, err->arguments_len);
+	memcpy(err->arguments, arguments, (size_t)len);
+	err->arguments_len += (unsigned)len;
+}
+
 int error_set(struct usher_error *err, int code, const char *fmt, ...)
 {
 	if (!err)
 		return code;
-	char text[USHER_ERROR_MESSAGE_MAX];
+	struct usher_error new = { .code = code }; /* aside: the arguments may point into err->message */
 	va_list ap;
 	va_start(ap, fmt);
-	fill(text, fmt, ap);
+	fill(new.message, fmt, ap);
 	va_end(ap);
-	err->code = code;
-	memcpy(err->message, text, strlen(text) + 1);
+	va_start(ap, fmt);
+	keep(&new, fmt, ap);
+	va_end(ap);
+	*err = new;
 	return code;
 }
 
@@ -52,6 +76,10 @@ int error_prefix(struct usher_error *err, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	fill(joined, fmt, ap);
 	va_end(ap);
+	va_start(ap, fmt);
+	if (err->formats[0])
+		keep(err, fmt, ap);
+	va_end(ap);
 	size_t len = strlen(joined);
 	for (const char *at = ": "; *at && len < sizeof joined - 1; at++)
 		joined[len++] = *at;
@@ -61,6 +89,30 @@ int error_prefix(struct usher_error *err, int code, const char *fmt, ...)
 	drop_torn_character(joined);
 	memcpy(err->message, joined, len + 1);
 	return err->code;
+}
+
+static void say(const struct usher_error *err, struct buf *out, bool translated)
+{
+	const char *arguments = err->arguments;
+	for (size_t i = 0; i < USHER_ERROR_SENTENCES_MAX && err->formats[i]; i++) {
+		const char *format = err->formats[i];
+		buf_puts(out, i ? ": " : "");
+		arguments = sentence_print(
+		        out, format, translated && *format ? gettext(format) : format, arguments);
+	}
+}
+
+void error_print(const struct usher_error *err, struct buf *out)
+{
+	struct buf english = BUF(2 * USHER_ERROR_MESSAGE_MAX), own = BUF(4 * USHER_ERROR_MESSAGE_MAX);
+
+	say(err, &english, false);
+	bool same = err->formats[0] && strcmp(buf_str(&english), err->message) == 0;
+	if (same)
+		say(err, &own, true);
+	buf_puts(out, same ? buf_str(&own) : err->message);
+	buf_free(&english);
+	buf_free(&own);
 }
 
 __attribute__((visibility("default"))) const char *usher_code_name(int code)

@@ -1,6 +1,8 @@
-/* Filling a struct usher_error. May call nothing but libc; any thread. */
+/* Filling a struct usher_error. May call nothing but libc and base; any thread. */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
+
+#include "base/buf.h"
 
 #include <usher/error.h>
 
@@ -13,5 +15,9 @@ int error_set(struct usher_error *err, int code, const char *fmt, ...) __attribu
  * NULL), for callers that add where it happened. */
 int error_prefix(struct usher_error *err, int code, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
+
+/* The message in the language in force (base/language.h): English where the catalogue has none, or where the
+ * message was put together in a way that cannot be said again. */
+void error_print(const struct usher_error *err, struct buf *out);
 
 #endif

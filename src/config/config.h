@@ -69,7 +69,7 @@ struct config_alarm {
 struct config_notify {
 	char name[ALARM_NAME_MAX + 1];
 	char *at;
-	char *kind, *url, *smtp_url, *user, *password, *from, *to, *tls, *ca_file, *topic;
+	char *kind, *url, *smtp_url, *user, *password, *from, *to, *tls, *ca_file, *topic, *language;
 	int64_t timeout_ms;
 };
 

@@ -188,21 +188,12 @@ static void read_database(struct alarms *as)
 static void describe(const struct alarm *a, double value, char *out, size_t size)
 {
 	const struct config_alarm *rule = a->rule;
-	const struct alarm_metric_info *info = alarm_metric_info(rule->watches);
-	struct buf figure = BUF(64), text = BUF(ALARM_TEXT_SIZE);
-	const char *place = strstr(info->words, "%s");
-	char window[DURATION_TEXT_SIZE];
+	struct buf text = BUF(ALARM_TEXT_SIZE);
 
-	alarm_value_print(&figure, info->unit, value);
-	buf_add(&text, info->words, (size_t)(place - info->words));
-	buf_puts(&text, buf_str(&figure));
-	buf_puts(&text, place + 2);
-	buf_puts(&text, rule->is_below ? ", below " : ", above ");
-	alarm_value_print(&text, info->unit, rule->raise_at);
-	if (info->windowed)
-		buf_printf(&text, " within %s", duration_format(rule->window_ms, window));
+	alarm_text_print(&text,
+	        &(struct alarm_limit){ rule->watches, rule->is_below, rule->raise_at, rule->window_ms },
+	        value);
 	snprintf(out, size, "%s", buf_str(&text));
-	buf_free(&figure);
 	buf_free(&text);
 }
 

@@ -4,6 +4,7 @@
 #include "engine/alarm.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -313,6 +314,7 @@ static void tell(struct notices *ns, struct item *item)
 
 	t->item = item;
 	item->sending = true;
+	language_begin(t->notifier->language);
 	t->notifier->ops->send(t->notifier,
 	        &(struct notice){
 	                .name = alarm->name,
@@ -326,6 +328,7 @@ static void tell(struct notices *ns, struct item *item)
 	                .at = item->row.created_at,
 	        },
 	        on_told, t);
+	language_end();
 }
 
 /* The end of an alarm is told after its beginning. */

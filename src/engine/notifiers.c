@@ -31,7 +31,7 @@ static struct notifier *open_mail(
 	return notifier_mail_open(loop, &settings);
 }
 
-struct notifier *settings_open_notifier(
+static struct notifier *open_kind(
         const struct config *config, const struct config_notify *n, struct loop *loop, struct http *http)
 {
 	if (strcmp(n->kind, "webhook") == 0)
@@ -47,4 +47,13 @@ struct notifier *settings_open_notifier(
 		                .ca_bundle = config->aws.ca_bundle,
 		                .timeout_ms = n->timeout_ms });
 	return notifier_log_open(loop);
+}
+
+struct notifier *settings_open_notifier(
+        const struct config *config, const struct config_notify *n, struct loop *loop, struct http *http)
+{
+	struct notifier *notifier = open_kind(config, n, loop, http);
+	if (strcmp(n->kind, "log") != 0) /* the log is in English, whoever reads it */
+		notifier->language = language_wanted(n->language);
+	return notifier;
 }

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum alarm_metric {
 #define METRIC(id, ...) METRIC_##id,
@@ -36,6 +37,16 @@ void alarm_value_print(struct buf *out, enum alarm_unit unit, double value);
 /* "12", "5%" or "0.05", "0.25", "90s": a threshold as the unit wants it, in the unit's own measure (seconds
  * are seconds). False when it is none. */
 bool alarm_value_parse(const char *text, enum alarm_unit unit, double *ret);
+/* alarm_text.c: what an alarm says, in English: "12 in the DLQ, above 10 within 5m". */
+struct alarm_limit {
+	enum alarm_metric metric;
+	bool is_below;
+	double raise_at;
+	int64_t window_ms;
+};
+void alarm_text_print(struct buf *out, const struct alarm_limit *limit, double value);
+/* A text that alarm_text_print made, in the language in force; any other as it is. */
+void alarm_text_say(struct buf *out, const char *text);
 const char *alarm_value_form(enum alarm_unit unit); /* what is allowed: "a duration, as 90s" */
 
 #endif

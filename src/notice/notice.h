@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/language.h"
 #include "net/http.h"
 #include "net/loop.h"
 
@@ -35,6 +36,8 @@ struct notifier_ops {
 };
 struct notifier {
 	const struct notifier_ops *ops;
+	enum language
+	        language; /* its people read; the sender has it in force (base/language.h) during send */
 };
 
 struct notifier *notifier_log_open(struct loop *loop);
@@ -63,8 +66,10 @@ struct notifier *notifier_sns_open(
 /* -- Words that all of them use: words.c; pure ------------------------------------------------------- */
 #define NOTICE_TEXT_MAX 4096 /* bytes of a whole notice */
 
-/* One line: "critical: outbox raised on mail-1: 3m 20s is how long ...". */
+/* One line: "critical: outbox raised on mail-1: 3m 20s is how long ...", in the language in force. */
 void notice_title(const struct notice *notice, struct buf *out);
+/* The same in English, for where nothing but ASCII may stand. */
+void notice_subject(const struct notice *notice, struct buf *out);
 /* The title and what is known, a line each. */
 void notice_body(const struct notice *notice, struct buf *out);
 

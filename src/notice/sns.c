@@ -41,7 +41,7 @@ static void add_subject(struct sns *s, const struct notice *notice)
 	struct buf title = BUF(NOTICE_TEXT_MAX);
 	char subject[SUBJECT_MAX];
 
-	notice_title(notice, &title);
+	notice_subject(notice, &title);
 	snprintf(subject, sizeof subject, "%s", buf_str(&title));
 	for (char *c = subject; *c; c++)
 		*c = *c >= ' ' && *c <= '~' ? *c : '?';

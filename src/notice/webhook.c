@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "model/alarm.h"
 
 #include <string.h>
 
@@ -25,7 +26,7 @@ struct webhook {
 
 static char *body_of(const struct notice *n)
 {
-	struct buf text = BUF(NOTICE_TEXT_MAX);
+	struct buf text = BUF(NOTICE_TEXT_MAX), said = BUF(NOTICE_TEXT_MAX);
 	char at[WALL_TEXT_SIZE];
 	cJSON *json = cJSON_CreateObject();
 
@@ -37,13 +38,15 @@ static char *body_of(const struct notice *n)
 	json_add_string(alarm, "severity", n->severity);
 	json_add_string(alarm, "state", n->state);
 	cJSON_AddNumberToObject(alarm, "value", n->value);
-	json_add_string(alarm, "text", n->text);
+	alarm_text_say(&said, n->text);
+	json_add_string(alarm, "text", buf_str(&said));
 	json_add_string(alarm, "since", wall_format(n->raised_at, at));
 	json_add_string(alarm, "at", wall_format(n->at, at));
 	json_add_string(alarm, "host", n->host);
 	char *body = json_print(json);
 	cJSON_Delete(json);
 	buf_free(&text);
+	buf_free(&said);
 	return body;
 }
 
