@@ -177,6 +177,9 @@ def main():
     parser.add_argument("-k", dest="expression")
     parser.add_argument("what", nargs="*")
     options = parser.parse_args()
+    missing = [one for one in options.what if not (ROOT / one).exists()]
+    if missing:
+        parser.error(f"there is no {', no '.join(missing)}: name programs (make unit-bins contract-bins builds them), test files or folders")
     tally = Tally()
     interrupt_on_signals()
     try:

@@ -29,7 +29,7 @@ enum usher_code {
 };
 
 #define USHER_ERROR_MESSAGE_MAX 1024
-#define USHER_ERROR_SENTENCES_MAX 3
+#define USHER_ERROR_SENTENCES_MAX 6
 #define USHER_ERROR_ARGUMENTS_MAX 512
 
 struct usher_error {
@@ -37,6 +37,7 @@ struct usher_error {
 	char message[USHER_ERROR_MESSAGE_MAX]; /* English in UTF-8, NUL-terminated, cut at the limit */
 	/* libusher's own: what the message was made of, to say it in another language. */
 	const char *formats[USHER_ERROR_SENTENCES_MAX];
+	unsigned prefixes; /* bit i: formats[i] has a colon behind it */
 	unsigned arguments_len;
 	char arguments[USHER_ERROR_ARGUMENTS_MAX];
 };

@@ -32,10 +32,12 @@ int read_reason(const cJSON *body, bool required, const char **ret_reason, struc
 		return error_set(err, USHER_EINVAL,
 		        "reason: required here: say in 1 to %d characters why, for whoever reads the audit",
 		        BODY_REASON_MAX);
-	if (reason && (!reason[strspn(reason, " ")] || utf8_length(reason) > BODY_REASON_MAX))
-		return error_set(err, USHER_EINVAL,
-		        "reason: must have 1 to %d characters, not all of them spaces%s", BODY_REASON_MAX,
-		        required ? "" : "; leave it out when there is none");
+	if (reason && (!reason[strspn(reason, " ")] || utf8_length(reason) > BODY_REASON_MAX)) {
+		error_set(err, USHER_EINVAL, "reason: must have 1 to %d characters, not all of them spaces",
+		        BODY_REASON_MAX);
+		return required ? USHER_EINVAL
+		                : error_add(err, USHER_EINVAL, "; leave it out when there is none");
+	}
 	*ret_reason = reason;
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "base/sentence.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,8 +34,9 @@ static void fill(char text[USHER_ERROR_MESSAGE_MAX], const char *fmt, va_list ap
 	drop_torn_character(text);
 }
 
-/* Puts a sentence in front of those that are kept, or keeps none any more where there is no room. */
-static void keep(struct usher_error *err, const char *fmt, va_list ap)
+/* Keeps a sentence at place `at`, before those that are there or behind them; none at all any more where
+ * there is no room. */
+static void keep(struct usher_error *err, unsigned at, const char *fmt, va_list ap)
 {
 	char arguments[USHER_ERROR_ARGUMENTS_MAX];
 	int len = sentence_arguments(arguments, sizeof arguments, fmt, ap);
@@ -44,11 +46,21 @@ static void keep(struct usher_error *err, const char *fmt, va_list ap)
 		err->formats[0] = NULL;
 		return;
 	}
-	memmove(err->formats + 1, err->formats, sizeof err->formats - sizeof *err->formats);
-	err->formats[0] = fmt;
-	memmove(err->arguments + len, err->arguments, err->arguments_len);
-	memcpy(err->arguments, arguments, (size_t)len);
+	size_t place = at ? err->arguments_len : 0;
+	if (!at)
+		memmove(err->formats + 1, err->formats, sizeof err->formats - sizeof *err->formats);
+	err->formats[at] = fmt;
+	memmove(err->arguments + place + len, err->arguments + place, err->arguments_len - place);
+	memcpy(err->arguments + place, arguments, (size_t)len);
 	err->arguments_len += (unsigned)len;
+}
+
+static unsigned count_sentences(const struct usher_error *err)
+{
+	unsigned n = 0;
+	while (n < USHER_ERROR_SENTENCES_MAX && err->formats[n])
+		n++;
+	return n;
 }
 
 int error_set(struct usher_error *err, int code, const char *fmt, ...)
@@ -61,7 +73,7 @@ int error_set(struct usher_error *err, int code, const char *fmt, ...)
 	fill(new.message, fmt, ap);
 	va_end(ap);
 	va_start(ap, fmt);
-	keep(&new, fmt, ap);
+	keep(&new, 0, fmt, ap);
 	va_end(ap);
 	*err = new;
 	return code;
@@ -77,8 +89,10 @@ int error_prefix(struct usher_error *err, int code, const char *fmt, ...)
 	fill(joined, fmt, ap);
 	va_end(ap);
 	va_start(ap, fmt);
-	if (err->formats[0])
-		keep(err, fmt, ap);
+	if (err->formats[0]) {
+		keep(err, 0, fmt, ap);
+		err->prefixes = err->prefixes << 1 | 1;
+	}
 	va_end(ap);
 	size_t len = strlen(joined);
 	for (const char *at = ": "; *at && len < sizeof joined - 1; at++)
@@ -89,6 +103,32 @@ int error_prefix(struct usher_error *err, int code, const char *fmt, ...)
 	drop_torn_character(joined);
 	memcpy(err->message, joined, len + 1);
 	return err->code;
+}
+
+int error_add(struct usher_error *err, int code, const char *fmt, ...)
+{
+	if (!err)
+		return code;
+	char text[USHER_ERROR_MESSAGE_MAX];
+	va_list ap;
+	va_start(ap, fmt);
+	fill(text, fmt, ap);
+	va_end(ap);
+	va_start(ap, fmt);
+	if (err->formats[0])
+		keep(err, count_sentences(err), fmt, ap);
+	va_end(ap);
+	size_t len = strlen(err->message);
+	snprintf(err->message + len, sizeof err->message - len, "%s", text);
+	drop_torn_character(err->message);
+	return err->code;
+}
+
+int error_copy(struct usher_error *err, const struct usher_error *from)
+{
+	if (err)
+		*err = *from;
+	return from->code;
 }
 
 static void say(const struct usher_error *err, struct buf *out, bool translated)

@@ -16,6 +16,12 @@ int error_set(struct usher_error *err, int code, const char *fmt, ...) __attribu
 int error_prefix(struct usher_error *err, int code, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
 
+/* Puts one more part behind the message, as it is: what depends on a figure is no half sentence in every
+ * language. Returns as error_prefix does. */
+int error_add(struct usher_error *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* What another one says, as err; returns its code. */
+int error_copy(struct usher_error *err, const struct usher_error *from);
+
 /* The message in the language in force (base/language.h): English where the catalogue has none, or where the
  * message was put together in a way that cannot be said again. */
 void error_print(const struct usher_error *err, struct buf *out);

@@ -1,24 +1,20 @@
 /* See age.h. */
 #include "store/age.h"
 
+#include "base/error.h"
+#include "base/language.h"
 #include "base/mem.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
-const char *age_text(int64_t seconds, char text[AGE_SIZE])
+int age_add(struct usher_error *err, int code, int64_t seconds)
 {
 	static const struct {
 		int64_t seconds;
-		const char *unit;
-	} units[] = { { 86400, "days" }, { 3600, "h" }, { 60, "min" }, { 1, "s" } };
+		const char *words;
+	} units[] = { { 86400, N_("%lld days ago") }, { 3600, N_("%lld h ago") }, { 60, N_("%lld min ago") },
+		{ 1, N_("%lld s ago") } };
 
-	snprintf(text, AGE_SIZE, "just now");
 	for (size_t i = 0; i < ARRAY_LEN(units); i++)
-		if (seconds >= units[i].seconds) {
-			snprintf(text, AGE_SIZE, "%" PRId64 " %s ago", seconds / units[i].seconds,
-			        units[i].unit);
-			break;
-		}
-	return text;
+		if (seconds >= units[i].seconds)
+			return error_add(err, code, units[i].words, (long long)(seconds / units[i].seconds));
+	return error_add(err, code, "just now");
 }

@@ -3,8 +3,9 @@
 #define STORE_AGE_H
 
 #include <stdint.h>
+#include <usher/error.h>
 
-#define AGE_SIZE 32
-const char *age_text(int64_t seconds, char text[AGE_SIZE]); /* "3 min ago"; returns text */
+/* "3 min ago" behind the message; returns as error_add does. */
+int age_add(struct usher_error *err, int code, int64_t seconds);
 
 #endif

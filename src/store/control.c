@@ -146,23 +146,24 @@ static int find(struct db *db, struct wish *w, struct usher_error *err)
 static int check(const struct wish *w, struct usher_error *err)
 {
 	const char *channel = channel_name(w->channel);
-	char when[AGE_SIZE];
 
 	if (w->found != w->value)
 		return 0;
-	age_text(w->age_s, when);
 	if (!w->by[0])
-		return error_set(err, USHER_ECONFLICT,
-		        w->about_breaker ? "the breaker of %s is not forced" : "%s is not paused", channel);
+		return w->about_breaker
+		               ? error_set(err, USHER_ECONFLICT, "the breaker of %s is not forced", channel)
+		               : error_set(err, USHER_ECONFLICT, "%s is not paused", channel);
 	if (w->about_breaker && w->value == CONTROL_AUTO)
-		return error_set(err, USHER_ECONFLICT, "the breaker of %s is not forced: let go by %.100s %s",
-		        channel, w->by, when);
-	if (w->about_breaker)
-		return error_set(err, USHER_ECONFLICT, "the breaker of %s is already forced %s: by %.100s %s",
-		        channel, state_name(w, w->value), w->by, when);
-	return error_set(err, USHER_ECONFLICT,
-	        w->value ? "%s is already paused: by %.100s %s" : "%s is not paused: resumed by %.100s %s",
-	        channel, w->by, when);
+		error_set(err, USHER_ECONFLICT, "the breaker of %s is not forced: let go by %.100s ", channel,
+		        w->by);
+	else if (w->about_breaker)
+		error_set(err, USHER_ECONFLICT, "the breaker of %s is already forced %s: by %.100s ", channel,
+		        state_name(w, w->value), w->by);
+	else if (w->value)
+		error_set(err, USHER_ECONFLICT, "%s is already paused: by %.100s ", channel, w->by);
+	else
+		error_set(err, USHER_ECONFLICT, "%s is not paused: resumed by %.100s ", channel, w->by);
+	return age_add(err, USHER_ECONFLICT, w->age_s);
 }
 
 static int move(struct db *db, const struct wish *w, struct usher_error *err)
@@ -228,7 +229,7 @@ static int perform(struct db *db, struct wish *w, struct usher_error *err)
 		return 0;
 	if (rc == USHER_ECONFLICT || rc == USHER_EINVAL)
 		audit(db, w, rc == USHER_ECONFLICT ? "conflict" : "refused", why.message, NULL);
-	return error_set(err, rc, "%s", why.message);
+	return error_copy(err, &why);
 }
 
 int control_pause(struct db *db, enum channel_id channel, const struct act *act, struct usher_error *err)

@@ -131,23 +131,25 @@ static bool is_away(unsigned number)
 	return false;
 }
 
-static const char *advice(unsigned number)
+static int add_advice(struct usher_error *err, unsigned number)
 {
 	switch (number) {
 	case ER_ACCESS_DENIED_ERROR:
-		return ": check user and password in [database]";
+		return error_add(err, USHER_EDATABASE, ": check user and password in [database]");
 	case ER_DBACCESS_DENIED_ERROR:
 	case ER_TABLEACCESS_DENIED_ERROR:
-		return ": grant SELECT, INSERT, UPDATE, DELETE on usher's database to this user (for `usherd "
-		       "migrate` "
-		       "all privileges on it)";
+		return error_add(err, USHER_EDATABASE,
+		        ": grant SELECT, INSERT, UPDATE, DELETE on usher's database to this user (for "
+		        "`usherd "
+		        "migrate` all privileges on it)");
 	case ER_BAD_DB_ERROR:
-		return ": check name in [database], or run `usherd migrate` to create it";
+		return error_add(err, USHER_EDATABASE,
+		        ": check name in [database], or run `usherd migrate` to create it");
 	case ER_NO_SUCH_TABLE:
 	case ER_BAD_FIELD_ERROR:
-		return ": run `usherd migrate`";
+		return error_add(err, USHER_EDATABASE, ": run `usherd migrate`");
 	default:
-		return "";
+		return USHER_EDATABASE;
 	}
 }
 
@@ -170,19 +172,20 @@ static int failure(struct db *db, struct usher_error *err)
 		        "again",
 		        db->place, number, words);
 	if (is_away(number)) {
-		code = error_set(err, USHER_EUNAVAILABLE,
-		        "the database at %s cannot serve now (%u: %s): %s, then try again", db->place, number,
-		        words,
-		        number == ER_RECORD_FILE_FULL || number == ER_DISK_FULL
-		                ? "make room on its disk"
-		                : "check that MariaDB runs there");
+		code = error_set(err, USHER_EUNAVAILABLE, "the database at %s cannot serve now (%u: %s)",
+		        db->place, number, words);
+		if (number == ER_RECORD_FILE_FULL || number == ER_DISK_FULL)
+			error_add(err, code, ": make room on its disk, then try again");
+		else
+			error_add(err, code, ": check that MariaDB runs there, then try again");
 		disconnect(db);
 		return code;
 	}
 	if (number == ER_DUP_ENTRY || number == ER_DUP_ENTRY_WITH_KEY_NAME)
 		return error_set(err, USHER_ECONFLICT, "the database has it already (%u: %s)", number, words);
-	return error_set(err, USHER_EDATABASE, "the database at %s refused a statement (%u: %s)%s", db->place,
-	        number, words, advice(number));
+	error_set(err, USHER_EDATABASE, "the database at %s refused a statement (%u: %s)", db->place, number,
+	        words);
+	return add_advice(err, number);
 }
 
 /* -- Connecting ------------------------------------------------------------------------------- */

@@ -83,30 +83,35 @@ struct acting {
 
 /* Who brought the row to where it stands: ": redriven by kim 3 s ago". A redriven row that arrived keeps the
  * name. */
-static const char *settler(const struct acting *a, char text[PHRASE_SIZE])
+static int add_settler(const struct acting *a, struct usher_error *err)
 {
 	const char *by = a->settled_by[0] != '\0' ? a->settled_by : "somebody";
-	char when[AGE_SIZE];
 
-	age_text(a->age_s, when);
-	text[0] = '\0';
+	if (a->status == FAILED_DELIVERED) {
+		error_add(err, USHER_ECONFLICT, ", ");
+		age_add(err, USHER_ECONFLICT, a->age_s);
+		return a->settled_by[0] ? error_add(err, USHER_ECONFLICT, ", redriven by %.100s", by)
+		                        : USHER_ECONFLICT;
+	}
+	if (a->status != FAILED_QUEUED && a->status != FAILED_CANCELLED)
+		return USHER_ECONFLICT;
 	if (a->status == FAILED_QUEUED)
-		snprintf(text, PHRASE_SIZE, ": redriven by %.100s %s", by, when);
-	else if (a->status == FAILED_CANCELLED)
-		snprintf(text, PHRASE_SIZE, ": cancelled by %.100s %s", by, when);
-	else if (a->status == FAILED_DELIVERED)
-		snprintf(text, PHRASE_SIZE, a->settled_by[0] ? ", %s, redriven by %.100s" : ", %s", when, by);
-	return text;
+		error_add(err, USHER_ECONFLICT, ": redriven by %.100s ", by);
+	else
+		error_add(err, USHER_ECONFLICT, ": cancelled by %.100s ", by);
+	return age_add(err, USHER_ECONFLICT, a->age_s);
 }
 
 static int check_row(const struct acting *a, struct usher_error *err)
 {
-	char phrase[PHRASE_SIZE];
-
-	if (a->status != a->kind->from)
-		return error_set(err, USHER_ECONFLICT, "row %" PRId64 " is %s%s%s", a->id,
-		        a->status == a->kind->to ? "already " : "", failed_status_name(a->status),
-		        settler(a, phrase));
+	if (a->status != a->kind->from) {
+		const char *status = failed_status_name(a->status);
+		if (a->status == a->kind->to)
+			error_set(err, USHER_ECONFLICT, "row %" PRId64 " is already %s", a->id, status);
+		else
+			error_set(err, USHER_ECONFLICT, "row %" PRId64 " is %s", a->id, status);
+		return add_settler(a, err);
+	}
 	if (a->version >= 0 && a->version != a->found_version)
 		return error_set(err, USHER_ECONFLICT,
 		        "row %" PRId64
@@ -286,7 +291,7 @@ static int perform(struct db *db, const struct act_kind *kind, int64_t id, int v
 		audit(db, &a, "conflict", why.message, NULL);
 	else if (code == USHER_EINVAL || code == USHER_ENOTFOUND)
 		audit(db, &a, "refused", why.message, NULL);
-	return error_set(err, code, "%s", why.message);
+	return error_copy(err, &why);
 }
 
 int failed_redrive(struct db *db, int64_t id, int version, const struct act *act, struct usher_error *err)

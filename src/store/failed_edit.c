@@ -19,21 +19,28 @@ struct editing {
 	const struct act *act;
 };
 
+static int not_dead(
+        const struct rows *rows, const struct editing *e, enum failed_status status, struct usher_error *err)
+{
+	error_set(err, USHER_ECONFLICT, "row %" PRId64 " is %s", e->id, row_text(rows, 0));
+	if (row_text(rows, 3) != NULL)
+		error_add(err, USHER_ECONFLICT, " by %.100s", row_text(rows, 3));
+	error_add(err, USHER_ECONFLICT, ", ");
+	age_add(err, USHER_ECONFLICT, row_int(rows, 4));
+	error_add(err, USHER_ECONFLICT, ": only a dead row can be edited");
+	return status == FAILED_CANCELLED ? error_add(err, USHER_ECONFLICT, "; restore it first")
+	                                  : USHER_ECONFLICT;
+}
+
 static int check_row(const struct rows *rows, const struct editing *e, struct usher_error *err)
 {
-	const char *by = row_text(rows, 3);
 	enum failed_status status = FAILED_STATUS_COUNT;
 	enum delivery_state state = DELIVERY_STATE_COUNT;
-	char when[AGE_SIZE];
 
 	failed_status_by_name(row_text(rows, 0), &status);
 	delivery_state_by_name(row_text(rows, 2), &state);
 	if (status != FAILED_DEAD || state != DELIVERY_DEAD)
-		return error_set(err, USHER_ECONFLICT,
-		        "row %" PRId64 " is %s%s%.100s, %s: only a dead row can be edited%s", e->id,
-		        row_text(rows, 0), by != NULL ? " by " : "", by != NULL ? by : "",
-		        age_text(row_int(rows, 4), when),
-		        status == FAILED_CANCELLED ? "; restore it first" : "");
+		return not_dead(rows, e, status, err);
 	if (e->version >= 0 && e->version != row_int(rows, 1))
 		return error_set(err, USHER_ECONFLICT,
 		        "row %" PRId64
@@ -134,7 +141,7 @@ int failed_edit(struct db *db, int64_t id, int version, const struct failed_chan
 		audit(db, &e, "conflict", why.message, NULL);
 	else if (code == USHER_ENOTFOUND)
 		audit(db, &e, "refused", why.message, NULL);
-	return error_set(err, code, "%s", why.message);
+	return error_copy(err, &why);
 }
 
 /* -- Looking ---------------------------------------------------------------------------------------- */

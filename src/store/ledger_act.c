@@ -2,6 +2,7 @@
 #include "store/ledger_act.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "store/age.h"
@@ -44,16 +45,18 @@ struct acting {
 
 /* -- Refusing ------------------------------------------------------------------------------------- */
 
-/* Who acted on it last: ": postponed by kim 3 s ago"; "" when nobody did. */
-static int last_act(struct db *db, const struct acting *a, char text[PHRASE_SIZE], struct usher_error *err)
+struct deed {
+	bool is_known; /* false: nobody acted on it */
+	char act[WIDTH_WORDS], by[WIDTH_OPERATOR * 4 + 1];
+	int64_t age_s;
+};
+
+/* What an operator did to it last. */
+static int last_act(struct db *db, const struct acting *a, struct deed *ret, struct usher_error *err)
 {
-	static const struct {
-		const char *act, *done;
-	} words[] = { { "now", "sent now" }, { "postpone", "postponed" }, { "cancel", "cancelled" },
-		{ "dead", "given up" }, { "redrive", "redriven" }, { "restore", "restored" } };
 	struct sql sql = sql_new(db);
 	struct rows *rows = NULL;
-	char other[WIDTH_TARGET], when[AGE_SIZE];
+	char other[WIDTH_TARGET];
 	int code;
 
 	snprintf(other, sizeof other, "failed/%" PRId64, a->failed_id);
@@ -64,57 +67,89 @@ static int last_act(struct db *db, const struct acting *a, char text[PHRASE_SIZE
 	code = db_query(db, &sql, &rows, err);
 	if (code != 0)
 		return code;
-	text[0] = '\0';
-	if (rows_next(rows)) {
-		const char *done = row_text(rows, 1);
-
-		for (size_t i = 0; i < ARRAY_LEN(words); i++)
-			if (strcmp(words[i].act, row_text(rows, 1)) == 0)
-				done = words[i].done;
-		snprintf(text, PHRASE_SIZE, ": %s by %.100s %s", done, row_text(rows, 0),
-		        age_text(row_int(rows, 2), when));
+	*ret = (struct deed){ .is_known = rows_next(rows) };
+	if (ret->is_known) {
+		snprintf(ret->by, sizeof ret->by, "%s", row_text(rows, 0));
+		snprintf(ret->act, sizeof ret->act, "%s", row_text(rows, 1));
+		ret->age_s = row_int(rows, 2);
 	}
 	rows_free(rows);
 	return 0;
 }
 
+/* ": postponed by kim 3 s ago"; nothing when nobody did anything. */
+static int add_deed(struct usher_error *err, const struct deed *deed)
+{
+	static const struct {
+		const char *act, *words;
+	} words[] = { { "now", N_(": sent now by %.100s ") }, { "postpone", N_(": postponed by %.100s ") },
+		{ "cancel", N_(": cancelled by %.100s ") }, { "dead", N_(": given up by %.100s ") },
+		{ "redrive", N_(": redriven by %.100s ") }, { "restore", N_(": restored by %.100s ") } };
+	const char *known = NULL;
+
+	if (!deed->is_known)
+		return USHER_ECONFLICT;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(words[i].act, deed->act) == 0)
+			known = words[i].words;
+	if (known != NULL)
+		error_add(err, USHER_ECONFLICT, known, deed->by);
+	else
+		error_add(err, USHER_ECONFLICT, ": %.40s by %.100s ", deed->act, deed->by);
+	return age_add(err, USHER_ECONFLICT, deed->age_s);
+}
+
 static int refuse_state(struct db *db, const struct acting *a, struct usher_error *err)
 {
 	static const char *const words[DELIVERY_STATE_COUNT] = {
-		[DELIVERY_CLAIMED] = "is being sent now, look again in a moment",
-		[DELIVERY_DELIVERED] = "is delivered",
-		[DELIVERY_DEAD] = "is dead: find it among the failed ones",
-		[DELIVERY_QUEUED] = "is queued again and waits for a worker",
-		[DELIVERY_CANCELLED] = "is cancelled",
+		[DELIVERY_CLAIMED] =
+		        N_("delivery %lld does not wait for a retry any more: it is being sent now, look "
+		           "again in a moment"),
+		[DELIVERY_DELIVERED] =
+		        N_("delivery %lld does not wait for a retry any more: it is delivered"),
+		[DELIVERY_DEAD] =
+		        N_("delivery %lld does not wait for a retry any more: it is dead: find it among the "
+		           "failed ones"),
+		[DELIVERY_QUEUED] =
+		        N_("delivery %lld does not wait for a retry any more: it is queued again and waits "
+		           "for a worker"),
+		[DELIVERY_CANCELLED] =
+		        N_("delivery %lld does not wait for a retry any more: it is cancelled"),
 	};
-	char who[PHRASE_SIZE], when[AGE_SIZE];
-	int code = last_act(db, a, who, err);
+	struct deed deed;
+	int code = last_act(db, a, &deed, err);
 
 	if (code != 0)
 		return code;
-	return error_set(err, USHER_ECONFLICT,
-	        "delivery %" PRId64 " does not wait for a retry any more: it %s (since %s)%s", a->id,
-	        words[a->state] != NULL ? words[a->state] : "is in a state of a newer usher",
-	        age_text(a->changed_s, when), who);
+	if (words[a->state] != NULL)
+		error_set(err, USHER_ECONFLICT, words[a->state], (long long)a->id);
+	else
+		error_set(err, USHER_ECONFLICT,
+		        "delivery %lld does not wait for a retry any more: it is in a state of a newer usher",
+		        (long long)a->id);
+	error_add(err, USHER_ECONFLICT, " (since ");
+	age_add(err, USHER_ECONFLICT, a->changed_s);
+	error_add(err, USHER_ECONFLICT, ")");
+	return add_deed(err, &deed);
 }
 
 static int check_row(struct db *db, const struct acting *a, struct usher_error *err)
 {
-	char who[PHRASE_SIZE];
+	struct deed deed;
 	int code;
 
 	if (a->state != DELIVERY_RETRYING)
 		return refuse_state(db, a, err);
 	if (a->version < 0 || a->version == a->found_version)
 		return 0;
-	code = last_act(db, a, who, err);
+	code = last_act(db, a, &deed, err);
 	if (code != 0)
 		return code;
-	return error_set(err, USHER_ECONFLICT,
-	        "delivery %" PRId64
-	        " has changed since you looked at it (version %d then, %d now)%s. Look at "
-	        "it again",
-	        a->id, a->version, a->found_version, who);
+	error_set(err, USHER_ECONFLICT,
+	        "delivery %" PRId64 " has changed since you looked at it (version %d then, %d now)", a->id,
+	        a->version, a->found_version);
+	add_deed(err, &deed);
+	return error_add(err, USHER_ECONFLICT, ". Look at it again");
 }
 
 static int check_reason(const struct acting *a, struct usher_error *err)
@@ -166,16 +201,16 @@ static int move_now(struct db *db, struct acting *a, struct usher_error *err)
 {
 	struct retry_message *kept = NULL;
 	struct sql sql;
-	char who[PHRASE_SIZE];
+	struct deed deed;
 	int code;
 
 	if (a->due_in_ms <= 0) {
-		code = last_act(db, a, who, err);
-		return code != 0 ? code
-		                 : error_set(err, USHER_ECONFLICT,
-		                           "delivery %" PRId64
-		                           " is due already, and is sent as soon as its channel may%s",
-		                           a->id, who);
+		code = last_act(db, a, &deed, err);
+		if (code != 0)
+			return code;
+		error_set(err, USHER_ECONFLICT,
+		        "delivery %" PRId64 " is due already, and is sent as soon as its channel may", a->id);
+		return add_deed(err, &deed);
 	}
 	code = retry_message_get(db, a->id, &kept, err);
 	if (code == 0 && kept == NULL)
@@ -371,7 +406,7 @@ static int perform(struct db *db, struct acting *a, struct usher_error *err)
 		audit(db, a, "conflict", why.message, NULL);
 	else if (code == USHER_EINVAL || code == USHER_ENOTFOUND)
 		audit(db, a, "refused", why.message, NULL);
-	return error_set(err, code, "%s", why.message);
+	return error_copy(err, &why);
 }
 
 int retrying_now(struct db *db, int64_t id, int version, const struct act *act, struct usher_error *err)

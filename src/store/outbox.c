@@ -45,7 +45,7 @@ static int signed_up_before(struct db *db, const struct event *event, struct ush
 	        "WHERE u.user_id = ?s AND u.email = ?s AND u.name = ?s",
 	        event->event_id, event->user_id, event->email, event->name);
 	if (db_query(db, &sql, &rows, &look) < 0)
-		return error_set(err, look.code, "%s", look.message);
+		return error_copy(err, &look);
 	same = rows_next(rows);
 	rows_free(rows);
 	return same ? 0

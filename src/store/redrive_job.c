@@ -213,9 +213,13 @@ static int move_check(struct db *db, const struct moving *m, struct usher_error 
 	} else if (!(legal_moves[state_of(row_text(rows, 0))] >> m->to & 1)) {
 		const char *by = row_text(rows, 2);
 
-		code = error_set(err, USHER_ECONFLICT, "redrive job %" PRId64 " is %s%s%s%s", m->id,
-		        state_of(row_text(rows, 0)) == m->to ? "already " : "", row_text(rows, 0),
-		        by ? " by " : "", by ? by : "");
+		code = state_of(row_text(rows, 0)) == m->to
+		               ? error_set(err, USHER_ECONFLICT, "redrive job %" PRId64 " is already %s",
+		                         m->id, row_text(rows, 0))
+		               : error_set(err, USHER_ECONFLICT, "redrive job %" PRId64 " is %s", m->id,
+		                         row_text(rows, 0));
+		if (by)
+			error_add(err, USHER_ECONFLICT, " by %s", by);
 	} else if (m->version >= 0 && m->version != row_int(rows, 1)) {
 		code = error_set(err, USHER_ECONFLICT,
 		        "redrive job %" PRId64
@@ -280,7 +284,7 @@ int redrive_job_act(struct db *db, int64_t id, enum redrive_job_act kind, int ve
 		return 0;
 	if (code == USHER_ECONFLICT || code == USHER_ENOTFOUND)
 		move_audit(db, &m, code == USHER_ECONFLICT ? "conflict" : "refused", why.message, NULL);
-	return error_set(err, code, "%s", why.message);
+	return error_copy(err, &why);
 }
 
 int redrive_job_end(struct db *db, const struct redrive_job *job, enum redrive_job_state state,

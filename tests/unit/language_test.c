@@ -109,11 +109,27 @@ static void test_without_a_catalogue_an_error_is_its_message(void **state)
 	assert_printed(&err, "row 42 is queued");
 	error_prefix(&err, USHER_ECONFLICT, "after %zu tries", (size_t)3);
 	error_prefix(&err, USHER_ECONFLICT, "again");
-	assert_printed(&err, "again: after 3 tries: row 42 is queued");
-	assert_ptr_equal(err.formats[2] && !strcmp(err.formats[2], "row %d is %s") ? &err : NULL, &err);
-	error_prefix(&err, USHER_ECONFLICT, "and once more"); /* one more than are kept */
+	error_add(&err, USHER_ECONFLICT, ", since %d", 7);
+	assert_string_equal(err.message, "again: after 3 tries: row 42 is queued, since 7");
+	assert_printed(&err, err.message);
+	assert_string_equal(err.formats[3], ", since %d"); /* all of it is kept */
+	for (int i = 0; i < USHER_ERROR_SENTENCES_MAX;
+	        i++) { /* more than are kept: it is shown all the same */
+		error_prefix(&err, USHER_ECONFLICT, "try %d", i);
+		assert_printed(&err, err.message);
+	}
 	assert_null(err.formats[0]);
-	assert_printed(&err, "and once more: again: after 3 tries: row 42 is queued");
+	assert_int_equal(error_add(NULL, USHER_EIO, "nobody reads this"), USHER_EIO);
+}
+
+static void test_a_copy_says_the_same(void **state)
+{
+	(void)state;
+	struct usher_error err = { 0 }, copy;
+	error_set(&err, USHER_ENOTFOUND, "there is no row %d", 3);
+	assert_int_equal(error_copy(&copy, &err), USHER_ENOTFOUND);
+	assert_printed(&copy, "there is no row 3");
+	assert_int_equal(error_copy(NULL, &err), USHER_ENOTFOUND);
 }
 
 static void test_a_message_that_was_written_over_is_shown_as_it_is(void **state)
@@ -174,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_a_translation_orders_the_parts_as_it_likes),
 		cmocka_unit_test(test_what_cannot_be_taken_apart_says_so),
 		cmocka_unit_test(test_without_a_catalogue_an_error_is_its_message),
+		cmocka_unit_test(test_a_copy_says_the_same),
 		cmocka_unit_test(test_a_message_that_was_written_over_is_shown_as_it_is),
 		cmocka_unit_test(test_arguments_longer_than_are_kept_lose_nothing),
 		cmocka_unit_test(test_every_alarm_is_understood_again),
