@@ -77,12 +77,57 @@ static int read_words(struct call *call, const char *text, struct redrive_select
 	return redrive_selection_find(call->ctx->db, &terms, s, ret_ids, err);
 }
 
+static int read_move(const cJSON *body, enum failed_move *ret, struct usher_error *err)
+{
+	const char *act = NULL;
+
+	if (member_text(body, "act", &act, err) < 0)
+		return USHER_EINVAL;
+	for (int move = 0; act && move < FAILED_MOVE_COUNT; move++)
+		if (strcmp(failed_move_name((enum failed_move)move), act) == 0) {
+			*ret = (enum failed_move)move;
+			return 0;
+		}
+	return act ? error_set(
+	                     err, USHER_EINVAL, "act: one of redrive, cancel, restore; redrive when left out")
+	           : 0;
+}
+
+/* A restore takes back what one job cancelled, and a job that did not cancel has nothing to take back. */
+static int read_of_job(struct call *call, int64_t *ret_id, struct usher_error *err)
+{
+	const char *text = NULL;
+	struct redrive_job *job = NULL;
+
+	if (json_get(call->body, "ids") || json_get(call->body, "filter"))
+		return error_set(err, USHER_EINVAL, "a restore has of_job in place of ids and filter");
+	if (member_text(call->body, "of_job", &text, err) < 0)
+		return USHER_EINVAL;
+	if (!text)
+		return error_set(err, USHER_EINVAL,
+		        "of_job: required for a restore: the job that cancelled, as a string; single rows "
+		        "have a "
+		        "restore of their own");
+	if (id_parse(text, ret_id, err) < 0)
+		return error_prefix(err, USHER_EINVAL, "of_job");
+	int rc = redrive_job_get(call->ctx->db, *ret_id, &job, err);
+	if (rc < 0)
+		return rc;
+	bool cancels = job->move == FAILED_CANCEL;
+	redrive_jobs_free(job, 1);
+	return cancels ? 0
+	               : error_set(err, USHER_EINVAL,
+	                         "of_job: job %s is none that cancels: it has nothing to take back", text);
+}
+
 static int read_selection(
         struct call *call, struct redrive_selection *s, int64_t **ret_ids, struct usher_error *err)
 {
 	const cJSON *body = call->body;
 	const cJSON *ids = json_get(body, "ids"), *filter = json_get(body, "filter");
 
+	if (json_get(body, "of_job"))
+		return error_set(err, USHER_EINVAL, "of_job: belongs to the act restore");
 	if (!ids == !filter)
 		return error_set(err, USHER_EINVAL,
 		        "ids or filter: one of them says which rows; the filter {} is all dead rows");
@@ -98,19 +143,41 @@ static int read_selection(
 	return read_filter(filter, s, err);
 }
 
+static int read_pace(const cJSON *body, struct redrive_order *o, struct usher_error *err)
+{
+	if (o->move != FAILED_REDRIVE) {
+		o->rate = REDRIVE_RATE_MAX;
+		o->canary = o->stop_on = 0;
+		if (json_get(body, "rate") || json_get(body, "canary") || json_get(body, "stop_on_failures"))
+			return error_set(err, USHER_EINVAL,
+			        "rate, canary and stop_on_failures: belong to a redrive, which sends; leave "
+			        "them out");
+		return 0;
+	}
+	if (read_number(body, "rate", RATE_MIN, REDRIVE_RATE_MAX, &o->rate, err) < 0 ||
+	        read_count(body, "canary", REDRIVE_CANARY_MAX, &o->canary, err) < 0 ||
+	        read_count(body, "stop_on_failures", REDRIVE_STOP_MAX, &o->stop_on, err) < 0)
+		return USHER_EINVAL;
+	return 0;
+}
+
+/* Who selects by a filter did not see each row: the others want to know why. And why something was given up.
+ */
+static bool wants_reason(const cJSON *body, enum failed_move move)
+{
+	return move == FAILED_CANCEL || (move == FAILED_REDRIVE && !json_get(body, "ids"));
+}
+
 static int read_order(
         struct call *call, bool dry_run, struct redrive_order *o, int64_t **ret_ids, struct usher_error *err)
 {
 	const cJSON *body = call->body;
 
-	if (read_number(body, "rate", RATE_MIN, REDRIVE_RATE_MAX, &o->rate, err) < 0 ||
-	        read_count(body, "canary", REDRIVE_CANARY_MAX, &o->canary, err) < 0 ||
-	        read_count(body, "stop_on_failures", REDRIVE_STOP_MAX, &o->stop_on, err) < 0)
+	if (read_move(body, &o->move, err) < 0 || read_pace(body, o, err) < 0 ||
+	        read_reason(body, wants_reason(body, o->move) && !dry_run, &o->act.reason, err) < 0)
 		return USHER_EINVAL;
-	/* Who selects by a filter did not see each row: the others want to know why. */
-	if (read_reason(body, !json_get(body, "ids") && !dry_run, &o->act.reason, err) < 0)
-		return USHER_EINVAL;
-	return read_selection(call, &o->selection, ret_ids, err);
+	return o->move == FAILED_RESTORE ? read_of_job(call, &o->selection.of_job, err)
+	                                 : read_selection(call, &o->selection, ret_ids, err);
 }
 
 /* -- Looking before ----------------------------------------------------------------------------------- */
@@ -119,12 +186,13 @@ static int preview(struct call *call, const struct redrive_order *order, struct 
 {
 	struct redrive_preview p;
 	int64_t mails = 0, coupons = 0, second = 0;
-	int rc = redrive_job_preview(call->ctx->db, &order->selection, &p, err);
+	int rc = redrive_job_preview(call->ctx->db, order->move, &order->selection, &p, err);
 
 	if (rc < 0)
 		return rc;
 	cJSON *json = call_answer(call);
 	json_add_bool(json, "dry_run", true);
+	json_add_string(json, "act", failed_move_name(order->move));
 	json_add_int(json, "total", p.total);
 	json_add_bool(json, "total_capped", p.total_capped);
 	cJSON *groups = json_add_array(json, "groups");

@@ -15,7 +15,7 @@ static const char *const act_members[] = { "version", "reason", NULL };
 static const char *const word_members[] = { "reason", NULL };
 static const char *const breaker_members[] = { "state", "reason", NULL };
 static const char *const redrive_members[] = { "ids", "filter", "rate", "canary", "stop_on_failures",
-	"reason", "dry_run", "seen_until", NULL };
+	"reason", "dry_run", "seen_until", "act", "of_job", NULL };
 static const char *const postpone_members[] = { "until", "version", "reason", NULL };
 static const char *const edit_members[] = { "payload", "set", "version", "reason", "redrive", NULL };
 static const char *const reveal_members[] = { "reason", NULL };

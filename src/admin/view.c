@@ -218,6 +218,11 @@ cJSON *view_redrive_job(const struct redrive_job *job)
 	cJSON *json = cJSON_CreateObject();
 	view_add_id(json, "id", job->id);
 	json_add_string(json, "kind", job->automatic ? "auto" : "operator");
+	json_add_string(json, "act", failed_move_name(job->move));
+	if (job->of_job)
+		view_add_id(json, "of_job", job->of_job);
+	else
+		cJSON_AddNullToObject(json, "of_job");
 	json_add_string(json, "state", redrive_job_state_name(job->state));
 	json_add_int(json, "version", job->version);
 	json_add_string(json, "waits", job->waits);

@@ -78,7 +78,11 @@ static int end(struct watch *w, const struct redrive_job *job, enum redrive_job_
 
 	if (rc || !ended)
 		return rc;
-	if (state == REDRIVE_DONE)
+	if (job->move != FAILED_REDRIVE)
+		log_info("redrive", "job %lld is done: %lld %s, %lld left alone", (long long)job->id,
+		        (long long)job->sent, job->move == FAILED_CANCEL ? "cancelled" : "restored",
+		        (long long)job->skipped);
+	else if (state == REDRIVE_DONE)
 		log_info("redrive", "job %lld is done: %lld sent, %lld delivered, %lld failed again",
 		        (long long)job->id, (long long)job->sent, (long long)redrive_job_delivered(job),
 		        (long long)job->failed);
@@ -119,6 +123,20 @@ static int send(struct runner *r, const struct redrive_job *job, const struct re
 	return 0;
 }
 
+/* Nothing is sent: there is no outcome to wait for, and no service to spare. */
+static int settle_rows(
+        struct watch *w, const struct redrive_job *job, struct running *m, struct usher_error *err)
+{
+	struct redrive_step step = { 0 };
+	int rc;
+
+	if (m->exhausted)
+		return end(w, job, REDRIVE_DONE, NULL, err);
+	rc = redrive_job_step(w->db, job->id, REDRIVE_BATCH_MAX, &step, err);
+	m->exhausted = rc == 0 && step.exhausted;
+	return rc;
+}
+
 static int go_on(struct runner *r, const struct redrive_job *job, struct running *m, struct usher_error *err)
 {
 	struct watch *w = r->watch;
@@ -129,6 +147,8 @@ static int go_on(struct runner *r, const struct redrive_job *job, struct running
 	char why[REDRIVE_WAITS_SIZE];
 	int rc;
 
+	if (job->move != FAILED_REDRIVE)
+		return settle_rows(w, job, m, err);
 	if (redrive_must_stop(&plan, &outcome))
 		return stop(w, job, &plan, err);
 	if (m->exhausted && job->on_the_way == 0)
@@ -148,7 +168,7 @@ static int recount(struct watch *w, struct redrive_job *job, struct running *m, 
 	mono_time begun = mono_now();
 	int64_t ms;
 
-	if (job->sent == 0 || m->count_at.ns > begun.ns)
+	if (job->sent == 0 || job->move != FAILED_REDRIVE || m->count_at.ns > begun.ns)
 		return 0;
 	int rc = redrive_job_count(w->db, job, err);
 	ms = COUNT_SHARE * mono_since_ms(begun, mono_now());

@@ -132,14 +132,28 @@ int failed_cancel(struct db *db, int64_t id, int version, const struct act *act,
 int failed_restore(struct db *db, int64_t id, int version, const struct act *act,
         struct usher_error *err); /* cancelled -> dead */
 
-/* A redrive job's batch, inside its transaction: redrives those picks that are dead still, as they were seen,
- * in row and ledger; the others are left alone. No audit: the job has its own. */
+/* The three, for a job that does one of them to many rows. */
+enum failed_move { FAILED_REDRIVE, FAILED_CANCEL, FAILED_RESTORE, FAILED_MOVE_COUNT };
+const char *failed_move_name(enum failed_move move); /* "redrive" */
+enum failed_status failed_move_from(enum failed_move move);
+
+/* A job's batch, inside its transaction: moves those picks that are still as they were seen, in row and
+ * ledger; the others are left alone. No audit: the job has its own. */
 struct failed_pick {
 	int64_t id;
 	int version;
 };
-int failed_redrive_batch(struct db *db, const struct failed_pick *picks, size_t n, int64_t job_id,
-        bool automatic, const struct act *act, size_t *ret_moved, struct usher_error *err);
+struct failed_batch {
+	enum failed_move move;
+	const struct failed_pick *picks;
+	size_t n;
+	int64_t job_id;
+	bool automatic; /* by usher itself */
+	const struct act *act;
+};
+/* ret_ids: of those that moved; room for batch->n. */
+int failed_move_batch(struct db *db, const struct failed_batch *batch, int64_t *ret_ids, size_t *ret_moved,
+        struct usher_error *err);
 
 /* -- Redrive intents: copies still to be sent ------------------------------------------------
  * Of failed rows that are redriven, and of deliveries whose next attempt is to be made now. The copy carries

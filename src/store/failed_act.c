@@ -1,5 +1,5 @@
 /* Redrive, cancel, restore: what operators do with a row. One transaction each over the ledger, the row, its
- * intent and the audit, so that no half of an act is ever seen; a refusal is audited by itself. A redrive job
+ * intent and the audit, so that no half of an act is ever seen; a refusal is audited by itself. A job
  * moves a batch of rows by the same statements. On the db's thread. */
 #include "store/failed.h"
 
@@ -54,6 +54,22 @@ static const struct act_kind restore = {
 	.ledger_set = "",
 	.failed_set = "",
 };
+
+static const struct act_kind *const kinds[FAILED_MOVE_COUNT] = {
+	[FAILED_REDRIVE] = &redrive,
+	[FAILED_CANCEL] = &cancel,
+	[FAILED_RESTORE] = &restore,
+};
+
+const char *failed_move_name(enum failed_move move)
+{
+	return kinds[move]->name;
+}
+
+enum failed_status failed_move_from(enum failed_move move)
+{
+	return kinds[move]->from;
+}
 
 /* Rows that make the same move at once, found fit for it and locked by the caller's transaction. */
 struct moving {
@@ -309,7 +325,7 @@ int failed_restore(struct db *db, int64_t id, int version, const struct act *act
 	return perform(db, &restore, id, version, act, err);
 }
 
-/* -- Batches of a redrive job ------------------------------------------------------------------------- */
+/* -- Batches of a job --------------------------------------------------------------------------------- */
 
 static int by_id(const void *a, const void *b)
 {
@@ -342,24 +358,26 @@ static bool picked(const struct failed_pick *picks, size_t n, int64_t id, int64_
 }
 
 /* Locks what the batch may move: the rows that are still as they were picked. */
-static int lock_fit(struct db *db, const struct failed_pick *picks, size_t n, struct moving *m, int64_t *ids,
+static int lock_fit(struct db *db, const struct failed_batch *batch, struct moving *m, int64_t *ids,
         int64_t *delivery_ids, int64_t *job_ids, struct usher_error *err)
 {
 	struct sql sql = sql_new(db);
 	struct rows *rows = NULL;
 	int code;
 
-	sql_add(&sql, "SELECT f.id, f.version, f.delivery_id, f.job_id FROM failed_notification f "
-	              "JOIN delivery d ON d.id = f.delivery_id "
-	              "WHERE f.status = 'dead' AND d.state = 'dead' AND f.id IN (");
-	for (size_t i = 0; i < n; i++)
-		sql_add(&sql, i == 0 ? "?i" : ",?i", picks[i].id);
+	sql_add(&sql,
+	        "SELECT f.id, f.version, f.delivery_id, f.job_id FROM failed_notification f "
+	        "JOIN delivery d ON d.id = f.delivery_id "
+	        "WHERE f.status = ?s AND d.state = ?s AND f.id IN (",
+	        failed_status_name(m->kind->from), delivery_state_name(m->kind->ledger_from));
+	for (size_t i = 0; i < batch->n; i++)
+		sql_add(&sql, i == 0 ? "?i" : ",?i", batch->picks[i].id);
 	sql_add(&sql, ") ORDER BY f.id FOR UPDATE");
 	code = db_query(db, &sql, &rows, err);
 	if (code != 0)
 		return code;
 	while (rows_next(rows)) {
-		if (!picked(picks, n, row_int(rows, 0), row_int(rows, 1)))
+		if (!picked(batch->picks, batch->n, row_int(rows, 0), row_int(rows, 1)))
 			continue;
 		ids[m->n] = row_int(rows, 0);
 		delivery_ids[m->n] = row_int(rows, 2);
@@ -369,22 +387,22 @@ static int lock_fit(struct db *db, const struct failed_pick *picks, size_t n, st
 	return 0;
 }
 
-int failed_redrive_batch(struct db *db, const struct failed_pick *picks, size_t n, int64_t job_id,
-        bool automatic, const struct act *act, size_t *ret_moved, struct usher_error *err)
+int failed_move_batch(struct db *db, const struct failed_batch *batch, int64_t *ret_ids, size_t *ret_moved,
+        struct usher_error *err)
 {
-	OWNED int64_t *ids = mem_array(n + 1, sizeof *ids), *delivery_ids = mem_array(n + 1, sizeof *ids),
-	              *job_ids = mem_array(n + 1, sizeof *ids);
-	struct moving m = { .kind = &redrive,
-		.act = act,
-		.ids = ids,
+	OWNED int64_t *delivery_ids = mem_array(batch->n + 1, sizeof *delivery_ids),
+	              *job_ids = mem_array(batch->n + 1, sizeof *job_ids);
+	struct moving m = { .kind = kinds[batch->move],
+		.act = batch->act,
+		.ids = ret_ids,
 		.delivery_ids = delivery_ids,
-		.job_id = job_id,
-		.automatic = automatic };
-	int code = n > 0 ? lock_fit(db, picks, n, &m, ids, delivery_ids, job_ids, err) : 0;
+		.job_id = batch->job_id,
+		.automatic = batch->automatic };
+	int code = batch->n > 0 ? lock_fit(db, batch, &m, ret_ids, delivery_ids, job_ids, err) : 0;
 
 	if (code == 0 && m.n > 0)
 		code = move(db, &m, err);
-	if (code == 0 && m.n > 0)
+	if (code == 0 && m.n > 0 && batch->move == FAILED_REDRIVE)
 		code = tell_jobs(db, job_ids, m.n, err);
 	*ret_moved = m.n;
 	return code;

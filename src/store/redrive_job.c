@@ -43,6 +43,14 @@ static enum redrive_job_state state_of(const char *name)
 	return REDRIVE_STOPPED; /* of a newer usher: not ours to run */
 }
 
+static enum failed_move move_of(const char *name)
+{
+	enum failed_move move = FAILED_REDRIVE;
+	while (move < FAILED_MOVE_COUNT - 1 && strcmp(failed_move_name(move), name) != 0)
+		move++;
+	return move;
+}
+
 /* -- Reading ------------------------------------------------------------------------------------- */
 
 static void job_read(const struct rows *rows, struct redrive_job *job)
@@ -81,6 +89,8 @@ static void job_read(const struct rows *rows, struct redrive_job *job)
 		.started_at = row_time(rows, 28),
 		.ended_at = row_time(rows, 29),
 		.moved_by = mem_string(row_text(rows, 30)),
+		.move = move_of(row_text(rows, 31)),
+		.of_job = row_text(rows, 32) ? row_int(rows, 32) : 0,
 	};
 	if (row_text(rows, 7) && channel_by_name(row_text(rows, 7), &channel))
 		job->channel = (int)channel;
@@ -127,7 +137,7 @@ int64_t redrive_job_delivered(const struct redrive_job *job)
 {
 	int64_t n = job->sent - job->on_the_way - job->failed;
 
-	return n > 0 ? n : 0;
+	return n > 0 && job->move == FAILED_REDRIVE ? n : 0;
 }
 
 int redrive_job_list(struct db *db, const char *cursor, int limit, struct redrive_job **ret_jobs,
@@ -301,11 +311,15 @@ int redrive_job_end(struct db *db, const struct redrive_job *job, enum redrive_j
 	int code;
 
 	assert(state == REDRIVE_DONE || state == REDRIVE_STOPPED);
-	snprintf(detail, sizeof detail,
-	        "%s%s%" PRId64 " sent, %" PRId64 " delivered, %" PRId64 " failed again, %" PRId64
-	        " on their way",
-	        why ? why : "", why ? ": " : "", job->sent, redrive_job_delivered(job), job->failed,
-	        job->on_the_way);
+	if (job->move == FAILED_REDRIVE)
+		snprintf(detail, sizeof detail,
+		        "%s%s%" PRId64 " sent, %" PRId64 " delivered, %" PRId64 " failed again, %" PRId64
+		        " on their way",
+		        why ? why : "", why ? ": " : "", job->sent, redrive_job_delivered(job), job->failed,
+		        job->on_the_way);
+	else
+		snprintf(detail, sizeof detail, "%" PRId64 " %s, %" PRId64 " left alone", job->sent,
+		        job->move == FAILED_CANCEL ? "cancelled" : "restored", job->skipped);
 	code = move(db, &m, err);
 	*ret_ended = code == 0;
 	return code == USHER_ECONFLICT ? 0 : code;
@@ -330,7 +344,7 @@ int redrive_job_settle(struct db *db, int64_t id, struct usher_error *err)
 	struct sql sql = sql_new(db);
 	int code;
 
-	sql_add(&sql, "DELETE FROM redrive_job_row WHERE job_id = ?i", id);
+	sql_add(&sql, "DELETE FROM redrive_job_row WHERE job_id = ?i AND NOT acted", id);
 	code = db_exec(db, &sql, NULL, err);
 	if (code != 0)
 		return code;
@@ -355,8 +369,16 @@ int redrive_job_prune(struct db *db, int64_t keep_ms, int max, int *ret_n, struc
 	int code;
 
 	sql_add(&sql,
+	        "DELETE FROM redrive_job_row WHERE job_id IN (SELECT id FROM redrive_job WHERE settled AND "
+	        "ended_at < UTC_TIMESTAMP(3) - INTERVAL ?i MICROSECOND) LIMIT ?i",
+	        keep_ms * 1000, (int64_t)REDRIVE_IDS_MAX);
+	code = db_exec(db, &sql, &n, err);
+	if (code != 0)
+		return code;
+	sql = sql_new(db);
+	sql_add(&sql,
 	        "DELETE FROM redrive_job WHERE settled AND ended_at < UTC_TIMESTAMP(3) - INTERVAL ?i "
-	        "MICROSECOND ORDER BY id LIMIT ?i",
+	        "MICROSECOND AND id NOT IN (SELECT job_id FROM redrive_job_row) ORDER BY id LIMIT ?i",
 	        keep_ms * 1000, (int64_t)max);
 	code = db_exec(db, &sql, &n, err);
 	*ret_n = (int)n;

@@ -1,7 +1,7 @@
 /* The tables redrive_job and redrive_job_row: frozen selections of dead rows that are sent again at a bounded
- * rate. Which rows: those that were dead at frozen_at and have not changed since; oldest first. A job's place
- * is in its row and moves with the rows it sends, in one transaction, so that a job goes on after a crash
- * exactly where it was.
+ * rate, or are cancelled; and of what such a job cancelled, to restore it. Which rows: those that were dead
+ * at frozen_at and have not changed since; oldest first. A job's place is in its row and moves with the rows
+ * it sends, in one transaction, so that a job goes on after a crash exactly where it was.
  *
  * How it counts: every row sent names the job until somebody else redrives it, which only a row that failed
  * again allows; so failed = its rows that are dead or cancelled + those taken over, on the way = its rows
@@ -37,6 +37,7 @@ struct redrive_selection {
 	const int64_t *ids;     /* not NULL: these, whatever the rest says */
 	size_t id_count;        /* at most REDRIVE_IDS_MAX */
 	wall_time seen_until;   /* the rows as they were then; 0: now */
+	int64_t of_job;         /* > 0: what this job cancelled, whatever the rest says; for a restore */
 	int auto_max;           /* >= 0: by usher itself, rows that it has redriven less often than this */
 };
 
@@ -48,14 +49,16 @@ int redrive_selection_find(struct db *db, const struct filter *terms, struct red
         int64_t **ret_ids, struct usher_error *err);
 
 struct redrive_order {
+	enum failed_move move;
 	struct redrive_selection selection;
-	double rate;
+	double rate; /* this and the next two: of a redrive; the others go as fast as they can */
 	int64_t canary, stop_on;
-	struct act act;
+	struct act act; /* a cancel has a reason */
 };
 
-struct redrive_job { /* strings owned, NULL where the table has NULL */
-	int64_t id;
+struct redrive_job {        /* strings owned, NULL where the table has NULL */
+	int64_t id, of_job; /* of_job 0: none */
+	enum failed_move move;
 	bool automatic, listed, total_capped, settled;
 	enum redrive_job_state state;
 	int version, channel, class, auto_max; /* channel, class, auto_max: -1 none */
@@ -89,8 +92,8 @@ struct redrive_preview {
 	} groups[CHANNEL_COUNT * FAILURE_COUNT];
 	size_t group_count;
 };
-int redrive_job_preview(struct db *db, const struct redrive_selection *selection, struct redrive_preview *ret,
-        struct usher_error *err);
+int redrive_job_preview(struct db *db, enum failed_move move, const struct redrive_selection *selection,
+        struct redrive_preview *ret, struct usher_error *err);
 
 /* Newest first. USHER_EINVAL: a bad cursor. */
 int redrive_job_list(struct db *db, const char *cursor, int limit, struct redrive_job **ret_jobs,
@@ -114,8 +117,9 @@ int redrive_job_act(struct db *db, int64_t id, enum redrive_job_act kind, int ve
 int redrive_jobs_open(
         struct db *db, size_t max, struct redrive_job **ret_jobs, size_t *ret_n, struct usher_error *err);
 
-/* Redrives the next rows, at most REDRIVE_BATCH_MAX. A step looks at a bounded number of rows, so it may end
- * without a row and without the end. Does nothing to a job that does not run (any more). */
+/* Redrives (cancels, restores) the next rows, at most REDRIVE_BATCH_MAX. A step looks at a bounded number of
+ * rows, so it may end without a row and without the end. Does nothing to a job that does not run (any more).
+ */
 struct redrive_step {
 	int64_t sent, skipped;
 	bool exhausted; /* there are no more */

@@ -23,7 +23,7 @@ struct making {
 
 static bool is_listed(const struct redrive_selection *s)
 {
-	return s->ids != NULL || (s->text != NULL && s->text[0] != '\0');
+	return s->ids != NULL || s->of_job > 0 || (s->text != NULL && s->text[0] != '\0');
 }
 
 /* A time in the future freezes nothing. */
@@ -63,6 +63,14 @@ static void add_selected(struct sql *sql, const struct redrive_selection *s, wal
 {
 	struct failed_filter filter = redrive_filter(s, frozen_at);
 
+	if (s->of_job > 0) {
+		sql_add(sql,
+		        "FROM redrive_job_row r JOIN failed_notification f ON f.id = r.failed_id WHERE "
+		        "r.job_id "
+		        "= ?i AND r.acted AND f.status = 'cancelled' AND f.updated_at <= ?t ",
+		        s->of_job, frozen_at);
+		return;
+	}
 	if (s->ids == NULL) {
 		redrive_add_selected(sql, &filter);
 		return;
@@ -162,8 +170,8 @@ static void preview_add(const struct rows *rows, struct redrive_preview *p)
 		p->newest = newest;
 }
 
-int redrive_job_preview(struct db *db, const struct redrive_selection *selection, struct redrive_preview *ret,
-        struct usher_error *err)
+int redrive_job_preview(struct db *db, enum failed_move move, const struct redrive_selection *selection,
+        struct redrive_preview *ret, struct usher_error *err)
 {
 	struct sql sql;
 	struct rows *rows = NULL;
@@ -183,6 +191,8 @@ int redrive_job_preview(struct db *db, const struct redrive_selection *selection
 	while (rows_next(rows))
 		preview_add(rows, ret);
 	rows_free(rows);
+	for (size_t i = 0; move != FAILED_REDRIVE && i < ret->group_count; i++)
+		ret->groups[i].maybe_done = ret->groups[i].member_has = 0; /* nothing is sent */
 	return 0;
 }
 
@@ -216,6 +226,11 @@ static int check_total(const struct making *m, struct usher_error *err)
 	const struct redrive_selection *s = &m->order->selection;
 	char frozen[WALL_TEXT_SIZE];
 
+	if (m->total == 0 && s->of_job > 0)
+		return error_set(err, USHER_ENOTFOUND,
+		        "nothing that job %" PRId64
+		        " cancelled is cancelled still: there is nothing to restore",
+		        s->of_job);
 	if (m->total == 0 && s->ids != NULL)
 		return error_set(err, USHER_ENOTFOUND, "none of these %zu rows is dead: look at them again",
 		        s->id_count);
@@ -223,7 +238,7 @@ static int check_total(const struct making *m, struct usher_error *err)
 		return error_set(err, USHER_ENOTFOUND,
 		        "no dead row matches, as of %s: widen the filter, or there is nothing to do",
 		        wall_format(m->frozen_at, frozen));
-	if (m->listed && (m->total > REDRIVE_IDS_MAX || m->total_capped))
+	if (m->listed && s->of_job == 0 && (m->total > REDRIVE_IDS_MAX || m->total_capped))
 		return error_set(err, USHER_EINVAL,
 		        "more than %d rows match this text: write more of it, or select by channel, class "
 		        "and time",
@@ -243,10 +258,15 @@ static int insert_job(struct db *db, struct making *m, struct usher_error *err)
 
 	snprintf(rate, sizeof rate, "%.17g", o->rate);
 	sql_add(&sql,
-	        "INSERT INTO redrive_job (kind, created_by, role, reason, channel, class, text, since, "
+	        "INSERT INTO redrive_job (kind, act, of_job, created_by, role, reason, channel, class, text, "
+	        "since, "
 	        "until, listed, auto_max, frozen_at, total, total_capped, rate, canary, stop_on) VALUES "
-	        "(?s, ",
-	        automatic ? "auto" : "operator");
+	        "(?s, ?s, ",
+	        automatic ? "auto" : "operator", failed_move_name(o->move));
+	if (s->of_job > 0)
+		sql_add(&sql, "?i, ", s->of_job);
+	else
+		sql_add(&sql, "NULL, ");
 	sql_add_clipped(&sql, o->act.operator, WIDTH_OPERATOR);
 	sql_add(&sql, ", ?s, ", o->act.role);
 	sql_add_clipped(&sql, o->act.reason, WIDTH_WORDS);
@@ -299,22 +319,33 @@ static int tell_audit(struct db *db, const struct making *m, struct usher_error 
 {
 	const struct redrive_order *o = m->order;
 	const struct redrive_selection *s = &o->selection;
-	char target[WIDTH_TARGET], detail[WIDTH_WORDS];
+	char target[WIDTH_TARGET], detail[WIDTH_WORDS], act[WIDTH_WORDS];
 	struct audit_entry entry = { .operator= o->act.operator,
 		.role = o->act.role,
-		.act = "redrive_start",
+		.act = act,
 		.target = target,
 		.outcome = "done",
 		.reason = o->act.reason,
 		.detail = detail };
 
 	snprintf(target, sizeof target, "redrives/%" PRId64, m->id);
-	snprintf(detail, sizeof detail,
-	        "%s%" PRId64 " dead rows, channel %s, class %s, %g/s, canary %" PRId64 ", stop on %" PRId64,
-	        m->total_capped ? "more than " : "", m->total,
-	        s->channel >= 0 ? channel_name((enum channel_id)s->channel) : "any",
-	        s->class >= 0 ? failure_info((enum failure_class)s->class)->name : "any", o->rate, o->canary,
-	        o->stop_on);
+	snprintf(act, sizeof act, "%s_start", failed_move_name(o->move));
+	if (s->of_job > 0)
+		snprintf(detail, sizeof detail, "%s%" PRId64 " rows that job %" PRId64 " cancelled",
+		        m->total_capped ? "more than " : "", m->total, s->of_job);
+	else if (o->move == FAILED_CANCEL)
+		snprintf(detail, sizeof detail, "%s%" PRId64 " dead rows, channel %s, class %s",
+		        m->total_capped ? "more than " : "", m->total,
+		        s->channel >= 0 ? channel_name((enum channel_id)s->channel) : "any",
+		        s->class >= 0 ? failure_info((enum failure_class)s->class)->name : "any");
+	else
+		snprintf(detail, sizeof detail,
+		        "%s%" PRId64 " dead rows, channel %s, class %s, %g/s, canary %" PRId64
+		        ", stop on %" PRId64,
+		        m->total_capped ? "more than " : "", m->total,
+		        s->channel >= 0 ? channel_name((enum channel_id)s->channel) : "any",
+		        s->class >= 0 ? failure_info((enum failure_class)s->class)->name : "any", o->rate,
+		        o->canary, o->stop_on);
 	return audit_add(db, &entry, err);
 }
 
@@ -333,7 +364,7 @@ static int make_work(struct db *db, void *arg, struct usher_error *err)
 		code = check_total(m, err);
 	if (code == 0)
 		code = insert_job(db, m, err);
-	if (code == 0 && m->listed)
+	if (code == 0 && m->listed && s->of_job == 0)
 		code = insert_rows(db, m, err);
 	return code == 0 ? tell_audit(db, m, err) : code;
 }

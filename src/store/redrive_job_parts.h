@@ -8,7 +8,7 @@
 	"id, kind, state, version, created_by, role, reason, channel, class, text, since, until, listed, "   \
 	"auto_max, frozen_at, total, total_capped, rate, canary, stop_on, sent, skipped, on_the_way, "       \
 	"failed, "                                                                                           \
-	"settled, waits, why, created_at, started_at, ended_at, moved_by"
+	"settled, waits, why, created_at, started_at, ended_at, moved_by, act, of_job"
 
 /* Runs a SELECT of these columns. */
 int redrive_jobs_query(struct db *db, struct sql *sql, struct redrive_job **ret_jobs, size_t *ret_n,

@@ -18,6 +18,7 @@ struct stepping {
 	int64_t cursor_id;
 	struct failed_pick picks[REDRIVE_BATCH_MAX];
 	size_t picked;
+	int64_t moved[REDRIVE_BATCH_MAX]; /* ids */
 	struct redrive_step step;
 };
 
@@ -68,13 +69,17 @@ static int lock_job(struct db *db, struct stepping *s, struct usher_error *err)
 /* id, version, dead_at, fit, channel, auto_redrives of the next rows. */
 static void add_listed(struct sql *sql, const struct stepping *s)
 {
+	bool is_restore = s->job->of_job > 0;
+
 	sql_add(sql,
-	        "SELECT r.failed_id, f.version, f.dead_at, COALESCE(f.status = 'dead' AND f.updated_at <= "
-	        "?t, "
+	        "SELECT r.failed_id, f.version, f.dead_at, COALESCE(f.status = ?s AND f.updated_at <= ?t, "
 	        "FALSE), f.channel, f.auto_redrives FROM redrive_job_row r LEFT JOIN failed_notification f "
 	        "ON "
-	        "f.id = r.failed_id WHERE r.job_id = ?i AND r.failed_id > ?i ORDER BY r.failed_id LIMIT ?i",
-	        s->job->frozen_at, s->id, s->cursor_id, s->max);
+	        "f.id = r.failed_id WHERE r.job_id = ?i AND r.failed_id > ?i",
+	        failed_status_name(failed_move_from(s->job->move)), s->job->frozen_at,
+	        is_restore ? s->job->of_job : s->id, s->cursor_id);
+	sql_add(sql, is_restore ? " AND r.acted" : "");
+	sql_add(sql, " ORDER BY r.failed_id LIMIT ?i", s->max);
 }
 
 /* With a class the channel is not asked of the database: the class's index has the order. */
@@ -163,10 +168,23 @@ static int note_place(struct db *db, const struct stepping *s, struct usher_erro
 	sql_add(&sql,
 	        "UPDATE redrive_job SET cursor_at = ?t, cursor_id = ?i, sent = sent + ?i, skipped = "
 	        "skipped + ?i, on_the_way = on_the_way + ?i",
-	        s->cursor_at, s->cursor_id, s->step.sent, s->step.skipped, s->step.sent);
+	        s->cursor_at, s->cursor_id, s->step.sent, s->step.skipped,
+	        s->job->move == FAILED_REDRIVE ? s->step.sent : 0);
 	if (s->step.sent > 0)
 		sql_add(&sql, ", started_at = COALESCE(started_at, UTC_TIMESTAMP(3))");
 	sql_add(&sql, " WHERE id = ?i", s->id);
+	return db_exec(db, &sql, NULL, err);
+}
+
+/* What a job cancelled can be restored as one. */
+static int note_cancelled(struct db *db, const struct stepping *s, size_t n, struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+
+	sql_add(&sql, "INSERT INTO redrive_job_row (job_id, failed_id, acted) VALUES ");
+	for (size_t i = 0; i < n; i++)
+		sql_add(&sql, i == 0 ? "(?i, ?i, TRUE)" : ", (?i, ?i, TRUE)", s->id, s->moved[i]);
+	sql_add(&sql, " ON DUPLICATE KEY UPDATE acted = TRUE");
 	return db_exec(db, &sql, NULL, err);
 }
 
@@ -186,7 +204,16 @@ static int step_work(struct db *db, void *arg, struct usher_error *err)
 	if (code != 0)
 		return code;
 	act = (struct act){ .operator= s->job->created_by, .role = s->job->role, .reason = s->job->reason };
-	code = failed_redrive_batch(db, s->picks, s->picked, s->id, s->job->automatic, &act, &moved, err);
+	code = failed_move_batch(db,
+	        &(struct failed_batch){ .move = s->job->move,
+	                .picks = s->picks,
+	                .n = s->picked,
+	                .job_id = s->id,
+	                .automatic = s->job->automatic,
+	                .act = &act },
+	        s->moved, &moved, err);
+	if (code == 0 && moved > 0 && s->job->move == FAILED_CANCEL)
+		code = note_cancelled(db, s, moved, err);
 	if (code != 0)
 		return code;
 	s->step.sent = (int64_t)moved;
