@@ -300,10 +300,10 @@ int redrive_job_act(struct db *db, int64_t id, enum redrive_job_act kind, int ve
 int redrive_job_end(struct db *db, const struct redrive_job *job, enum redrive_job_state state,
         const char *why, bool *ret_ended, struct usher_error *err)
 {
-	char detail[WIDTH_WORDS];
+	char detail[WIDTH_WORDS], name[WIDTH_WORDS];
 	struct moving m = { .id = job->id,
 		.to = state,
-		.name = state == REDRIVE_DONE ? "redrive_done" : "redrive_stop",
+		.name = name,
 		.act = &redrive_usher,
 		.version = -1,
 		.why = why,
@@ -311,6 +311,8 @@ int redrive_job_end(struct db *db, const struct redrive_job *job, enum redrive_j
 	int code;
 
 	assert(state == REDRIVE_DONE || state == REDRIVE_STOPPED);
+	snprintf(name, sizeof name, "%s_%s", failed_move_name(job->move),
+	        state == REDRIVE_DONE ? "done" : "stop");
 	if (job->move == FAILED_REDRIVE)
 		snprintf(detail, sizeof detail,
 		        "%s%s%" PRId64 " sent, %" PRId64 " delivered, %" PRId64 " failed again, %" PRId64

@@ -1,6 +1,7 @@
 """/v1/redrives: looking before, orders that are refused, who may do what; on rows that nobody sends."""
 
 import pytest
+from support.process import wait_until
 from support.rows import problem, put_failed
 
 
@@ -87,6 +88,13 @@ WRONG = {
     "stop": ({"filter": {}, "reason": "x", "stop_on_failures": 1.5}, 400, "stop_on_failures"),
     "dry run": ({"filter": {}, "dry_run": "yes"}, 400, "true or false"),
     "nothing there": ({"filter": {"channel": "email"}, "reason": "x"}, 404, "no dead row matches"),
+    "cancel without a reason": ({"act": "cancel", "ids": ["1"]}, 400, "reason"),
+    "cancel with a pace": ({"act": "cancel", "filter": {}, "rate": 5, "reason": "x"}, 400, "belong to a redrive"),
+    "another act": ({"act": "burn", "filter": {}, "reason": "x"}, 400, "redrive, cancel, restore"),
+    "restore of rows": ({"act": "restore", "filter": {}}, 400, "of_job in place of"),
+    "restore of nothing": ({"act": "restore"}, 400, "of_job: required"),
+    "restore of no job": ({"act": "restore", "of_job": "77"}, 404, "no redrive job 77"),
+    "redrive of a job": ({"of_job": "77", "filter": {}, "reason": "x"}, 400, "belongs to the act restore"),
     "none of these": ({"ids": ["77"]}, 404, "none of these"),
 }
 
@@ -96,6 +104,33 @@ def test_wrong_orders_say_what_to_do(api, case):
     body, status, word = WRONG[case]
     problem(api.post("/v1/redrives", **body), status, word)
     assert api.get("/v1/redrives").json["items"] == []
+
+
+def wait_done(api, number):
+    wait_until(lambda: api.get(f"/v1/redrives/{number}").json["state"] == "done", lambda: api.get(f"/v1/redrives/{number}").text)
+    return api.get(f"/v1/redrives/{number}").json
+
+
+def test_all_that_match_are_cancelled_and_taken_back(api, db):
+    for n in range(5):
+        put_failed(db, n, klass="rejected" if n < 3 else "timeout", age_s=10)
+    look = api.post("/v1/redrives", act="cancel", filter="class:rejected", dry_run=True).json
+    assert (look["act"], look["total"], look["mails_maybe_sent"]) == ("cancel", 3, 0)
+    put_failed(db, 9, klass="rejected", age_s=-60)
+    number = start(api, act="cancel", filter="class:rejected", seen_until=look["frozen_at"], reason="the shop is closed")
+    job = wait_done(api, number)
+    assert (job["act"], job["sent"], job["delivered"], job["failed_again"], job["late"]) == ("cancel", 3, 0, 0, 1)
+    rows = api.get("/v1/failed", status="cancelled").json["items"]
+    assert len(rows) == 3 and {row["settled_reason"] for row in rows} == {"the shop is closed"}
+    back = start(api, act="restore", of_job=number)
+    job = wait_done(api, back)
+    assert (job["act"], job["of_job"], job["sent"]) == ("restore", number, 3)
+    assert api.get("/v1/failed", status="cancelled").json["items"] == []
+    problem(api.post("/v1/redrives", act="restore", of_job=number), 404, "nothing to restore")
+    problem(api.post("/v1/redrives", act="restore", of_job=back), 400, "is none that cancels")
+    acts = [(item["act"], item["detail"]) for item in reversed(api.get("/v1/audit").json["items"])]
+    assert [act for act, _ in acts] == ["cancel_start", "cancel_done", "restore_start", "restore_done"]
+    assert acts[1][1] == "3 cancelled, 0 left alone" and acts[3][1] == "3 restored, 0 left alone"
 
 
 def test_ten_thousand_ids_fit(api, db):
