@@ -263,7 +263,8 @@ install: all ## under PREFIX (/usr/local), staged in DESTDIR
 	sed 's|/usr/local/|$(PREFIX)/|; s|/etc/usher|$(SYSCONFDIR)/usher|g' conf/systemd/usherd.service > $(D)/lib/systemd/system/usherd.service
 	chmod 644 $(D)/lib/systemd/system/usherd.service
 	@[ -e $(DESTDIR)$(SYSCONFDIR)/usher/usher.ini ] || install -m640 conf/usher.ini $(DESTDIR)$(SYSCONFDIR)/usher/
-	set -e; for m in man/*.[1-8]; do s=$${m##*.}; install -d $(D)/share/man/man$$s; install -m644 $$m $(D)/share/man/man$$s/; done
+	set -e; for m in man/*.[1-8] man/*/*.[1-8]; do l=$${m%/*}; d=$(D)/share/$$l/man$${m##*.}; install -d $$d; install -m644 $$m $$d/; done
+	set -e; for c in $(CATALOGUES:$(BUILD)/%=%); do install -d $(D)/share/$${c%/*}; install -m644 $(BUILD)/$$c $(D)/share/$$c; done
 
 clean: ## remove everything built
 	rm -rf build
