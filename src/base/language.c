@@ -47,7 +47,7 @@ static void bind_catalogues(void)
 	if (!slash)
 		return;
 	*slash = '\0';
-	snprintf(path, sizeof path, "%s/locale", program);
+	snprintf(path, sizeof path, "%s/locale/", program); /* not /usr/bin/locale, a program */
 	if (access(path, R_OK | X_OK) != 0)
 		snprintf(path, sizeof path, "%s/../share/locale", program);
 	bindtextdomain(DOMAIN, path);
