@@ -69,7 +69,7 @@ enum language language_wanted(const char *list)
 {
 	for (const char *at = list ? list : ""; *at;) {
 		at += strspn(at, " \t,:");
-		size_t len = strcspn(at, " \t,:;");
+		size_t len = strcspn(at, " \t\n,:;"); /* a line's end: language_now's */
 		for (enum language l = 0; l < LANGUAGE_COUNT; l++)
 			if (is_tag_of(at, len, l))
 				return l;
