@@ -18,12 +18,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BLOCKS = {"Dd", "Dt", "Os", "Sh", "Ss", "Nd", "Pp", "Bl", "It", "El", "Bd", "Ed", "Dl"}
 SAME = {"Dd", "Dt", "Os", "Bd", "Dl"}    # with the same words behind them
 TITLED = {"Sh", "Ss", "It"}
-LAYOUT = {"Pp", "Bl", "It", "El"}        # of a synopsis: mandoc lays one out only under its English title
 NAMES = {"Cm", "Dv", "Ev", "Fa", "Fl", "Fn", "Ft", "Ic", "In", "Li", "Nm", "Pa", "Ql", "Va", "Xr"}
 OTHERS = set("Ac Ao Aq Ar Bc Bo Bq Brc Bro Brq Dc Do Dq Em Fc Fo No Ns Oc Oo Op Pc Pf Po Pq Qc Qo Qq Sc So Sq Sx Sy".split())
 DELIMITERS = set(".,:;()[]?!|")
 ESCAPES = (("\\-", "-"), ("\\&", ""), ("\\e", "\\"), ("\\(dq", '"'))
 TOKEN = re.compile(r'"((?:[^"]|"")*)"|(\S+)')
+DEFINED = re.compile(r"(\.if \\n\(\.x )?\.ds (\S+) (.*)")    # .x is 0 in mandoc
 SENTENCE = re.compile(r"[a-z]+ [a-z]+ [a-z]+")
 NUMBER = re.compile(r"\d+(?:\.\d+)*")
 
@@ -70,16 +70,23 @@ class Block:
 
 
 class Page:
-    def __init__(self, path, synopsis=None):
+    """As groff reads it, or as mandoc does: see man/ko/usher.1 for the one title that differs."""
+
+    def __init__(self, path, groff=True):
         self.name = path.relative_to(ROOT)
-        self.lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
+        self.strings = {name: text for condition, name, text in (m.groups() for m in map(DEFINED.fullmatch, lines) if m)
+                        if groff or not condition}
+        self.lines = [re.sub(r"\\\*\[(\S+?)\]", lambda m: self.strings.get(m[1], ""), line) for line in lines]
         self.sections = self.titles_of("Sh")
         self.titles = {*self.sections, *self.titles_of("Ss")}
-        self.synopsis = self.sections.index("SYNOPSIS") if "SYNOPSIS" in self.sections else synopsis
         self.blocks = list(self.parse())
 
     def titles_of(self, macro):
         return [" ".join(tokens(line)[1:]) for line in self.lines if line.startswith(f".{macro} ")]
+
+    def synopsis(self):
+        return self.sections.index("SYNOPSIS") if "SYNOPSIS" in self.sections else None
 
     def parse(self):
         block, section, literal = None, -1, False
@@ -88,7 +95,7 @@ class Page:
             if literal and macro != "Ed":
                 block.code.append((number, code(line)))
                 continue
-            if macro in BLOCKS and not (section == self.synopsis and macro in LAYOUT):
+            if macro in BLOCKS:
                 if block:
                     yield block
                 section += macro == "Sh"
@@ -96,7 +103,7 @@ class Page:
                 literal = macro == "Bd" and "-literal" in words
                 if macro in TITLED:
                     block.add_macro(words)
-            elif macro in NAMES or macro in OTHERS or macro in LAYOUT:
+            elif macro in NAMES or macro in OTHERS:
                 block.add_macro([macro, *words])
             elif not line.startswith((".", "'")):
                 block.text.append(line)
@@ -158,7 +165,7 @@ def compare(english, other):
             here, there = (ours or other.blocks[-1]).number, (theirs or english.blocks[-1]).number
             yield f"{other.name}:{here}: {ours or 'the end'}, where {english.name}:{there} has {theirs or 'the end'}"
             return
-        for what in differences(theirs, ours, ours.section == other.synopsis):
+        for what in differences(theirs, ours, theirs.section == english.synopsis()):
             yield f"{other.name}:{ours.number}: {ours}: {what} ({english.name}:{theirs.number})"
         for number, what in compare_code(theirs, ours):
             yield f"{other.name}:{number}: {what} ({english.name})"
@@ -171,13 +178,17 @@ def check_references(page):
                 yield f"{page.name}:{block.number}: no section is called {title}"
 
 
-def check_groff(page):
-    """groff knows a page's first section, which makes it print the head, and its synopsis by their names only."""
-    names = [("name", 0)] + ([("synopsis", page.synopsis)] if page.synopsis is not None else [])
-    for what, section in names:
-        want = f".ds doc-section-{what} {page.sections[section]}"
-        if want not in page.lines:
-            yield f"{page.name}:1: lacks this line, behind .Os: {want}"
+def check_layout(page, mandoc, synopsis):
+    """A page's head is printed, and its synopsis laid out, by the names of these sections: groff can be told them,
+    mandoc knows the English ones only."""
+    wanted = {"doc-section-name": page.sections[0]}
+    if synopsis is not None:
+        wanted["doc-section-synopsis"] = page.sections[synopsis]
+        if mandoc.synopsis() != synopsis:
+            yield f'{page.name}: the synopsis must be called SYNOPSIS for mandoc, by a string that is another one .if \\n(.x'
+    for name, title in wanted.items():
+        if page.strings.get(name) != title:
+            yield f"{page.name}: lacks this line behind .Os: .ds {name} {title}"
 
 
 def check(path, translation):
@@ -186,8 +197,8 @@ def check(path, translation):
     if not translation.exists():
         yield f"{translation.relative_to(ROOT)}: not there, unlike {english.name}"
         return
-    other = Page(translation, english.synopsis)
-    yield from check_groff(other)
+    other = Page(translation)
+    yield from check_layout(other, Page(translation, groff=False), english.synopsis())
     yield from check_references(other)
     yield from compare(english, other)
 
