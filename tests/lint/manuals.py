@@ -48,7 +48,7 @@ class Block:
     def __init__(self, number, kind, words, section):
         self.number, self.kind, self.section = number, kind, section
         self.head = " ".join(words)
-        self.names, self.references, self.text, self.code, self.numbers = [], [], [], [], set()
+        self.names, self.references, self.text, self.code, self.all = [], [], [], [], ""
 
     def add_macro(self, words):
         said = [(None, [])]
@@ -62,6 +62,8 @@ class Block:
         for macro, what in said:
             if macro == "Sx" and what:
                 self.references.append(" ".join(what))
+            elif macro == "Ql" and what:
+                self.names.append((macro, " ".join(what)))
             elif macro in NAMES:
                 self.names += [(macro, word) for word in " ".join(what).split()]
 
@@ -109,7 +111,7 @@ class Page:
                 block.text.append(line)
             else:
                 continue
-            block.numbers.update(NUMBER.findall(plain(line)))
+            block.all += plain(line) + "\n"
         if block:
             yield block
 
@@ -140,13 +142,15 @@ def few(names):
 def differences(english, other, in_order):
     """What a paragraph has in one language only."""
     lacks, more = set(english.names) - set(other.names), set(other.names) - set(english.names)
-    if lacks:
+    translated = {name for name in more if foreign(name[1])}    # what a program says
+    more = {name for name in more - translated if name[1] not in english.all}
+    if len(lacks) > len(translated):
         yield f"lacks {few(lacks)}"
     if more:
         yield f"has {few(more)} too many"
     if in_order and not lacks and not more and english.names != other.names:
         yield "another order of names"
-    if missing := sorted(english.numbers - other.numbers):
+    if missing := sorted(set(NUMBER.findall(english.all)) - set(NUMBER.findall(other.all))):
         yield f"lacks the number {', '.join(missing)}"
     if any(SENTENCE.search(line) and not foreign(line) for line in other.text) or other.kind == "Nd" and not foreign(other.head):
         yield "not translated"
