@@ -219,10 +219,12 @@ soak: deps $(if $(filter aws,$(BROKER)),deps-aws) ## two daemons under load and 
 C_FILES = $(wildcard src/*.c src/*/*.c ui/*.c ui/*/*.c)
 # One file a run: clang-tidy 14 carries the state of va_lists from one file into the next.
 ALL_C   = $(C_FILES) $(wildcard src/*/*.h ui/*.h ui/*/*.h include/usher/*.h tests/*/*.c tests/*/*.h)
-lint: deps-lint $(BUILD)/gen/schema.c lint-includes lint-format lint-tidy lint-cppcheck lint-analyzer ## style and static analysis
+lint: deps-lint $(BUILD)/gen/schema.c lint-includes lint-manuals lint-format lint-tidy lint-cppcheck lint-analyzer ## style and static analysis
 	@echo "lint: nothing found"
 lint-includes:
 	@$(PYTHON) tests/lint/includes.py
+lint-manuals:
+	@$(PYTHON) tests/lint/manuals.py
 lint-format:
 	@clang-format --dry-run -Werror $(ALL_C)
 lint-tidy:
@@ -263,11 +265,12 @@ install: all ## under PREFIX (/usr/local), staged in DESTDIR
 	sed 's|/usr/local/|$(PREFIX)/|; s|/etc/usher|$(SYSCONFDIR)/usher|g' conf/systemd/usherd.service > $(D)/lib/systemd/system/usherd.service
 	chmod 644 $(D)/lib/systemd/system/usherd.service
 	@[ -e $(DESTDIR)$(SYSCONFDIR)/usher/usher.ini ] || install -m640 conf/usher.ini $(DESTDIR)$(SYSCONFDIR)/usher/
-	set -e; for m in man/*.[1-8]; do s=$${m##*.}; install -d $(D)/share/man/man$$s; install -m644 $$m $(D)/share/man/man$$s/; done
+	set -e; for m in man/*.[1-8] man/*/*.[1-8]; do l=$${m%/*}; d=$(D)/share/$$l/man$${m##*.}; install -d $$d; install -m644 $$m $$d/; done
+	set -e; for c in $(CATALOGUES:$(BUILD)/%=%); do install -d $(D)/share/$${c%/*}; install -m644 $(BUILD)/$$c $(D)/share/$$c; done
 
 clean: ## remove everything built
 	rm -rf build
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 .PHONY: all deps deps-aws deps-promtool deps-lint demo check unit contract system console asan tsan fuzz bench bench-finding bench-console soak lint install clean help force \
-        unit-bins contract-bins aws-bins bench-bins fuzz-bins lint-includes lint-format lint-tidy lint-cppcheck lint-analyzer
+        unit-bins contract-bins aws-bins bench-bins fuzz-bins lint-includes lint-manuals lint-format lint-tidy lint-cppcheck lint-analyzer

@@ -47,7 +47,7 @@ static void bind_catalogues(void)
 	if (!slash)
 		return;
 	*slash = '\0';
-	snprintf(path, sizeof path, "%s/locale", program);
+	snprintf(path, sizeof path, "%s/locale/", program); /* not /usr/bin/locale, a program */
 	if (access(path, R_OK | X_OK) != 0)
 		snprintf(path, sizeof path, "%s/../share/locale", program);
 	bindtextdomain(DOMAIN, path);
@@ -69,7 +69,7 @@ enum language language_wanted(const char *list)
 {
 	for (const char *at = list ? list : ""; *at;) {
 		at += strspn(at, " \t,:");
-		size_t len = strcspn(at, " \t,:;");
+		size_t len = strcspn(at, " \t\n,:;"); /* a line's end: language_now's */
 		for (enum language l = 0; l < LANGUAGE_COUNT; l++)
 			if (is_tag_of(at, len, l))
 				return l;

@@ -44,6 +44,7 @@ def test_everything_is_there(installed):
     for path in ("bin/usher", "sbin/usherd", "lib/libusher.a", "lib/libusher.so.0", "lib/libusher.so",
                  "lib/pkgconfig/usher.pc", "include/usher/usher.h", "include/usher/error.h", "share/man/man1/usher.1",
                  "share/man/man3/libusher.3", "share/man/man5/usher.ini.5", "share/man/man8/usherd.8",
+                 "share/man/ko/man3/libusher.3", "share/man/ko/man7/usher-api.7", "share/locale/ko/LC_MESSAGES/usher.mo",
                  "share/usher/grafana/usher.json", "share/usher/prometheus/usher.rules.yml",
                  "share/bash-completion/completions/usher", "share/zsh/site-functions/_usher",
                  "share/fish/vendor_completions.d/usher.fish"):
