@@ -44,6 +44,14 @@ static void run_SORT(struct console *c, char *args)
 	failed_show(c, &view);
 }
 
+static void say_error(struct console *c, const struct usher_error *err)
+{
+	struct buf b = BUF(USHER_ERROR_MESSAGE_MAX);
+	error_print(err, &b);
+	note_add(c, ROLE_BAD, "%s", buf_str(&b));
+	buf_free(&b);
+}
+
 static void run_VIEW(struct console *c, char *args)
 {
 	struct usher_error err = { 0 };
@@ -53,7 +61,7 @@ static void run_VIEW(struct console *c, char *args)
 	if (view)
 		failed_show(c, view);
 	else if (code != 0)
-		note_add(c, ROLE_BAD, "%s", err.message);
+		say_error(c, &err);
 	else
 		note_add(c, ROLE_WARN,
 		        _("There is no view \"%s\": \":view save NAME\" keeps what Failed shows now"), args);
@@ -72,7 +80,7 @@ static void run_VIEW_SAVE(struct console *c, char *args)
 	if (views_save(&view, &err) == 0)
 		note_add(c, ROLE_GOOD, _("view %s: kept"), args);
 	else
-		note_add(c, ROLE_BAD, "%s", err.message);
+		say_error(c, &err);
 }
 
 static void run_VIEW_DELETE(struct console *c, char *args)
@@ -81,7 +89,7 @@ static void run_VIEW_DELETE(struct console *c, char *args)
 	if (views_delete(args, &err) == 0)
 		note_add(c, ROLE_GOOD, _("view %s: forgotten"), args);
 	else
-		note_add(c, ROLE_BAD, "%s", err.message);
+		say_error(c, &err);
 }
 
 static void run_DLQ(struct console *c, char *args)
