@@ -1,6 +1,7 @@
 /* The filter language for completion; see filter_words.h. */
 #include "filter_words.h"
 
+#include "base/language.h"
 #include "base/text.h"
 
 #include <ctype.h>
@@ -50,7 +51,7 @@ static int characters(const char *from, const char *to)
 static void help_of(const cJSON *key, struct buf *out)
 {
 	const char *help = json_string(key, "help"), *example = json_string(key, "example");
-	buf_printf(out, "%s, such as %s", help ? help : "", example ? example : "");
+	buf_printf(out, _("%s, such as %s"), help ? help : "", example ? example : "");
 }
 
 static void offer_keys(const cJSON *keys, const char *word, struct offers *ret)

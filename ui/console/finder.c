@@ -1,41 +1,36 @@
 /* Narrowing and sorting a list of failed rows; see finder.h. */
 #include "finder.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#define SORT_TITLE_WIDTH 11 /* of a title in the menu */
+
 /* -- Sorting ----------------------------------------------------------------------------------------- */
 
 static const struct sort {
-	const char *word, *title, *usual, *turned;
+	const char *word, *title, *help, *usual, *turned;
 	bool ascending; /* usually */
 	bool age;       /* the column shows how long ago: small is late */
 } sorts[] = {
-	{ "dead_at", "AGE", "newest first", "oldest first", false, true },
-	{ "id", "ID", "newest row first", "oldest row first", false, false },
-	{ "status", "STATUS", "by status", "by status, turned round", true, false },
-	{ "channel", "CHANNEL", "by channel", "by channel, turned round", true, false },
-	{ "class", "CLASS", "by class", "by class, turned round", true, false },
-	{ "attempts", "TRIES", "most attempts first", "fewest attempts first", false, false },
-	{ "redrives", "", "most redrives first", "fewest redrives first", false, false },
-	{ "recipient", "RECIPIENT", "by recipient, a to z", "by recipient, z to a", true, false },
-	{ "user_id", "USER", "by user, a to z", "by user, z to a", true, false },
+	{ "dead_at", N_("AGE"), N_("time of death"), N_("newest first"), N_("oldest first"), false, true },
+	{ "id", N_("ID"), N_("the row's number, as they first died"), N_("newest row first"),
+	        N_("oldest row first"), false, false },
+	{ "status", N_("STATUS"), "", N_("by status"), N_("by status, turned round"), true, false },
+	{ "channel", N_("CHANNEL"), "", N_("by channel"), N_("by channel, turned round"), true, false },
+	{ "class", N_("CLASS"), "", N_("by class"), N_("by class, turned round"), true, false },
+	{ "attempts", N_("TRIES"), N_("attempts"), N_("most attempts first"), N_("fewest attempts first"),
+	        false, false },
+	{ "redrives", "", N_("redrives"), N_("most redrives first"), N_("fewest redrives first"), false,
+	        false },
+	{ "recipient", N_("RECIPIENT"), "", N_("by recipient, a to z"), N_("by recipient, z to a"), true,
+	        false },
+	{ "user_id", N_("USER"), "", N_("by user, a to z"), N_("by user, z to a"), true, false },
 };
-
-static const struct dialog_item sort_items[] = {
-	{ "dead_at", "AGE        time of death" },
-	{ "id", "ID         the row's number, as they first died" },
-	{ "status", "STATUS" },
-	{ "channel", "CHANNEL" },
-	{ "class", "CLASS" },
-	{ "attempts", "TRIES      attempts" },
-	{ "redrives", "           redrives" },
-	{ "recipient", "RECIPIENT" },
-	{ "user_id", "USER" },
-};
-_Static_assert(ARRAY_LEN(sorts) == ARRAY_LEN(sort_items), "the menu is of the sorts");
+_Static_assert(ARRAY_LEN(sorts) == SORT_COUNT, "SORT_COUNT");
 
 static bool ascends(const struct finder *f)
 {
@@ -69,7 +64,7 @@ void finder_set_sort(struct finder *f, const char *sort)
 void finder_offer_sorts(const char *word, struct offers *ret)
 {
 	for (size_t i = 0; i < ARRAY_LEN(sorts); i++)
-		offer_if(ret, word, sorts[i].word, sorts[i].usual);
+		offer_if(ret, word, sorts[i].word, _(sorts[i].usual));
 }
 
 /* The same column again turns it round. */
@@ -83,13 +78,39 @@ static void sort_chosen(struct console *c, void *arg, const char *word)
 	f->changed(f->arg);
 }
 
+static const char *in_words(const struct finder *f)
+{
+	return f->turned ? _(sorts[f->sort].turned) : _(sorts[f->sort].usual);
+}
+
+/* "" is no text to look up: gettext keeps its own notes there. */
+static const char *translated(const char *text)
+{
+	return *text ? _(text) : "";
+}
+
+/* The column's title, and beside it what it is about. */
+static void fill_menu(struct finder *f)
+{
+	for (int i = 0; i < SORT_COUNT; i++) {
+		const char *title = translated(sorts[i].title);
+		struct buf shown = BUF(SORT_SHOWN_MAX);
+		text_fit(&shown, title, strlen(title), SORT_TITLE_WIDTH, TEXT_LEFT);
+		buf_puts(&shown, translated(sorts[i].help));
+		snprintf(f->sort_shown[i], sizeof f->sort_shown[i], "%s", buf_str(&shown));
+		f->sort_items[i] = (struct dialog_item){ sorts[i].word, f->sort_shown[i] };
+		buf_free(&shown);
+	}
+}
+
 static void sort_ask(struct finder *f)
 {
 	struct lines body = { .width = 68 };
-	lines_addf(&body, ROLE_FAINT, NULL, "Now: %s. The same one again turns it round; so does o.",
-	        f->turned ? sorts[f->sort].turned : sorts[f->sort].usual);
-	dialog_menu(&f->console->dialog, "Sort by", &body, sort_items, ARRAY_LEN(sort_items), f->sort,
-	        sort_chosen, f, NULL);
+	lines_addf(&body, ROLE_FAINT, NULL, _("Now: %s. The same one again turns it round; so does o."),
+	        in_words(f));
+	fill_menu(f);
+	dialog_menu(&f->console->dialog, _("Sort by"), &body, f->sort_items, SORT_COUNT, f->sort, sort_chosen,
+	        f, NULL);
 }
 
 /* -- The filter ---------------------------------------------------------------------------------------- */
@@ -177,7 +198,7 @@ static const char *filter_trouble(void *arg)
 
 static const struct prompt_ops filter_prompt = {
 	.mark = "/",
-	.empty = "KEY:VALUE terms, or how an event id, user id or recipient begins",
+	.empty = N_("KEY:VALUE terms, or how an event id, user id or recipient begins"),
 	.offer = filter_offer,
 	.typed = filter_typed,
 	.taken = filter_taken,
@@ -202,10 +223,12 @@ void finder_add_query(const struct finder *f, struct buf *path)
 
 void finder_describe(const struct finder *f, struct buf *out)
 {
-	if (f->filter[0])
-		buf_printf(out, "  filter: %s", f->filter);
+	if (f->filter[0]) {
+		buf_puts(out, "  ");
+		buf_printf(out, _("filter: %s"), f->filter);
+	}
 	if (f->sort || f->turned)
-		buf_printf(out, "  %s", f->turned ? sorts[f->sort].turned : sorts[f->sort].usual);
+		buf_printf(out, "  %s", in_words(f));
 }
 
 void finder_draw_line(const struct buf *left, const struct buf *right, struct rect area)
@@ -224,10 +247,10 @@ static void match(struct finder *f, int step)
 {
 	if (!f->needle[0])
 		note_add(f->console, ROLE_WARN,
-		        "There is no word to look for: / and a word without a key sets it");
+		        _("There is no word to look for: / and a word without a key sets it"));
 	else if (!list_select_match(f->list, f->needle, step))
 		note_add(f->console, ROLE_WARN,
-		        "No row of this page shows \"%s\" (addresses, names and user ids are masked)",
+		        _("No row of this page shows \"%s\" (addresses, names and user ids are masked)"),
 		        f->needle);
 }
 

@@ -8,6 +8,8 @@
 
 #define FINDER_PAUSE_MS 250 /* without a key, before what was typed takes effect */
 #define NEEDLE_MAX 128
+#define SORT_COUNT 9 /* columns that may be sorted by */
+#define SORT_SHOWN_MAX 128
 
 struct finder {
 	struct console *console;
@@ -19,9 +21,11 @@ struct finder {
 	char typed[FILTER_BYTES_MAX + 1];
 	bool waiting; /* what is typed is not in force yet */
 	mono_time typed_at;
-	char needle[NEEDLE_MAX]; /* the plain word of the last filter */
-	int sort;                /* of the table in finder.c; 0: time of death */
-	bool turned;             /* the other way round than usual */
+	char needle[NEEDLE_MAX];                   /* the plain word of the last filter */
+	int sort;                                  /* of the table in finder.c; 0: time of death */
+	bool turned;                               /* the other way round than usual */
+	struct dialog_item sort_items[SORT_COUNT]; /* of the menu, in the user's language */
+	char sort_shown[SORT_COUNT][SORT_SHOWN_MAX];
 };
 
 void finder_add_query(const struct finder *f, struct buf *path); /* filter and sort */

@@ -5,6 +5,7 @@
 #include "../format.h"
 
 #include "base/json.h"
+#include "base/language.h"
 
 #include <curses.h>
 #include <string.h>
@@ -26,18 +27,29 @@ bool age_text(struct buf *out, wall_time at, wall_time now)
 	int64_t age = seconds_between(at, now);
 	if (at.ms == 0 || age <= OLD_AFTER_S)
 		return false;
-	buf_puts(out, "as of ");
-	format_when(out, at, WHEN_DAY, now);
-	buf_puts(out, " (");
-	format_span(out, age);
-	buf_puts(out, " old)");
+	struct buf when = BUF(64), span = BUF(64);
+	format_when(&when, at, WHEN_DAY, now);
+	format_span(&span, age);
+	/* TRANSLATORS: a snapshot's time and age; stands alone and in "this is %s:" */
+	buf_printf(out, _("as of %s (%s old)"), buf_str(&when), buf_str(&span));
+	buf_free(&when);
+	buf_free(&span);
 	return true;
 }
 
 /* How the bar is laid out, the first of these that fits: who and where with all names, the clock with all
  * names, then with short ones, then with digits alone. The chosen screen keeps its name. */
 enum bar { BAR_WHOLE, BAR_CLOCK, BAR_BRIEF, BAR_DIGITS };
-#define BADGE "[READ-ONLY]"
+
+static int width_of(const char *text)
+{
+	return text_width(text, strlen(text), COLS);
+}
+
+static const char *badge(void)
+{
+	return _("[READ-ONLY]");
+}
 
 static void bar_right(const struct console *c, enum bar bar, struct buf *out)
 {
@@ -57,11 +69,11 @@ static void screen_name(const struct console *c, int i, enum bar bar, struct buf
 {
 	const struct screen *s = &c->screens[i];
 	if (i == c->current)
-		buf_printf(out, "[%d %s]", s->number, s->name);
+		buf_printf(out, "[%d %s]", s->number, _(s->name));
 	else if (bar == BAR_DIGITS)
 		buf_printf(out, " %d ", s->number);
 	else
-		buf_printf(out, " %d %s ", s->number, bar == BAR_BRIEF ? s->brief : s->name);
+		buf_printf(out, " %d %s ", s->number, bar == BAR_BRIEF ? _(s->brief) : _(s->name));
 }
 
 static int bar_width(const struct console *c, enum bar bar)
@@ -70,12 +82,12 @@ static int bar_width(const struct console *c, enum bar bar)
 	for (int i = 0; i < SCREEN_COUNT; i++)
 		screen_name(c, i, bar, &b);
 	if (c->in_detail)
-		buf_printf(&b, " > %s", c->detail.name);
+		buf_printf(&b, " > %s", _(c->detail.name));
 	buf_putc(&b, ' ');
 	bar_right(c, bar, &b);
-	int width = NAMES_X + text_width(buf_str(&b), b.len, COLS);
+	int width = NAMES_X + width_of(buf_str(&b));
 	buf_free(&b);
-	return width + (c->read_only ? (int)sizeof BADGE : 0);
+	return width + (c->read_only ? width_of(badge()) + 1 : 0);
 }
 
 static enum bar bar_choose(const struct console *c)
@@ -93,7 +105,7 @@ int frame_screen_at(const struct console *c, int x)
 	for (int i = 0; i < SCREEN_COUNT && at < 0; i++) {
 		struct buf b = BUF(256);
 		screen_name(c, i, bar, &b);
-		end += text_width(buf_str(&b), b.len, COLS);
+		end += width_of(buf_str(&b));
 		if (x >= NAMES_X && x < end)
 			at = i;
 		buf_free(&b);
@@ -109,8 +121,9 @@ static void draw_bar(const struct console *c)
 	paint(0, 0, COLS, ROLE_BAR, TEXT_LEFT, "");
 	paint(0, 1, NAMES_X - 1, ROLE_BAR, TEXT_CLIP, "usher");
 	if (c->read_only) {
-		end -= (int)sizeof BADGE;
-		paint(0, end, (int)sizeof BADGE - 1, ROLE_BADGE, TEXT_CLIP, BADGE);
+		int width = width_of(badge());
+		end -= width + 1;
+		paint(0, end, width, ROLE_BADGE, TEXT_CLIP, badge());
 	}
 	for (int i = 0; i < SCREEN_COUNT; i++) {
 		buf_clear(&b);
@@ -118,11 +131,24 @@ static void draw_bar(const struct console *c)
 		x += paint(0, x, end - x, i == c->current ? ROLE_KEY : ROLE_BAR, TEXT_CLIP, buf_str(&b));
 	}
 	if (c->in_detail)
-		x += paintf(0, x, end - x, ROLE_KEY, " > %s", c->detail.name);
+		x += paintf(0, x, end - x, ROLE_KEY, " > %s", _(c->detail.name));
 	buf_clear(&b);
 	bar_right(c, bar, &b);
 	paint(0, x + 1, end - x - 2, ROLE_BAR, TEXT_RIGHT, buf_str(&b));
 	buf_free(&b);
+}
+
+static void draw_banner(const struct console *c)
+{
+	struct buf b = BUF(4096), since = BUF(64), span = BUF(64);
+	format_when(&since, c->down_since, WHEN_DAY, c->now);
+	format_span(&span, seconds_between(c->down_since, c->now));
+	buf_printf(&b, _(" ! daemon unreachable since %s (%s) - retrying.  %s"), buf_str(&since),
+	        buf_str(&span), c->down_why);
+	paint(1, 0, COLS, ROLE_BANNER, TEXT_LEFT, buf_str(&b));
+	buf_free(&b);
+	buf_free(&since);
+	buf_free(&span);
 }
 
 /* The line under the bar: what is wrong with the connection, what is being sent, or a rule. */
@@ -131,18 +157,16 @@ static void draw_second_line(const struct console *c)
 	struct buf b = BUF(4096);
 	int done, all;
 	if (c->down) {
-		buf_puts(&b, " ! daemon unreachable since ");
-		format_when(&b, c->down_since, WHEN_DAY, c->now);
-		buf_puts(&b, " (");
-		format_span(&b, seconds_between(c->down_since, c->now));
-		buf_printf(&b, ") - retrying.  %s", c->down_why);
-		paint(1, 0, COLS, ROLE_BANNER, TEXT_LEFT, buf_str(&b));
-	} else if (c->status_error[0] && (age_text(&b, c->status_at, c->now) || !c->status)) {
-		paintf(1, 1, COLS - 1, ROLE_BAD, "! no new status, %s: %s",
-		        c->status ? buf_str(&b) : "none so far", c->status_error);
+		draw_banner(c);
+	} else if (c->status_error[0] && !c->status) {
+		paintf(1, 1, COLS - 1, ROLE_BAD, _("! no new status, none so far: %s"), c->status_error);
+	} else if (c->status_error[0] && age_text(&b, c->status_at, c->now)) {
+		paintf(1, 1, COLS - 1, ROLE_BAD, _("! no new status, %s: %s"), buf_str(&b), c->status_error);
 	} else if (acts_running(c, &done, &all)) {
-		paintf(1, 1, COLS - 1, ROLE_ACCENT, "sending: %d of %d answered%s", done, all,
-		        all > 1 ? "   X: stop after these" : "");
+		buf_printf(&b, _("sending: %d of %d answered"), done, all);
+		if (all > 1)
+			buf_printf(&b, "   %s", _("X: stop after these"));
+		paint(1, 1, COLS - 1, ROLE_ACCENT, TEXT_CLIP, buf_str(&b));
 	} else if (bulk_running(c)) {
 		paint(1, 1, COLS - 1, ROLE_ACCENT, TEXT_CLIP, bulk_running(c));
 	} else {
@@ -159,7 +183,7 @@ static int paint_key(int x, const struct key_row *k, const char *label)
 
 static int key_width(const struct key_row *k, const char *label)
 {
-	return (int)(strlen(k->shown) + strlen(label)) + 3;
+	return width_of(k->shown) + width_of(label) + 3;
 }
 
 /* As many keys as fit; help and the way out always do. */
@@ -171,7 +195,8 @@ static void draw_footer(const struct console *c, unsigned scope)
 		const struct key_row *k = &key_rows[i];
 		if (k->action != ACTION_QUIT && k->action != ACTION_HELP)
 			continue;
-		const char *label = (scope & SCOPES_DETAILS) && k->action == ACTION_QUIT ? "back" : k->label;
+		const char *label =
+		        (scope & SCOPES_DETAILS) && k->action == ACTION_QUIT ? _("back") : _(k->label);
 		end -= key_width(k, label);
 		paint_key(end + 1, k, label);
 	}
@@ -180,20 +205,20 @@ static void draw_footer(const struct console *c, unsigned scope)
 		if (!*k->label || !(k->scopes & scope) || (k->acts && c->read_only) ||
 		        k->action == ACTION_QUIT || k->action == ACTION_HELP)
 			continue;
-		if (x + key_width(k, k->label) <= end)
-			x = paint_key(x, k, k->label);
+		if (x + key_width(k, _(k->label)) <= end)
+			x = paint_key(x, k, _(k->label));
 	}
 }
 
 static void draw_prompt_footer(void)
 {
-	static const struct key_row keys[] = { { .shown = "Enter", .label = "takes it" },
-		{ .shown = "Tab", .label = "completes" }, { .shown = "Up", .label = "earlier ones" },
-		{ .shown = "Esc", .label = "leaves it" } };
+	static const struct key_row keys[] = { { .shown = "Enter", .label = N_("takes it") },
+		{ .shown = "Tab", .label = N_("completes") }, { .shown = "Up", .label = N_("earlier ones") },
+		{ .shown = "Esc", .label = N_("leaves it") } };
 	int x = 1;
 	paint(LINES - 1, 0, COLS, ROLE_BAR, TEXT_LEFT, "");
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-		x = paint_key(x, &keys[i], keys[i].label);
+		x = paint_key(x, &keys[i], _(keys[i].label));
 }
 
 /* Returns the lines used, above the footer. */
@@ -213,9 +238,11 @@ static int draw_notes(const struct console *c)
 	paint_blank((struct rect){ top, 0, count + 1, COLS }, ROLE_NORMAL);
 	paint_lines(&l, 0, (struct rect){ top, 1, count, COLS - 2 });
 	buf_clear(&b);
-	buf_puts(&b, "Esc: read");
-	if (c->notes.count + c->notes.dropped > 1)
-		buf_printf(&b, ", %d more", c->notes.count + c->notes.dropped - 1);
+	int more = c->notes.count + c->notes.dropped - 1;
+	if (more > 0)
+		buf_printf(&b, _("Esc: read, %d more"), more);
+	else
+		buf_puts(&b, _("Esc: read"));
 	paint(LINES - 2, 1, COLS - 2, ROLE_FAINT, TEXT_CLIP, buf_str(&b));
 	lines_clear(&l);
 	buf_free(&b);
@@ -228,7 +255,7 @@ static void draw_too_small(void)
 	if (l.width < 16)
 		l.width = 16;
 	lines_addf(&l, ROLE_NORMAL, NULL,
-	        "usher needs %dx%d, this is %dx%d. Make the window larger, or q to leave.", COLUMNS_LEAST,
+	        _("usher needs %dx%d, this is %dx%d. Make the window larger, or q to leave."), COLUMNS_LEAST,
 	        LINES_LEAST, COLS, LINES);
 	paint_lines(&l, 0, (struct rect){ 0, 0, LINES, COLS });
 	lines_clear(&l);

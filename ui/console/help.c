@@ -1,6 +1,8 @@
 /* The help overlay: the key table, as it stands. */
 #include "screen.h"
 
+#include "base/language.h"
+
 #include <curses.h>
 
 #define HELP_WIDTH 76
@@ -29,18 +31,23 @@ void help_draw(struct console *c)
 	if (c->help_top < 0)
 		c->help_top = 0;
 	struct buf title = BUF(256);
-	buf_printf(&title, "Keys: %s", s->title);
+	buf_printf(&title, _("Keys: %s"), _(s->title));
 	paint_box(box, buf_str(&title));
 	buf_free(&title);
 	for (int i = 0; i < room && c->help_top + i < count; i++) {
 		const struct key_row *k = rows[c->help_top + i];
 		paint(box.y + 1 + i, box.x + 2, SHOWN_WIDTH, ROLE_ACCENT, TEXT_CLIP, k->shown);
 		paint(box.y + 1 + i, box.x + 2 + SHOWN_WIDTH, box.width - 4 - SHOWN_WIDTH, ROLE_NORMAL,
-		        TEXT_CLIP, k->help);
+		        TEXT_CLIP, _(k->help));
 	}
 	int below = count - c->help_top - room;
-	paintf(box.y + height - 2, box.x + 2, box.width - 4, ROLE_FAINT,
-	        below > 0 ? "j: %d more below   q: back" : "q: back", below);
+	struct buf foot = BUF(256);
+	if (below > 0)
+		buf_printf(&foot, _("j: %d more below   q: back"), below);
+	else
+		buf_puts(&foot, _("q: back"));
+	paint(box.y + height - 2, box.x + 2, box.width - 4, ROLE_FAINT, TEXT_CLIP, buf_str(&foot));
+	buf_free(&foot);
 }
 
 bool help_key(struct console *c, enum action action)

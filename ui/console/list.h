@@ -12,11 +12,11 @@
 #define LIST_COLUMNS_MAX 16
 
 struct list_column {
-	const char *title;
-	int width;      /* least columns */
-	int grow;       /* share of what is left over */
-	int most;       /* columns at most; 0: any */
-	int from_width; /* shown from this width of the screen on */
+	const char *title; /* N_(): looked up when it is drawn */
+	int width;         /* least columns */
+	int grow;          /* share of what is left over */
+	int most;          /* columns at most; 0: any */
+	int from_width;    /* shown from this width of the screen on */
 	enum text_align align;
 	void (*cell)(const cJSON *row, wall_time now, struct buf *out);
 	enum role (*role)(const cJSON *row); /* NULL: normal */

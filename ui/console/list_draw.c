@@ -4,6 +4,7 @@
 #include "../format.h"
 
 #include "base/json.h"
+#include "base/language.h"
 
 #include <string.h>
 
@@ -55,10 +56,11 @@ static void draw_titles(const struct list *l, const int *widths, struct rect are
 		if (!widths[i])
 			continue;
 		const struct list_column *c = &l->columns[i];
-		int len = (int)strlen(c->title);
-		paint(area.y, x, widths[i], ROLE_HEAD, c->align, c->title);
+		const char *title = *c->title ? _(c->title) : "";
+		int used = text_width(title, strlen(title), widths[i]);
+		paint(area.y, x, widths[i], ROLE_HEAD, c->align, title);
 		if (l->sort_title && !strcmp(c->title, l->sort_title))
-			draw_sort(l, area.y, c->align == TEXT_LEFT ? x + len : x + widths[i] - len - 1);
+			draw_sort(l, area.y, c->align == TEXT_LEFT ? x + used : x + widths[i] - used - 1);
 		x += widths[i] + GAP;
 	}
 }
@@ -116,9 +118,9 @@ static void draw_nothing(const struct list *l, struct rect area)
 		lines_clear(&why);
 	} else {
 		paint(area.y + 2, area.x + 2, area.width - 2, ROLE_FAINT, TEXT_CLIP,
-		        l->searching ? "Searching ..."
-		        : l->loaded  ? "Nothing here."
-		                     : "Asking the daemon ...");
+		        l->searching ? _("Searching ...")
+		        : l->loaded  ? _("Nothing here.")
+		                     : _("Asking the daemon ..."));
 	}
 }
 
@@ -142,36 +144,50 @@ void list_draw(struct list *l, struct rect area)
 		draw_nothing(l, area);
 }
 
+/* "1-200 of 12,345+" */
+static void add_place(const struct list *l, struct buf *out)
+{
+	struct buf from = BUF(32), to = BUF(32), all = BUF(32);
+	bool counted = cJSON_IsNumber(json_get(l->json, "count"));
+	format_count(&from, l->before + 1);
+	format_count(&to, l->before + l->count);
+	format_count(&all, counted ? json_int(l->json, "count", 0) : l->before + l->count);
+	if (counted ? json_bool(l->json, "count_capped", false) : json_string(l->json, "next") != NULL)
+		buf_putc(&all, '+');
+	/* TRANSLATORS: the first and the last row shown, and how many there are */
+	buf_printf(out, _("%s-%s of %s"), buf_str(&from), buf_str(&to), buf_str(&all));
+	buf_free(&from);
+	buf_free(&to);
+	buf_free(&all);
+}
+
+static void add_searched(const struct list *l, struct buf *out)
+{
+	struct buf count = BUF(32);
+	format_count(&count, l->searched);
+	buf_puts(out, "  ");
+	buf_printf(out,
+	        l->searching ? ngettext("searching ... %s row looked at", "searching ... %s rows looked at",
+	                               (unsigned long)l->searched)
+	                     : ngettext("%s row looked at", "%s rows looked at", (unsigned long)l->searched),
+	        buf_str(&count));
+	buf_free(&count);
+}
+
 void list_summary(const struct list *l, struct buf *out)
 {
-	const cJSON *total = json_get(l->json, "count");
-	bool more = json_string(l->json, "next") != NULL;
-	if (l->count) {
-		format_count(out, l->before + 1);
-		buf_putc(out, '-');
-		format_count(out, l->before + l->count);
-		buf_puts(out, " of ");
-		if (cJSON_IsNumber(total)) {
-			format_count(out, json_int(l->json, "count", 0));
-			if (json_bool(l->json, "count_capped", false))
-				buf_putc(out, '+');
-		} else {
-			format_count(out, l->before + l->count);
-			if (more)
-				buf_putc(out, '+');
-		}
-	} else if (l->loaded && !l->searching) {
-		buf_puts(out, "no rows");
+	if (l->count)
+		add_place(l, out);
+	else if (l->loaded && !l->searching)
+		buf_puts(out, _("no rows"));
+	if (l->searched)
+		add_searched(l, out);
+	if (l->mark_count) {
+		buf_puts(out, "  ");
+		buf_printf(out, _("%d marked"), l->mark_count);
 	}
-	if (l->searched) {
-		buf_puts(out, l->searching ? "  searching ... " : "  ");
-		format_count(out, l->searched);
-		buf_puts(out, " rows looked at");
-	}
-	if (l->mark_count)
-		buf_printf(out, "  %d marked", l->mark_count);
 	if (l->going != LIST_STAY || (l->other && !l->error[0]))
-		buf_puts(out, "  loading ...");
+		buf_printf(out, "  %s", _("loading ..."));
 	if (l->loaded) {
 		struct buf age = BUF(256);
 		if (age_text(&age, l->at, l->console->now))

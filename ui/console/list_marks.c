@@ -2,6 +2,7 @@
 #include "list.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -52,7 +53,7 @@ static bool mark(struct list *l, int row)
 		return true;
 	if (l->mark_count == LIST_MARKS_MAX) {
 		note_add(l->console, ROLE_WARN,
-		        "%d rows are marked, the most there may be: A acts on all that match",
+		        _("%d rows are marked, the most there may be: A acts on all that match"),
 		        LIST_MARKS_MAX);
 		return false;
 	}
@@ -86,7 +87,8 @@ static void mark_range(struct list *l)
 	}
 	if (from < 0) {
 		note_add(l->console, ROLE_WARN,
-		        "A range begins at the row marked last, and none is on this page: Space marks one");
+		        _("A range begins at the row marked last, and none is on this page: Space marks "
+		          "one"));
 		return;
 	}
 	for (int step = from <= to ? 1 : -1; mark(l, from) && from != to; from += step)

@@ -5,6 +5,7 @@
 #include "../format.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -16,6 +17,7 @@
 #define SPARK_MAX 60
 #define CHANNEL_LINES 4
 #define FOOT_LINES 4
+#define FOOT_NAME_WIDTH 10
 #define FLEET_WHOLE_WIDTH 120 /* columns from which each daemon is told of */
 
 struct overview {
@@ -44,7 +46,7 @@ static void draw_verdict(const struct console *c, struct at *at)
 	struct buf age = BUF(256);
 	v.label_width = VERDICT_LABEL;
 	if (age_text(&age, c->status_at, c->now)) /* "nothing is wrong" would be a guess */
-		lines_addf(&v, ROLE_BAD, "!!", "not known now; this is %s:", buf_str(&age));
+		lines_addf(&v, ROLE_BAD, "!!", _("not known now; this is %s:"), buf_str(&age));
 	buf_free(&age);
 	facts_verdict(&v, c->status, c->now);
 	int most = at->end - at->y > 19 + VERDICT_LINES_MAX ? at->end - at->y - 19 : VERDICT_LINES_MAX;
@@ -52,7 +54,7 @@ static void draw_verdict(const struct console *c, struct at *at)
 	paint_lines(&v, 0, (struct rect){ at->y, at->x + 1, shown, at->width - 2 });
 	at->y += shown;
 	if (shown < v.count)
-		paintf(at->y++, at->x + 4, at->width - 4, ROLE_WARN, "and %d more: usher status",
+		paintf(at->y++, at->x + 4, at->width - 4, ROLE_WARN, _("and %d more: usher status"),
 		        v.count - shown);
 	at->y++;
 	lines_clear(&v);
@@ -66,12 +68,13 @@ static int figure_width(int width)
 
 static void draw_titles(const struct at *at)
 {
-	static const char *const titles[FIGURES] = { "VISIBLE", "IN FLIGHT", "RETRYING", "DLQ", "DEAD" };
+	static const char *const titles[FIGURES] = { N_("VISIBLE"), N_("IN FLIGHT"), N_("RETRYING"),
+		N_("DLQ"), N_("DEAD") };
 	int w = figure_width(at->width), x = at->x + NAME_WIDTH;
-	paint(at->y, at->x + 1, NAME_WIDTH, ROLE_HEAD, TEXT_LEFT, "CHANNEL");
+	paint(at->y, at->x + 1, NAME_WIDTH, ROLE_HEAD, TEXT_LEFT, _("CHANNEL"));
 	for (int i = 0; i < FIGURES; i++, x += w)
-		paint(at->y, x, w, ROLE_HEAD, TEXT_RIGHT, titles[i]);
-	paint(at->y, x, OLDEST_WIDTH, ROLE_HEAD, TEXT_RIGHT, "OLDEST");
+		paint(at->y, x, w, ROLE_HEAD, TEXT_RIGHT, _(titles[i]));
+	paint(at->y, x, OLDEST_WIDTH, ROLE_HEAD, TEXT_RIGHT, C_("the longest wait in a queue", "OLDEST"));
 }
 
 static int64_t age_of(const struct console *c, wall_time taken)
@@ -118,29 +121,32 @@ static void draw_rates(const cJSON *ch, const struct at *at, int spark)
 	double fail = number(rates, "fail_per_s");
 	int x = at->x + 3, end = at->x + at->width;
 	struct buf b = BUF(1024);
-	paint_rate(at->y, x, 14, ROLE_NORMAL, "out", number(rates, "out_per_s"));
+	paint_rate(at->y, x, 14, ROLE_NORMAL, C_("rate", "out"), number(rates, "out_per_s"));
 	format_spark(&b, json_get(json_get(ch, "history"), "out"), spark);
 	paint(at->y, x + 15, spark, ROLE_GOOD, TEXT_LEFT, buf_str(&b));
 	x += 15 + spark + 2;
-	paint_rate(at->y, x, 14, ROLE_NORMAL, "in", number(rates, "in_per_s"));
-	paint_rate(at->y, x + 14, end - x - 14, fail > 0 ? ROLE_BAD : ROLE_NORMAL, "fail", fail);
+	paint_rate(at->y, x, 14, ROLE_NORMAL, C_("rate", "in"), number(rates, "in_per_s"));
+	paint_rate(at->y, x + 14, end - x - 14, fail > 0 ? ROLE_BAD : ROLE_NORMAL, C_("rate", "fail"), fail);
 	buf_free(&b);
 }
 
 static void draw_depth(const cJSON *ch, const struct at *at, int spark)
 {
-	static const char *const trends[] = { "", ", falling", ", level", ", rising" };
+	static const char *const words[] = { [TREND_NONE] = N_("depth"),
+		[TREND_DOWN] = N_("depth, falling"),
+		[TREND_LEVEL] = N_("depth, level"),
+		[TREND_UP] = N_("depth, rising") };
 	const cJSON *depth = json_get(json_get(ch, "history"), "depth");
 	enum trend trend = trend_of(depth);
 	int x = at->x + 3;
 	struct buf b = BUF(1024);
 	format_spark(&b, depth, spark);
-	paintf(at->y, x, 15, ROLE_NORMAL, "depth%s", trends[trend]);
+	paint(at->y, x, 15, ROLE_NORMAL, TEXT_CLIP, _(words[trend]));
 	paint(at->y, x + 15, spark, trend == TREND_UP ? ROLE_WARN : ROLE_ACCENT, TEXT_LEFT, buf_str(&b));
 	x += 15 + spark + 2;
-	paintf(at->y, x, at->x + at->width - x, ROLE_NORMAL, "sending %lld, holding %lld, connections %lld",
-	        (long long)json_int(ch, "sending", 0), (long long)json_int(ch, "holding", 0),
-	        (long long)json_int(ch, "connections", 0));
+	paintf(at->y, x, at->x + at->width - x, ROLE_NORMAL,
+	        _("sending %lld, holding %lld, connections %lld"), (long long)json_int(ch, "sending", 0),
+	        (long long)json_int(ch, "holding", 0), (long long)json_int(ch, "connections", 0));
 	buf_free(&b);
 }
 
@@ -155,12 +161,15 @@ static void draw_service(const struct console *c, const cJSON *ch, const struct 
 		buf_puts(&b, "; ");
 	}
 	if (!json_bool(ch, "enabled", true))
-		buf_puts(&b, "switched off in the configuration");
+		buf_puts(&b, _("switched off in the configuration"));
 	else if (facts_breaker(&b, ch, c->now))
 		role = ROLE_BAD;
 	if (due >= 0 && role == ROLE_NORMAL) {
-		buf_puts(&b, ", next retry in ");
-		format_span(&b, due);
+		struct buf span = BUF(64);
+		format_span(&span, due);
+		buf_puts(&b, ", ");
+		buf_printf(&b, _("next retry in %s"), buf_str(&span));
+		buf_free(&span);
 	}
 	if (facts_limit(&limit, ch) && role == ROLE_NORMAL)
 		role = ROLE_WARN;
@@ -188,25 +197,35 @@ static void draw_channel(const struct console *c, const cJSON *ch, struct at *at
 	at->y += room ? 2 : 1;
 }
 
+static void draw_foot(const struct at *at, enum role role, const char *name, const char *text)
+{
+	paint(at->y, at->x + 1, FOOT_NAME_WIDTH, ROLE_HEAD, TEXT_LEFT, name);
+	paint(at->y, at->x + 1 + FOOT_NAME_WIDTH, at->width - 1 - FOOT_NAME_WIDTH, role, TEXT_CLIP, text);
+}
+
 static void draw_outbox(const struct console *c, const struct at *at)
 {
 	const cJSON *outbox = json_get(c->status, "outbox");
 	int64_t oldest = json_int(outbox, "oldest_age_s", -1);
 	bool failing = json_bool(outbox, "failing", false);
-	struct buf b = BUF(1024);
-	format_figure(&b, figure_now(c, outbox, "waiting"), age_of(c, c->status_at), 20);
-	buf_puts(&b, " waiting");
+	struct buf b = BUF(1024), part = BUF(128);
+	format_figure(&part, figure_now(c, outbox, "waiting"), age_of(c, c->status_at), 20);
+	buf_printf(&b, _("%s waiting"), buf_str(&part));
 	if (oldest >= 0) {
-		buf_puts(&b, ", oldest ");
-		format_span(&b, oldest);
+		buf_clear(&part);
+		format_span(&part, oldest);
+		buf_puts(&b, ", ");
+		buf_printf(&b, _("oldest %s"), buf_str(&part));
 	}
-	buf_puts(&b, ", published ");
-	format_rate(&b, number(outbox, "published_per_s"));
+	buf_clear(&part);
+	format_rate(&part, number(outbox, "published_per_s"));
+	buf_puts(&b, ", ");
+	buf_printf(&b, _("published %s"), buf_str(&part));
 	if (failing)
-		buf_puts(&b, ", publishing FAILS");
-	paint(at->y, at->x + 1, 10, ROLE_HEAD, TEXT_LEFT, "OUTBOX");
-	paint(at->y, at->x + 11, at->width - 11, failing ? ROLE_BAD : ROLE_NORMAL, TEXT_CLIP, buf_str(&b));
+		buf_printf(&b, ", %s", _("publishing FAILS"));
+	draw_foot(at, failing ? ROLE_BAD : ROLE_NORMAL, _("OUTBOX"), buf_str(&b));
 	buf_free(&b);
+	buf_free(&part);
 }
 
 static void draw_peers(const struct console *c, const struct at *at)
@@ -214,12 +233,11 @@ static void draw_peers(const struct console *c, const struct at *at)
 	const cJSON *database = json_get(c->status, "database"), *broker = json_get(c->status, "broker");
 	bool base = json_bool(database, "up", false), carrier = json_bool(broker, "up", false);
 	struct buf b = BUF(1024);
-	buf_printf(&b, "database %s", base ? "up" : "DOWN");
+	buf_puts(&b, base ? _("database up") : _("database DOWN"));
 	facts_since(&b, database, "since", c->now);
-	buf_printf(&b, ", broker (%s) %s", word(c->status, "driver"), carrier ? "up" : "DOWN");
-	paint(at->y, at->x + 1, 10, ROLE_HEAD, TEXT_LEFT, "PEERS");
-	paint(at->y, at->x + 11, at->width - 11, base && carrier ? ROLE_NORMAL : ROLE_BAD, TEXT_CLIP,
-	        buf_str(&b));
+	buf_puts(&b, ", ");
+	buf_printf(&b, carrier ? _("broker (%s) up") : _("broker (%s) DOWN"), word(c->status, "driver"));
+	draw_foot(at, base && carrier ? ROLE_NORMAL : ROLE_BAD, _("PEERS"), buf_str(&b));
 	buf_free(&b);
 }
 
@@ -227,22 +245,22 @@ static void draw_fleet(const struct console *c, const struct at *at)
 {
 	struct buf b = BUF(16384);
 	bool well = facts_fleet(&b, c->status, c->now, at->width >= FLEET_WHOLE_WIDTH);
-	paint(at->y, at->x + 1, 10, ROLE_HEAD, TEXT_LEFT, "FLEET");
-	paint(at->y, at->x + 11, at->width - 11, well ? ROLE_NORMAL : ROLE_WARN, TEXT_CLIP, buf_str(&b));
+	draw_foot(at, well ? ROLE_NORMAL : ROLE_WARN, _("FLEET"), buf_str(&b));
 	buf_free(&b);
 }
 
 static void draw_daemon(const struct console *c, const struct at *at)
 {
-	struct buf b = BUF(1024);
-	buf_printf(&b, "usherd %s on %s, pid %lld, up ", word(c->status, "version"), word(c->status, "host"),
-	        (long long)json_int(c->status, "pid", 0));
-	format_span(&b, json_int(c->status, "uptime_s", 0));
-	buf_printf(
-	        &b, ", you are %s (%s)", word(c->status, "operator"), c->read_only ? "read-only" : "may act");
-	paint(at->y, at->x + 1, 10, ROLE_HEAD, TEXT_LEFT, "DAEMON");
-	paint(at->y, at->x + 11, at->width - 11, ROLE_NORMAL, TEXT_CLIP, buf_str(&b));
+	struct buf b = BUF(1024), span = BUF(64);
+	format_span(&span, json_int(c->status, "uptime_s", 0));
+	buf_printf(&b, _("usherd %s on %s, pid %lld, up %s"), word(c->status, "version"),
+	        word(c->status, "host"), (long long)json_int(c->status, "pid", 0), buf_str(&span));
+	buf_puts(&b, ", ");
+	buf_printf(&b, c->read_only ? _("you are %s (read-only)") : _("you are %s (may act)"),
+	        word(c->status, "operator"));
+	draw_foot(at, ROLE_NORMAL, _("DAEMON"), buf_str(&b));
 	buf_free(&b);
+	buf_free(&span);
 }
 
 static void draw_no_status(const struct console *c, struct rect area)
@@ -250,9 +268,9 @@ static void draw_no_status(const struct console *c, struct rect area)
 	struct lines l = { .width = area.width - 4 };
 	if (c->down)
 		lines_addf(&l, ROLE_NORMAL, NULL,
-		        "The daemon has not answered since this console was opened.\n\n%s", c->down_why);
+		        _("The daemon has not answered since this console was opened.\n\n%s"), c->down_why);
 	else
-		lines_add(&l, ROLE_FAINT, NULL, "Asking the daemon ...");
+		lines_add(&l, ROLE_FAINT, NULL, _("Asking the daemon ..."));
 	paint_lines(&l, 0, (struct rect){ area.y + 1, area.x + 2, area.height - 1, area.width - 4 });
 	lines_clear(&l);
 }
@@ -328,9 +346,9 @@ static void overview_close(void *state)
 void overview_open(struct screen *s)
 {
 	*s = (struct screen){ .number = 1,
-		.name = "Overview",
-		.brief = "Over",
-		.title = "Overview",
+		.name = N_("Overview"),
+		.brief = N_("Over"),
+		.title = N_("Overview"),
 		.state = mem_alloc(sizeof(struct overview)),
 		.scope = overview_scope,
 		.fetch = overview_fetch,

@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <wchar.h>
 
 #define PAINT_MAX (64 << 10) /* bytes of one painted text: a line of any terminal */
 
@@ -58,11 +59,37 @@ void paint_rule(int y, int x, int width)
 	paint_repeat(y, x, width, ROLE_FAINT, text_get_mode() == TEXT_UNICODE ? "─" : "-");
 }
 
+static int columns_of(int y, int x)
+{
+	cchar_t cell;
+	wchar_t text[CCHARW_MAX + 1] = { 0 };
+	attr_t attributes;
+	short pair;
+	if (mvin_wch(y, x, &cell) == ERR || getcchar(&cell, text, &attributes, &pair, NULL) == ERR)
+		return 1;
+	return wcwidth(text[0]) == 2 ? 2 : 1;
+}
+
+/* Blanks the wide character that has one half on either side of column x. Curses would keep a half of it, and
+ * put the rest of the line where a whole one ends. */
+static void part_line(int y, int x)
+{
+	for (int at = 0, next; at < x; at = next) {
+		next = at + columns_of(y, at);
+		if (next > x)
+			mvaddstr(y, at, "  ");
+	}
+}
+
 void paint_box(struct rect area, const char *title)
 {
 	bool pretty = text_get_mode() == TEXT_UNICODE;
 	const char *flat = pretty ? "─" : "-", *side = pretty ? "│" : "|";
 	int right = area.x + area.width - 1, bottom = area.y + area.height - 1;
+	for (int y = area.y; y <= bottom; y++) {
+		part_line(y, area.x);
+		part_line(y, area.x + area.width);
+	}
 	paint_blank(area, ROLE_BOX);
 	paint_repeat(area.y, area.x + 1, area.width - 2, ROLE_BOX, flat);
 	paint_repeat(bottom, area.x + 1, area.width - 2, ROLE_BOX, flat);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <ctype.h>
@@ -43,13 +44,12 @@ static void run_SORT(struct console *c, char *args)
 	failed_show(c, &view);
 }
 
-static void say(
-        struct console *c, int code, const struct usher_error *err, const char *done, const char *name)
+static void say_error(struct console *c, const struct usher_error *err)
 {
-	if (code == 0)
-		note_add(c, ROLE_GOOD, "view %s: %s", name, done);
-	else
-		note_add(c, ROLE_BAD, "%s", err->message);
+	struct buf b = BUF(USHER_ERROR_MESSAGE_MAX);
+	error_print(err, &b);
+	note_add(c, ROLE_BAD, "%s", buf_str(&b));
+	buf_free(&b);
 }
 
 static void run_VIEW(struct console *c, char *args)
@@ -61,10 +61,10 @@ static void run_VIEW(struct console *c, char *args)
 	if (view)
 		failed_show(c, view);
 	else if (code != 0)
-		note_add(c, ROLE_BAD, "%s", err.message);
+		say_error(c, &err);
 	else
 		note_add(c, ROLE_WARN,
-		        "There is no view \"%s\": \":view save NAME\" keeps what Failed shows now", args);
+		        _("There is no view \"%s\": \":view save NAME\" keeps what Failed shows now"), args);
 }
 
 static void run_VIEW_SAVE(struct console *c, char *args)
@@ -72,18 +72,24 @@ static void run_VIEW_SAVE(struct console *c, char *args)
 	struct usher_error err = { 0 };
 	struct view view;
 	if (strlen(args) > VIEW_NAME_MAX || strpbrk(args, " \t")) {
-		note_add(c, ROLE_WARN, "A view's name is one word of at most %d bytes", VIEW_NAME_MAX);
+		note_add(c, ROLE_WARN, _("A view's name is one word of at most %d bytes"), VIEW_NAME_MAX);
 		return;
 	}
 	failed_view(c, &view);
 	snprintf(view.name, sizeof view.name, "%s", args);
-	say(c, views_save(&view, &err), &err, "kept", args);
+	if (views_save(&view, &err) == 0)
+		note_add(c, ROLE_GOOD, _("view %s: kept"), args);
+	else
+		say_error(c, &err);
 }
 
 static void run_VIEW_DELETE(struct console *c, char *args)
 {
 	struct usher_error err = { 0 };
-	say(c, views_delete(args, &err), &err, "forgotten", args);
+	if (views_delete(args, &err) == 0)
+		note_add(c, ROLE_GOOD, _("view %s: forgotten"), args);
+	else
+		say_error(c, &err);
 }
 
 static void run_DLQ(struct console *c, char *args)
@@ -97,7 +103,7 @@ static void run_DLQ(struct console *c, char *args)
 			return;
 		}
 	}
-	note_add(c, ROLE_WARN, "There is no channel \"%s\"", args);
+	note_add(c, ROLE_WARN, _("There is no channel \"%s\""), args);
 }
 
 /* An act on a row that was not looked at: it is fetched, so that the question shows it as it is now. */
@@ -117,7 +123,7 @@ static void on_row(void *arg, struct reply *reply)
 	if (reply->code != 0) {
 		note_add(c, ROLE_BAD, "%s", reply->message);
 	} else if (c->dialog.kind != DIALOG_NONE || c->prompt.ops) {
-		note_add(c, ROLE_WARN, "The row is known by now, but you went on: give the command again");
+		note_add(c, ROLE_WARN, _("The row is known by now, but you went on: give the command again"));
 	} else {
 		row_ref_of(reply->json, &row);
 		acts_ask(c, act, &row, 1);
@@ -158,7 +164,7 @@ static void run_PAUSE(struct console *c, char *args)
 	while (args && *args == ' ')
 		args++;
 	if (!args || !*args)
-		note_add(c, ROLE_WARN, "A pause wants a reason, for everybody to see: pause %s REASON",
+		note_add(c, ROLE_WARN, _("A pause wants a reason, for everybody to see: pause %s REASON"),
 		        channel);
 	else
 		pause_send(c, channel, false, args);
@@ -228,22 +234,26 @@ static const struct key_row *find_key(const struct console *c, const char *name)
 
 static void offer_names(struct console *c, const char *word, struct offers *ret)
 {
-	char text[NAME_MAX_BYTES + 2], help[256];
+	char text[NAME_MAX_BYTES + 2];
+	struct buf help = BUF(1024);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (!offered(c, commands[i].scopes, commands[i].acts))
 			continue;
 		snprintf(text, sizeof text, "%s ", commands[i].name);
-		snprintf(help, sizeof help, "%s: %s", commands[i].args, commands[i].help);
-		offer_if(ret, word, text, help);
+		buf_clear(&help);
+		buf_printf(&help, "%s: %s", commands[i].args, _(commands[i].help));
+		offer_if(ret, word, text, buf_str(&help));
 	}
 	for (int i = 0; i < key_row_count; i++) {
 		const struct key_row *k = &key_rows[i];
 		if (!offered(c, k->scopes, k->acts))
 			continue;
 		key_name(k, text);
-		snprintf(help, sizeof help, "%s   (%s)", k->help, k->shown);
-		offer_if(ret, word, text, help);
+		buf_clear(&help);
+		buf_printf(&help, "%s   (%s)", _(k->help), k->shown);
+		offer_if(ret, word, text, buf_str(&help));
 	}
+	buf_free(&help);
 }
 
 static void offer_channels(const struct console *c, const char *word, const char *help, struct offers *ret)
@@ -277,7 +287,7 @@ static void offer_arguments(
         struct console *c, const struct command *command, const char *args, struct offers *ret)
 {
 	if (!strncmp(command->args, "CHANNEL", 7) && !strchr(args, ' '))
-		offer_channels(c, args, command->help, ret);
+		offer_channels(c, args, _(command->help), ret);
 	else if (!strcmp(command->args, "COLUMN"))
 		finder_offer_sorts(args, ret);
 	else if (!strcmp(command->args, "FILTER"))
@@ -287,7 +297,7 @@ static void offer_arguments(
 	if (ret->count > 0)
 		return;
 	ret->from = 0; /* nothing to choose from: what is wanted is told */
-	offer_add(ret, args, command->help);
+	offer_add(ret, args, _(command->help));
 }
 
 static void palette_offer(void *arg, struct console *c, const char *before, struct offers *ret)
@@ -311,11 +321,11 @@ static void palette_offer(void *arg, struct console *c, const char *before, stru
 static void refuse(struct console *c, const struct command *command, const char *text)
 {
 	if (command && command->acts && c->read_only)
-		note_add(c, ROLE_WARN, "This console is read-only: it looks and does not act");
+		note_add(c, ROLE_WARN, _("This console is read-only: it looks and does not act"));
 	else if (command)
-		note_add(c, ROLE_WARN, "%s wants %s: %s", command->name, command->args, command->help);
+		note_add(c, ROLE_WARN, _("%s wants %s: %s"), command->name, command->args, _(command->help));
 	else
-		note_add(c, ROLE_WARN, "There is no command \"%s\" here: Tab shows those there are", text);
+		note_add(c, ROLE_WARN, _("There is no command \"%s\" here: Tab shows those there are"), text);
 }
 
 static void palette_taken(void *arg, struct console *c, const char *text)
@@ -343,7 +353,7 @@ static void palette_taken(void *arg, struct console *c, const char *text)
 
 static const struct prompt_ops palette = {
 	.mark = ":",
-	.empty = "a command; Tab completes its name and what it takes",
+	.empty = N_("a command; Tab completes its name and what it takes"),
 	.offer = palette_offer,
 	.taken = palette_taken,
 };

@@ -3,6 +3,7 @@
 
 #include "screen.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -243,12 +244,20 @@ void prompt_key(struct console *c, int key)
 
 /* -- Drawing ------------------------------------------------------------------------------------------ */
 
-/* The character that the daemon's words name, from 1; 0: none. */
+static int number_behind(const char *trouble, const char *form)
+{
+	const char *number = strchr(form, '%');
+	size_t len = number ? (size_t)(number - form) : 0;
+	return len && !strncmp(trouble, form, len) ? (int)strtol(trouble + len, NULL, 10) : 0;
+}
+
+/* The character that the daemon's words name, from 1; 0: none. They are of this form in model/filter.c, and
+ * in the user's language unless the daemon lacks it. */
 static int place_of(const char *trouble)
 {
-	static const char word[] = "character ";
-	const char *at = strstr(trouble, word);
-	return at ? (int)strtol(at + sizeof word - 1, NULL, 10) : 0;
+	static const char form[] = N_("filter, character %zu: %s");
+	int place = number_behind(trouble, _(form));
+	return place ? place : number_behind(trouble, form);
 }
 
 /* Its mark under the character; the words beside it where there is room, else under it. */
@@ -294,7 +303,7 @@ static void draw_offers(const struct prompt *p, int y)
 	    told = p->picked >= 0 ? p->picked : 0;
 	place_offers(p, first, y, true);
 	if (p->line.length == 0 && p->picked < 0)
-		paint(y + OFFER_LINES, 1, COLS - 2, ROLE_FAINT, TEXT_CLIP, p->ops->empty);
+		paint(y + OFFER_LINES, 1, COLS - 2, ROLE_FAINT, TEXT_CLIP, _(p->ops->empty));
 	else if (o->count && o->items[told].help && (p->picked >= 0 || o->count == 1))
 		paint(y + OFFER_LINES, 1, COLS - 2, ROLE_FAINT, TEXT_CLIP, o->items[told].help);
 }

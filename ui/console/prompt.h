@@ -39,7 +39,7 @@ void offer_if(struct offers *o, const char *word, const char *text, const char *
 
 struct prompt_ops {
 	const char *mark;  /* in front of the line */
-	const char *empty; /* said under it while nothing is typed */
+	const char *empty; /* N_(); said under it while nothing is typed */
 	/* `before`: the text in front of the cursor. */
 	void (*offer)(void *arg, struct console *c, const char *before, struct offers *ret);
 	void (*typed)(void *arg, struct console *c, const char *text); /* after a change; NULL */

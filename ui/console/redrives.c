@@ -5,6 +5,7 @@
 #include "../format.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -73,9 +74,10 @@ static void cell_bar(const cJSON *row, wall_time now, struct buf *out)
 	int64_t full = is(row, "done") ? BAR_WIDTH : total > 0 && !capped ? gone * BAR_WIDTH / total : 0;
 	(void)now;
 	if (capped && !is(row, "done")) {
-		buf_puts(out, "of ");
-		format_count(out, total);
-		buf_puts(out, "+");
+		struct buf most = BUF(32);
+		format_count(&most, total);
+		buf_printf(out, _("of %s+"), buf_str(&most));
+		buf_free(&most);
 		return;
 	}
 	for (int64_t i = 0; i < BAR_WIDTH; i++)
@@ -91,7 +93,7 @@ static void cell_why(const cJSON *row, wall_time now, struct buf *out)
 {
 	(void)now;
 	if (json_string(row, "waits"))
-		buf_printf(out, "waits: %s", text_of(row, "waits"));
+		buf_printf(out, _("waits: %s"), text_of(row, "waits"));
 	else
 		buf_puts(out, json_string(row, "why") ? text_of(row, "why") : text_of(row, "reason"));
 }
@@ -111,17 +113,17 @@ static enum role failed_role(const cJSON *row)
 }
 
 static const struct list_column columns[] = {
-	{ "ID", 5, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
-	{ "STATE", 7, 0, 0, 0, TEXT_LEFT, cell_state, state_role },
-	{ "PROGRESS", BAR_WIDTH, 0, 0, 0, TEXT_LEFT, cell_bar, NULL },
-	{ "SENT", 7, 0, 0, 0, TEXT_RIGHT, cell_sent, NULL },
-	{ "DELIV'D", 7, 0, 0, 0, TEXT_RIGHT, cell_delivered, NULL },
-	{ "FAILED", 6, 0, 0, 0, TEXT_RIGHT, cell_failed, failed_role },
-	{ "CHANNEL", 7, 0, 0, 100, TEXT_LEFT, cell_channel, NULL },
-	{ "CLASS", 15, 0, 0, 120, TEXT_LEFT, cell_class, NULL },
-	{ "AGE", 4, 0, 0, 0, TEXT_RIGHT, cell_age, NULL },
-	{ "BY", 6, 1, 16, 0, TEXT_LEFT, cell_by, NULL },
-	{ "WHY", 10, 6, 0, 0, TEXT_LEFT, cell_why, NULL },
+	{ N_("ID"), 5, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
+	{ N_("STATE"), 7, 0, 0, 0, TEXT_LEFT, cell_state, state_role },
+	{ N_("PROGRESS"), BAR_WIDTH, 0, 0, 0, TEXT_LEFT, cell_bar, NULL },
+	{ N_("SENT"), 7, 0, 0, 0, TEXT_RIGHT, cell_sent, NULL },
+	{ N_("DELIV'D"), 7, 0, 0, 0, TEXT_RIGHT, cell_delivered, NULL },
+	{ N_("FAILED"), 6, 0, 0, 0, TEXT_RIGHT, cell_failed, failed_role },
+	{ N_("CHANNEL"), 7, 0, 0, 100, TEXT_LEFT, cell_channel, NULL },
+	{ N_("CLASS"), 15, 0, 0, 120, TEXT_LEFT, cell_class, NULL },
+	{ N_("AGE"), 4, 0, 0, 0, TEXT_RIGHT, cell_age, NULL },
+	{ N_("BY"), 6, 1, 16, 0, TEXT_LEFT, cell_by, NULL },
+	{ N_("WHY"), 10, 6, 0, 0, TEXT_LEFT, cell_why, NULL },
 };
 
 /* -- The screen ---------------------------------------------------------------------------------------- */
@@ -168,7 +170,7 @@ static void redrives_draw(void *state, const struct console *c, struct rect area
 	(void)c;
 	list_summary(&r->list, &right);
 	int used = paint(area.y, area.x + 1, area.width - 1, ROLE_TITLE, TEXT_CLIP,
-	        "redrive jobs, newest first; A in Failed starts one");
+	        _("redrive jobs, newest first; A in Failed starts one"));
 	paint(area.y, area.x + used + 3, area.width - used - 3, ROLE_FAINT, TEXT_RIGHT, buf_str(&right));
 	buf_free(&right);
 	list_draw(&r->list, (struct rect){ area.y + 1, area.x, area.height - 1 - pane, area.width });
@@ -184,10 +186,12 @@ static void on_done(void *arg, struct reply *reply)
 	r->running = false;
 	console_heard(r->console, reply);
 	if (reply->code == 0)
-		note_add(r->console, ROLE_GOOD, "job %s: %s", r->id, text_of(reply->json, "state"));
+		note_add(r->console, ROLE_GOOD, _("job %s: %s"), r->id, text_of(reply->json, "state"));
 	else
-		note_add(r->console, ROLE_BAD, "job %s: %s: %s", r->id,
-		        reply->unsure ? "it is not known whether this was done" : "not done", reply->message);
+		note_add(r->console, ROLE_BAD,
+		        reply->unsure ? _("job %s: it is not known whether this was done: %s")
+		                      : _("job %s: not done: %s"),
+		        r->id, reply->message);
 	console_refresh(r->console);
 }
 
@@ -209,27 +213,32 @@ static void answered(struct console *c, void *arg, const char *text)
 	buf_free(&path);
 }
 
-static void ask(struct redrives *r, const char *act, const char *title)
+static void ask(struct redrives *r, const char *act)
 {
 	const cJSON *job = list_selected(&r->list);
 	struct lines body = { .width = 68 };
-	struct buf b = BUF(4096);
-	char heading[64];
+	struct buf b = BUF(4096), title = BUF(256);
 	snprintf(r->id, sizeof r->id, "%s", text_of(job, "id"));
 	r->act = act;
 	r->version = json_int(job, "version", -1);
-	snprintf(heading, sizeof heading, "%s job %s%s", title, r->id, strcmp(act, "stop") ? "?" : "");
+	buf_printf(&title,
+	        !strcmp(act, "stop")    ? _("Stop job %s")
+	        : !strcmp(act, "pause") ? _("Pause job %s?")
+	                                : _("Resume job %s?"),
+	        r->id);
 	facts_redrive_progress(&b, job);
 	lines_add(&body, ROLE_NORMAL, NULL, buf_str(&b));
 	buf_free(&b);
 	if (strcmp(act, "stop") != 0) {
-		dialog_confirm(&r->console->dialog, heading, &body, answered, r, NULL);
+		dialog_confirm(&r->console->dialog, buf_str(&title), &body, answered, r, NULL);
+		buf_free(&title);
 		return;
 	}
 	lines_add(&body, ROLE_FAINT, NULL,
-	        "It does not go on after this; what is not sent stays dead. Say why, for who comes after "
-	        "you:");
-	dialog_input(&r->console->dialog, heading, &body, NULL, true, answered, r, NULL);
+	        _("It does not go on after this; what is not sent stays dead. Say why, for who comes after "
+	          "you:"));
+	dialog_input(&r->console->dialog, buf_str(&title), &body, NULL, true, answered, r, NULL);
+	buf_free(&title);
 }
 
 static void act_on(struct redrives *r, bool stop)
@@ -239,17 +248,18 @@ static void act_on(struct redrives *r, bool stop)
 	if (!job)
 		return;
 	if (r->running)
-		note_add(c, ROLE_WARN, "The act before is still being sent: wait for it");
+		note_add(c, ROLE_WARN, _("The act before is still being sent: wait for it"));
 	else if (c->down)
-		note_add(c, ROLE_WARN, "The daemon is unreachable: nothing can be done through it now");
+		note_add(c, ROLE_WARN, _("The daemon is unreachable: nothing can be done through it now"));
 	else if (!is(job, "running") && !is(job, "paused"))
-		note_add(c, ROLE_WARN, "job %s is %s: it is over", text_of(job, "id"), text_of(job, "state"));
+		note_add(c, ROLE_WARN, _("job %s is %s: it is over"), text_of(job, "id"),
+		        text_of(job, "state"));
 	else if (stop)
-		ask(r, "stop", "Stop");
+		ask(r, "stop");
 	else if (is(job, "paused"))
-		ask(r, "resume", "Resume");
+		ask(r, "resume");
 	else
-		ask(r, "pause", "Pause");
+		ask(r, "pause");
 }
 
 static bool redrives_key(void *state, struct console *c, enum action action)
@@ -290,9 +300,9 @@ void redrives_open(struct screen *s, struct console *c)
 		.arg = r };
 	list_open(&r->list);
 	*s = (struct screen){ .number = 5,
-		.name = "Redrives",
-		.brief = "Jobs",
-		.title = "Redrive jobs",
+		.name = N_("Redrives"),
+		.brief = N_("Jobs"),
+		.title = N_("Redrive jobs"),
 		.state = r,
 		.scope = redrives_scope,
 		.fetch = redrives_fetch,

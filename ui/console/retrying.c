@@ -1,6 +1,7 @@
 /* Screen 4: deliveries that failed and wait for their next attempt, soonest first. */
 #include "list.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 
 struct retrying {
@@ -31,7 +32,7 @@ static void retrying_draw(void *state, const struct console *c, struct rect area
 	struct retrying *r = state;
 	struct buf b = BUF(4096);
 	(void)c;
-	int used = paint(area.y, area.x + 1, area.width - 1, ROLE_TITLE, TEXT_CLIP, "soonest first");
+	int used = paint(area.y, area.x + 1, area.width - 1, ROLE_TITLE, TEXT_CLIP, _("soonest first"));
 	int x = area.x + 1 + used + 2;
 	list_summary(&r->list, &b);
 	paint(area.y, x, area.x + area.width - x, ROLE_FAINT, TEXT_RIGHT, buf_str(&b));
@@ -78,9 +79,9 @@ void retrying_open(struct screen *s, struct console *c)
 		.open = console_open_delivery };
 	list_open(&r->list);
 	*s = (struct screen){ .number = 4,
-		.name = "Retrying",
-		.brief = "Retry",
-		.title = "Deliveries that wait for a retry",
+		.name = N_("Retrying"),
+		.brief = N_("Retry"),
+		.title = N_("Deliveries that wait for a retry"),
 		.state = r,
 		.scope = retrying_scope,
 		.fetch = retrying_fetch,

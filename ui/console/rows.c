@@ -4,6 +4,7 @@
 #include "../format.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -71,7 +72,8 @@ static void cell_expires(const cJSON *row, wall_time now, struct buf *out)
 static void cell_next_attempt(const cJSON *row, wall_time now, struct buf *out)
 {
 	(void)now;
-	buf_printf(out, "%lld of %lld", (long long)json_int(row, "attempts", 0) + 1,
+	/* TRANSLATORS: attempt 3 of 3; it has 8 columns */
+	buf_printf(out, _("%lld of %lld"), (long long)json_int(row, "attempts", 0) + 1,
 	        (long long)json_int(row, "max_attempts", 0));
 }
 
@@ -79,7 +81,7 @@ static void cell_due(const cJSON *row, wall_time now, struct buf *out)
 {
 	wall_time at = time_get(row, "due_at");
 	if (at.ms && at.ms <= now.ms)
-		buf_puts(out, "due");
+		buf_puts(out, _("due"));
 	else
 		format_span_short(out, at.ms ? seconds_between(now, at) : -1);
 }
@@ -110,55 +112,55 @@ static enum role faint_role(const cJSON *row)
 }
 
 const struct list_column failed_columns[] = {
-	{ "ID", 7, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
-	{ "CHANNEL", 7, 0, 0, 0, TEXT_LEFT, cell_channel, NULL },
-	{ "STATUS", 9, 0, 0, 0, TEXT_LEFT, cell_status, status_role },
-	{ "CLASS", 15, 0, 0, 0, TEXT_LEFT, cell_class, class_role },
-	{ "TRIES", 5, 0, 0, 100, TEXT_RIGHT, cell_tries, NULL },
-	{ "AGE", 4, 0, 0, 0, TEXT_RIGHT, cell_dead_age, NULL },
-	{ "RECIPIENT", 16, 2, 30, 100, TEXT_LEFT, cell_recipient, NULL },
-	{ "NAME", 10, 1, 20, 120, TEXT_LEFT, cell_name, NULL },
-	{ "USER", 10, 1, 18, 150, TEXT_LEFT, cell_user, faint_role },
-	{ "EVENT", 12, 1, 36, 170, TEXT_LEFT, cell_event, faint_role },
-	{ "REASON", 20, 6, 0, 0, TEXT_LEFT, cell_reason, NULL },
+	{ N_("ID"), 7, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
+	{ N_("CHANNEL"), 7, 0, 0, 0, TEXT_LEFT, cell_channel, NULL },
+	{ N_("STATUS"), 9, 0, 0, 0, TEXT_LEFT, cell_status, status_role },
+	{ N_("CLASS"), 15, 0, 0, 0, TEXT_LEFT, cell_class, class_role },
+	{ N_("TRIES"), 5, 0, 0, 100, TEXT_RIGHT, cell_tries, NULL },
+	{ N_("AGE"), 4, 0, 0, 0, TEXT_RIGHT, cell_dead_age, NULL },
+	{ N_("RECIPIENT"), 16, 2, 30, 100, TEXT_LEFT, cell_recipient, NULL },
+	{ N_("NAME"), 10, 1, 20, 120, TEXT_LEFT, cell_name, NULL },
+	{ N_("USER"), 10, 1, 18, 150, TEXT_LEFT, cell_user, faint_role },
+	{ N_("EVENT"), 12, 1, 36, 170, TEXT_LEFT, cell_event, faint_role },
+	{ N_("REASON"), 20, 6, 0, 0, TEXT_LEFT, cell_reason, NULL },
 };
 const int failed_column_count = ARRAY_LEN(failed_columns);
 
 const struct list_column dlq_columns[] = {
-	{ "ID", 7, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
-	{ "STATUS", 9, 0, 0, 0, TEXT_LEFT, cell_status, status_role },
-	{ "CLASS", 15, 0, 0, 0, TEXT_LEFT, cell_class, class_role },
-	{ "AGE", 4, 0, 0, 0, TEXT_RIGHT, cell_dead_age, NULL },
-	{ "EXPIRES", 7, 0, 0, 0, TEXT_RIGHT, cell_expires, NULL },
-	{ "TRIES", 5, 0, 0, 100, TEXT_RIGHT, cell_tries, NULL },
-	{ "RECIPIENT", 16, 2, 30, 100, TEXT_LEFT, cell_recipient, NULL },
-	{ "NAME", 10, 1, 20, 120, TEXT_LEFT, cell_name, NULL },
-	{ "EVENT", 12, 1, 36, 150, TEXT_LEFT, cell_event, faint_role },
-	{ "REASON", 20, 6, 0, 0, TEXT_LEFT, cell_reason, NULL },
+	{ N_("ID"), 7, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
+	{ N_("STATUS"), 9, 0, 0, 0, TEXT_LEFT, cell_status, status_role },
+	{ N_("CLASS"), 15, 0, 0, 0, TEXT_LEFT, cell_class, class_role },
+	{ N_("AGE"), 4, 0, 0, 0, TEXT_RIGHT, cell_dead_age, NULL },
+	{ N_("EXPIRES"), 7, 0, 0, 0, TEXT_RIGHT, cell_expires, NULL },
+	{ N_("TRIES"), 5, 0, 0, 100, TEXT_RIGHT, cell_tries, NULL },
+	{ N_("RECIPIENT"), 16, 2, 30, 100, TEXT_LEFT, cell_recipient, NULL },
+	{ N_("NAME"), 10, 1, 20, 120, TEXT_LEFT, cell_name, NULL },
+	{ N_("EVENT"), 12, 1, 36, 150, TEXT_LEFT, cell_event, faint_role },
+	{ N_("REASON"), 20, 6, 0, 0, TEXT_LEFT, cell_reason, NULL },
 };
 const int dlq_column_count = ARRAY_LEN(dlq_columns);
 
 const struct list_column retrying_columns[] = {
-	{ "ID", 7, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
-	{ "CHANNEL", 7, 0, 0, 0, TEXT_LEFT, cell_channel, NULL },
-	{ "ATTEMPT", 8, 0, 0, 0, TEXT_RIGHT, cell_next_attempt, NULL },
-	{ "NEXT IN", 7, 0, 0, 0, TEXT_RIGHT, cell_due, due_role },
-	{ "CLASS", 15, 0, 0, 0, TEXT_LEFT, cell_last_class, NULL },
-	{ "RECIPIENT", 16, 2, 30, 100, TEXT_LEFT, cell_recipient, NULL },
-	{ "USER", 10, 1, 18, 150, TEXT_LEFT, cell_user, faint_role },
-	{ "EVENT", 12, 1, 36, 130, TEXT_LEFT, cell_event, faint_role },
-	{ "LAST REPLY", 20, 6, 0, 0, TEXT_LEFT, cell_last_reply, NULL },
+	{ N_("ID"), 7, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
+	{ N_("CHANNEL"), 7, 0, 0, 0, TEXT_LEFT, cell_channel, NULL },
+	{ N_("ATTEMPT"), 8, 0, 0, 0, TEXT_RIGHT, cell_next_attempt, NULL },
+	{ N_("NEXT IN"), 7, 0, 0, 0, TEXT_RIGHT, cell_due, due_role },
+	{ N_("CLASS"), 15, 0, 0, 0, TEXT_LEFT, cell_last_class, NULL },
+	{ N_("RECIPIENT"), 16, 2, 30, 100, TEXT_LEFT, cell_recipient, NULL },
+	{ N_("USER"), 10, 1, 18, 150, TEXT_LEFT, cell_user, faint_role },
+	{ N_("EVENT"), 12, 1, 36, 130, TEXT_LEFT, cell_event, faint_role },
+	{ N_("LAST REPLY"), 20, 6, 0, 0, TEXT_LEFT, cell_last_reply, NULL },
 };
 const int retrying_column_count = ARRAY_LEN(retrying_columns);
 
 const struct list_column group_columns[] = {
-	{ "COUNT", 9, 0, 0, 0, TEXT_RIGHT, cell_count, NULL },
-	{ "CHANNEL", 7, 0, 0, 0, TEXT_LEFT, cell_channel, NULL },
-	{ "STATUS", 9, 0, 0, 0, TEXT_LEFT, cell_status, status_role },
-	{ "CLASS", 15, 0, 0, 0, TEXT_LEFT, cell_class, class_role },
-	{ "OLDEST", 6, 0, 0, 0, TEXT_RIGHT, cell_oldest, NULL },
-	{ "NEWEST", 6, 0, 0, 0, TEXT_RIGHT, cell_newest, NULL },
-	{ "REASON", 16, 1, 0, 0, TEXT_LEFT, cell_reason, NULL },
+	{ N_("COUNT"), 9, 0, 0, 0, TEXT_RIGHT, cell_count, NULL },
+	{ N_("CHANNEL"), 7, 0, 0, 0, TEXT_LEFT, cell_channel, NULL },
+	{ N_("STATUS"), 9, 0, 0, 0, TEXT_LEFT, cell_status, status_role },
+	{ N_("CLASS"), 15, 0, 0, 0, TEXT_LEFT, cell_class, class_role },
+	{ N_("OLDEST"), 6, 0, 0, 0, TEXT_RIGHT, cell_oldest, NULL },
+	{ N_("NEWEST"), 6, 0, 0, 0, TEXT_RIGHT, cell_newest, NULL },
+	{ N_("REASON"), 16, 1, 0, 0, TEXT_LEFT, cell_reason, NULL },
 };
 const int group_column_count = ARRAY_LEN(group_columns);
 

@@ -27,7 +27,7 @@ struct console;
 
 struct screen {
 	int number;        /* the key that shows it; fixed, so that fingers learn it */
-	const char *name;  /* in the bar: "Failed" */
+	const char *name;  /* in the bar: "Failed"; N_(), as the next two: frame.c and help.c look them up */
 	const char *brief; /* there where it is narrow: "Fail" */
 	const char *title; /* of the help overlay */
 	void *state;

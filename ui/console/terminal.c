@@ -4,6 +4,7 @@
 #include "keys.h"
 #include "paint.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <curses.h>
@@ -32,6 +33,7 @@ static struct {
 	bool known;
 	char bytes[256];
 	size_t len;
+	const char *words;    /* "crashed", in the user's language */
 	char stack[16 << 10]; /* the crash may be the end of the other one */
 } before;
 
@@ -48,9 +50,9 @@ static void on_signal(int number)
 /* Only what is safe in a handler. The signal then takes its own course: SA_RESETHAND. */
 static void on_crash(int number)
 {
-	static const char words[] = "usher: crashed; the terminal is as it was\r\n";
 	if (screen && (write(STDOUT_FILENO, before.bytes, before.len) < 0 ||
-	                      write(STDERR_FILENO, words, sizeof words - 1) < 0)) {
+	                      write(STDERR_FILENO, before.words, strlen(before.words)) < 0 ||
+	                      write(STDERR_FILENO, "\r\n", 2) < 0)) {
 		/* nothing more can be done for it */
 	}
 	if (screen && before.known)
@@ -73,6 +75,7 @@ static void handle_all(void)
 	stack_t stack = { .ss_sp = before.stack, .ss_size = sizeof before.stack };
 	struct sigaction crash = { .sa_handler = on_crash,
 		.sa_flags = SA_RESETHAND | SA_ONSTACK | SA_NODEFER };
+	before.words = _("usher: crashed; the terminal is as it was");
 	sigaltstack(&stack, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(ending); i++)
 		handle(ending[i], on_signal);
@@ -109,14 +112,16 @@ static bool terminal_can(void)
 	const char *term = getenv("TERM");
 	if (setupterm(NULL, STDOUT_FILENO, &error) != OK) {
 		fprintf(stderr,
-		        "usher: the terminal type \"%s\" is not known here: try TERM=xterm usher, or \"usher "
-		        "status\" and the other verbs, which work on any\n",
+		        _("usher: the terminal type \"%s\" is not known here: try TERM=xterm usher, or "
+		          "\"usher "
+		          "status\" and the other verbs, which work on any\n"),
 		        term ? term : "");
 		return false;
 	}
 	if (!cursor_address) {
-		fprintf(stderr, "usher: this terminal cannot move its cursor; \"usher status\" and the other "
-		                "verbs work\n");
+		fprintf(stderr,
+		        _("usher: this terminal cannot move its cursor; \"usher status\" and the other "
+		          "verbs work\n"));
 		return false;
 	}
 	del_curterm(cur_term);

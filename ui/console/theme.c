@@ -5,6 +5,7 @@
 
 #include "paint.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -160,7 +161,7 @@ void theme_names(struct buf *out)
 		buf_printf(out, "%s%s",
 		        i == 0                      ? ""
 		        : i + 1 < ARRAY_LEN(themes) ? ", "
-		                                    : " or ",
+		                                    : C_("between the last two names of a list", " or "),
 		        themes[i].name);
 }
 
