@@ -44,7 +44,7 @@ static void add_pending(struct table *t, const cJSON *item)
 	if (cJSON_IsObject(pending))
 		table_add(t, value ? value : _("(not set)"));
 	else
-		table_add(t, json_bool(item, "reload", false) ? "" : C_("change needs it", "restart"));
+		table_add(t, json_bool(item, "reload", false) ? "" : C_("value at a restart", "restart"));
 }
 
 static void print_values(const cJSON *config)
