@@ -29,7 +29,7 @@ struct request {
 
 struct client {
 	CURLM *multi;
-	struct curl_slist *headers;
+	struct curl_slist *look_headers, *act_headers; /* of a GET, which may have none, and of a POST */
 	struct request *requests;
 	unsigned last_number;
 	char *socket;
@@ -39,12 +39,39 @@ struct client *client_new(const char *socket_path)
 {
 	struct client *c = mem_alloc(sizeof *c);
 	c->multi = curl_multi_init();
-	c->headers = curl_slist_append(NULL, "Content-Type: application/json");
-	c->headers = curl_slist_append(c->headers, "Expect:");
 	c->socket = mem_string(socket_path);
-	if (!c->multi || !c->headers)
+	if (!c->multi)
 		abort();
+	client_speak(c, language_now());
 	return c;
+}
+
+static void add_header(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*list, line);
+	if (!longer)
+		abort();
+	*list = longer;
+}
+
+static void free_headers(struct client *c)
+{
+	curl_slist_free_all(c->look_headers);
+	curl_slist_free_all(c->act_headers);
+	c->look_headers = c->act_headers = NULL;
+}
+
+void client_speak(struct client *c, enum language language)
+{
+	char accept[64];
+	free_headers(c);
+	add_header(&c->act_headers, "Content-Type: application/json");
+	add_header(&c->act_headers, "Expect:");
+	if (language == LANGUAGE_ENGLISH) /* what the daemon speaks unasked */
+		return;
+	snprintf(accept, sizeof accept, "Accept-Language: %s", language_tag(language));
+	add_header(&c->look_headers, accept);
+	add_header(&c->act_headers, accept);
 }
 
 const char *client_socket(const struct client *c)
@@ -80,7 +107,7 @@ void client_free(struct client *c)
 	while (c->requests)
 		request_free(c->requests);
 	curl_multi_cleanup(c->multi);
-	curl_slist_free_all(c->headers);
+	free_headers(c);
 	free(c->socket);
 	free(c);
 }
@@ -129,10 +156,10 @@ unsigned client_start(
 	curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, take_answer);
 	curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r);
 	curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
+	curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, body ? c->act_headers : c->look_headers);
 	if (body) {
 		r->body = json_print(body);
 		curl_easy_setopt(r->easy, CURLOPT_POSTFIELDS, r->body);
-		curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, c->headers);
 		curl_easy_setopt(r->easy, CURLOPT_FRESH_CONNECT, 1L);
 	}
 	r->next = c->requests;
@@ -179,10 +206,23 @@ static void explain_forbidden(struct reply *out, const char *socket)
 {
 	struct stat st;
 	const struct group *group = stat(socket, &st) == 0 ? getgrgid(st.st_gid) : NULL;
-	snprintf(out->message, sizeof out->message,
-	        "you may not open %s: ask to be put in its group%s%s and log in again, or use -R for the "
-	        "read-only socket",
-	        socket, group ? " " : "", group ? group->gr_name : "");
+	if (group)
+		snprintf(out->message, sizeof out->message,
+		        _("you may not open %s: ask to be put in its group %s and log in again, or use -R "
+		          "for the read-only socket"),
+		        socket, group->gr_name);
+	else
+		snprintf(out->message, sizeof out->message,
+		        _("you may not open %s: ask to be put in its group and log in again, or use -R for "
+		          "the read-only socket"),
+		        socket);
+}
+
+static void explain_unsure(struct reply *out)
+{
+	size_t len = strlen(out->message);
+	snprintf(out->message + len, sizeof out->message - len, ": %s",
+	        _("the act may or may not have been done, look before you repeat it"));
 }
 
 /* No answer: why, and what the operator can do. */
@@ -196,28 +236,25 @@ static void explain_silence(struct reply *out, const struct request *r, CURLcode
 		explain_forbidden(out, socket);
 	} else if (result == CURLE_COULDNT_CONNECT && out->os_error == ENOENT) {
 		snprintf(out->message, size,
-		        "no daemon at %s: is usherd running? (systemctl status usherd; --socket PATH or "
-		        "USHER_SOCKET "
-		        "names another)",
+		        _("no daemon at %s: is usherd running? (systemctl status usherd; --socket PATH or "
+		          "USHER_SOCKET names another)"),
 		        socket);
 	} else if (result == CURLE_COULDNT_CONNECT && out->os_error == ECONNREFUSED) {
 		snprintf(out->message, size,
-		        "no daemon listens at %s any more: is usherd running? (systemctl status usherd)",
+		        _("no daemon listens at %s any more: is usherd running? (systemctl status usherd)"),
 		        socket);
 	} else if (result == CURLE_COULDNT_CONNECT) {
-		snprintf(out->message, size, "the daemon does not answer at %s: %s", socket,
+		snprintf(out->message, size, _("the daemon does not answer at %s: %s"), socket,
 		        out->os_error ? strerror(out->os_error) : r->error);
 	} else if (result == CURLE_OPERATION_TIMEDOUT) {
 		out->code = USHER_ETIMEOUT;
-		snprintf(out->message, size, "the daemon gave no answer in time%s",
-		        out->unsure ? ": the act may or may not have been done, look before you repeat it"
-		                    : "");
+		snprintf(out->message, size, "%s", _("the daemon gave no answer in time"));
 	} else {
-		snprintf(out->message, size, "the daemon's answer broke off (%s)%s",
-		        r->error[0] ? r->error : curl_easy_strerror(result),
-		        out->unsure ? ": the act may or may not have been done, look before you repeat it"
-		                    : "");
+		snprintf(out->message, size, _("the daemon's answer broke off (%s)"),
+		        r->error[0] ? r->error : curl_easy_strerror(result));
 	}
+	if (out->unsure)
+		explain_unsure(out);
 }
 
 static void read_answer(struct reply *out)
@@ -229,8 +266,8 @@ static void read_answer(struct reply *out)
 		if (code != 0) {
 			out->code = USHER_EPROTOCOL;
 			snprintf(out->message, sizeof out->message,
-			        "the daemon's answer makes no sense: %.900s",
-			        err.message[0] ? err.message : "it is empty");
+			        _("the daemon's answer makes no sense: %.900s"),
+			        err.message[0] ? err.message : _("it is empty"));
 		}
 		return;
 	}
@@ -240,7 +277,7 @@ static void read_answer(struct reply *out)
 	if (said)
 		utf8_copy(out->message, sizeof out->message, said, strlen(said));
 	else
-		snprintf(out->message, sizeof out->message, "the daemon answered HTTP %ld", out->status);
+		snprintf(out->message, sizeof out->message, _("the daemon answered HTTP %ld"), out->status);
 }
 
 static void request_finish(struct request *r, CURLcode result)

@@ -7,6 +7,8 @@
 #include "base/buf.h"
 
 #include "base/json.h"
+#include "base/language.h"
+
 #include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,8 +34,9 @@ bool reply_unreachable(const struct reply *r);
 typedef void reply_fn(void *arg, struct reply *reply);
 
 struct client;
-struct client *client_new(const char *socket_path);
-void client_free(struct client *c); /* open requests end without their callbacks */
+struct client *client_new(const char *socket_path);          /* asks in the user's language */
+void client_speak(struct client *c, enum language language); /* in another; while no request is under way */
+void client_free(struct client *c);                          /* open requests end without their callbacks */
 const char *client_socket(const struct client *c);
 void client_use(struct client *c, const char *socket_path); /* for requests started from now on */
 

@@ -30,9 +30,9 @@ static int run_console(const struct verb_call *call, const struct socket_choice 
 		.theme = theme && *theme ? theme : NULL,
 		.mouse = call->option[OPT_MOUSE] != NULL };
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-		fprintf(stderr,
-		        "usher: the console needs a terminal; \"usher status\" and the other verbs do not "
-		        "(usher --help)\n");
+		fputs(_("usher: the console needs a terminal; \"usher status\" and the other verbs do not "
+		        "(usher --help)\n"),
+		        stderr);
 		return EXIT_USAGE;
 	}
 	return console_run(choice, &options);
@@ -52,7 +52,7 @@ static int output_ended(int status)
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
 	if (!reader_is_gone()) {
-		perror("usher: standard output");
+		perror(_("usher: standard output"));
 		return EXIT_FAILED;
 	}
 	signal(SIGPIPE, SIG_DFL);
@@ -60,15 +60,27 @@ static int output_ended(int status)
 	return EXIT_FAILED;
 }
 
+static int usage_one_too_many(const struct verb_call *call)
+{
+	const struct verb *verb = call->verb;
+	const char *word = call->args[verb->args_max];
+	if (verb->args_max == 0)
+		return usage_error(
+		        call, _("%s takes no argument, and \"%s\" is one too many"), verb->name, word);
+	return usage_error(
+	        call, _("%s takes %s, and \"%s\" is one too many"), verb->name, verb_args(verb), word);
+}
+
 static int run_verb(struct verb_call *call, const struct socket_choice *choice)
 {
 	if (call->arg_count < call->verb->args_min)
-		return usage_error(call, "%s needs %s", call->verb->name, call->verb->args);
+		return usage_error(call, _("%s needs %s"), call->verb->name, verb_args(call->verb));
 	if (call->arg_count > call->verb->args_max)
-		return usage_error(call, "%s takes %s, and \"%s\" is one too many", call->verb->name,
-		        call->verb->args_max ? call->verb->args : "no argument",
-		        call->args[call->verb->args_max]);
+		return usage_one_too_many(call);
 	call->client = client_new(choice->path);
+	/* Programs read what comes out, the daemon's words in it as well: the same in every language. */
+	if (call->option[OPT_JSON] || call->option[OPT_CSV])
+		client_speak(call->client, LANGUAGE_ENGLISH);
 	call->now = wall_now();
 	int status = call->verb->run(call);
 	progress_clear(call);
@@ -107,11 +119,12 @@ int main(int argc, char **argv)
 	bool read_only = call.option[OPT_READ_ONLY] != NULL;
 	struct socket_choice choice;
 	if (!socket_choose(given, read_only, &choice))
-		return usage_error(&call, "the socket's path is longer than %d bytes", SOCKET_PATH_MAX - 1);
+		return usage_error(
+		        &call, _("the socket's path is longer than %d bytes"), SOCKET_PATH_MAX - 1);
 	signal(SIGPIPE, SIG_IGN);
 	OPENSSL_init_crypto(NO_TLS, NULL);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-		fprintf(stderr, "usher: libcurl does not start\n");
+		fputs(_("usher: libcurl does not start\n"), stderr);
 		return EXIT_FAILED;
 	}
 	status = call.verb ? run_verb(&call, &choice) : run_console(&call, &choice, given);

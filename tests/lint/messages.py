@@ -45,6 +45,11 @@ def entries(po):
             text[what] += ast.literal_eval(line)
 
 
+def beside_texts(po):
+    """The plurals and contexts of a catalogue: strings of the code as well."""
+    return {ast.literal_eval(line) for line in re.findall(r'^(?:msgid_plural|msgctxt) (".*")$', po, re.M)}
+
+
 def literals():
     """Every string of the code of ui/."""
     files = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "ui").rglob("*") if p.suffix in (".c", ".h", ".def"))
@@ -61,7 +66,8 @@ def unmarked():
 def check_marks(marked):
     known, code = unmarked(), literals()
     for text, files in code.items():
-        if WORDS.search(FORMAT.sub("%", text)) and text not in marked and text not in known:
+        is_script = text.startswith("#")    # of a shell
+        if WORDS.search(FORMAT.sub("%", text)) and not is_script and text not in marked and text not in known:
             yield f"{files[0]}: not marked for translation: {text!r}"
     for text in known - set(code):
         yield f"ui/po/unmarked.txt: no code has this: {text!r}"
@@ -86,8 +92,7 @@ def main(build):
     pot = (ROOT / build / "usher.pot").read_text()
     marked = {(context, text) for context, text, *_ in entries(pot)}
     catalogues = sorted((ROOT / "ui/po").glob("*.po"))
-    beside = {ast.literal_eval(text) for text in re.findall(r'^msg(?:id_plural|ctxt) (".*")$', pot, re.M)}
-    wrong = list(check_marks({text for _, text in marked} | beside))
+    wrong = list(check_marks({text for _, text in marked} | beside_texts(pot)))
     for path in catalogues:
         wrong += check_catalogue(path, marked)
     print("\n".join(wrong) if wrong else f"{len(marked)} texts, {len(catalogues)} catalogues: all marked, all translated")

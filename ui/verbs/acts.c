@@ -8,13 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void say_done(const struct verb_call *call, const cJSON *item, const char *id, const char *done)
-{
-	const char *channel = json_string(item, "channel"), *recipient = json_string(item, "recipient");
-	print_done(call, "%s: %s (%s%s%s)", id, done, channel ? channel : "?", recipient ? " to " : "",
-	        recipient ? recipient : "");
-}
-
 static int act_one(
         struct verb_call *call, const char *id, const cJSON *body, const char *done, bool *ret_away)
 {
@@ -30,7 +23,7 @@ static int act_one(
 	if (call->option[OPT_JSON] && reply.json)
 		print_json(buf_str(&reply.body), reply.body.len);
 	else if (reply.code == 0)
-		say_done(call, reply.json, id, done);
+		print_row_done(call, id, reply.json, done);
 	else
 		reply_report(&reply, id);
 	*ret_away = reply_unreachable(&reply);
@@ -52,11 +45,12 @@ static int act_all(struct verb_call *call, const char *done)
 		json_add_string(body, "reason", reason);
 	for (int i = 0; i < call->arg_count; i++) {
 		if (away) {
-			print_clean(stderr, "usher: %s: not tried, the daemon is unreachable", call->args[i]);
+			print_clean(
+			        stderr, _("usher: %s: not tried, the daemon is unreachable"), call->args[i]);
 			continue;
 		}
 		if (!isatty(STDOUT_FILENO) && i > 0)
-			progress_show(call, "usher %s: %d of %d", call->verb->name, i, call->arg_count);
+			progress_show(call, _("usher %s: %d of %d"), call->verb->name, i, call->arg_count);
 		int status = act_one(call, call->args[i], body, done, &away);
 		if (status > worst)
 			worst = status;
@@ -67,7 +61,7 @@ static int act_all(struct verb_call *call, const char *done)
 
 int verb_redrive_rows(struct verb_call *call)
 {
-	return act_all(call, "queued again");
+	return act_all(call, _("queued again"));
 }
 
 bool reason_missing(const struct verb_call *call)
@@ -79,13 +73,14 @@ bool reason_missing(const struct verb_call *call)
 int verb_cancel(struct verb_call *call)
 {
 	if (reason_missing(call))
-		return usage_error(call, "cancel needs --reason TEXT: it is kept for who comes after you");
-	return act_all(call, "cancelled");
+		return usage_error(
+		        call, _("%s needs --reason TEXT: it is kept for who comes after you"), "cancel");
+	return act_all(call, _("cancelled"));
 }
 
 int verb_restore(struct verb_call *call)
 {
-	return act_all(call, "dead again, can be redriven");
+	return act_all(call, _("dead again, can be redriven"));
 }
 
 /* -- Channels ---------------------------------------------------------------------------------- */
@@ -123,13 +118,14 @@ static int channel_act(struct verb_call *call, const char *state, const char *do
 int verb_pause(struct verb_call *call)
 {
 	if (reason_missing(call))
-		return usage_error(call, "pause needs --reason TEXT: everybody sees it until it is resumed");
-	return channel_act(call, NULL, "paused in all daemons; what was being sent is finished");
+		return usage_error(
+		        call, _("pause needs --reason TEXT: everybody sees it until it is resumed"));
+	return channel_act(call, NULL, _("paused in all daemons; what was being sent is finished"));
 }
 
 int verb_resume(struct verb_call *call)
 {
-	return channel_act(call, NULL, "resumed");
+	return channel_act(call, NULL, _("resumed"));
 }
 
 int verb_breaker(struct verb_call *call)
@@ -141,15 +137,15 @@ int verb_breaker(struct verb_call *call)
 		return usage_none_of(call, state, states);
 	if (!automatic && reason_missing(call))
 		return usage_error(call,
-		        "breaker %s needs --reason TEXT: everybody sees it until it is auto again", state);
-	return channel_act(
-	        call, state, automatic ? "breaker left to itself again" : "breaker forced in all daemons");
+		        _("breaker %s needs --reason TEXT: everybody sees it until it is auto again"), state);
+	return channel_act(call, state,
+	        automatic ? _("breaker left to itself again") : _("breaker forced in all daemons"));
 }
 
 int verb_signup(struct verb_call *call)
 {
 	if (!call->option[OPT_EMAIL] || !call->option[OPT_NAME])
-		return usage_error(call, "signup needs --email ADDRESS and --name NAME");
+		return usage_error(call, _("signup needs --email ADDRESS and --name NAME"));
 	int status = verb_may_act(call);
 	if (status != 0)
 		return status;
@@ -172,7 +168,7 @@ int verb_signup(struct verb_call *call)
 	} else {
 		const char *user = json_string(reply.json, "user_id"),
 		           *event = json_string(reply.json, "event_id");
-		print_done(call, "%s registered, event %s", user ? user : "?", event ? event : "?");
+		print_done(call, _("%s registered, event %s"), user ? user : "?", event ? event : "?");
 	}
 	reply_free(&reply);
 	return status;

@@ -11,7 +11,7 @@ static void say_done(const struct verb_call *call, const cJSON *alarm, const cha
 {
 	const char *name = json_string(alarm, "name"), *channel = json_string(alarm, "channel");
 
-	print_done(call, "%s: acknowledged (%s%s%s)", id, name ? name : "?", channel ? ", " : "",
+	print_done(call, _("%s: acknowledged (%s%s%s)"), id, name ? name : "?", channel ? ", " : "",
 	        channel ? channel : "");
 }
 
@@ -60,16 +60,13 @@ int verb_alarms(struct verb_call *call)
 {
 	if (call->arg_count == 0) {
 		if (call->option[OPT_REASON])
-			return usage_error(call, "--reason goes with alarms ack ID");
+			return usage_error(call, _("--reason goes with alarms ack ID"));
 		return verb_alarms_list(call);
 	}
 	if (strcmp(call->args[0], "ack") != 0 || call->arg_count < 2)
-		return usage_error(call, "alarms takes nothing, or ack and the numbers of alarms");
+		return usage_error(call, _("alarms takes nothing, or ack and the numbers of alarms"));
 	if (call->option[OPT_WATCH] || call->option[OPT_CSV] || call->option[OPT_LIMIT])
-		return usage_error(call, "--watch, --csv and --limit go with the list, not with ack");
-	if (call->option[OPT_READ_ONLY]) {
-		fprintf(stderr, "usher: alarms ack acts, and you asked to look only (-R)\n");
-		return EXIT_FORBIDDEN;
-	}
-	return ack_all(call);
+		return usage_error(call, _("--watch, --csv and --limit go with the list, not with ack"));
+	int status = may_act(call, "alarms ack");
+	return status ? status : ack_all(call);
 }

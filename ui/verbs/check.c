@@ -49,7 +49,7 @@ static enum check_level headline(struct buf *out, const char *before, const cJSO
 	enum check_level level = level_of(worst->role);
 	buf_printf(&head, before, level_words[level]);
 	if (more > 0)
-		buf_printf(&tail, " (and %d more)", more);
+		buf_printf(&tail, _(" (and %d more)"), more);
 	buf_puts(out, buf_str(&head));
 	text_fit(
 	        out, worst->text, strlen(worst->text), CHECK_LINE - (int)head.len - (int)tail.len, TEXT_CLIP);
@@ -118,6 +118,9 @@ int check_run(struct verb_call *call)
 	struct reply reply = { 0 };
 	struct buf line = BUF(LINE_BYTES);
 	enum check_level level;
+	/* The monitor matches the line: it is the same in every language, the daemon's part in it as well. */
+	language_of_user(false);
+	client_speak(call->client, LANGUAGE_ENGLISH);
 	client_call(call->client, "/v1/status", NULL, CLIENT_READ_MS, &reply);
 	if (reply.code == 0) {
 		level = headline(&line, "USHER %s - ", reply.json, call->now);

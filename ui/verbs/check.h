@@ -12,7 +12,7 @@ enum check_level { CHECK_OK, CHECK_WARNING, CHECK_CRITICAL, CHECK_UNKNOWN }; /* 
 
 /* "CRITICAL: the worst there is (and 2 more)", in at most CHECK_LINE columns. */
 enum check_level check_headline(struct buf *out, const cJSON *status, wall_time now);
-/* Asks the daemon, prints the line with its performance data; returns the level. */
+/* Asks the daemon, prints the line with its performance data, in English from here on; returns the level. */
 int check_run(struct verb_call *call);
 
 #endif

@@ -160,7 +160,7 @@ static void offer_columns(const struct partial *p, const char *before)
 		for (size_t d = with_direction; d < (with_direction ? ARRAY_LEN(directions) : 1); d++) {
 			struct buf word = BUF(64);
 			buf_printf(&word, "%s%s", columns[i], directions[d]);
-			offer(p, before, buf_str(&word), "order of the rows");
+			offer(p, before, buf_str(&word), _("order of the rows"));
 			buf_free(&word);
 		}
 }
@@ -168,7 +168,7 @@ static void offer_columns(const struct partial *p, const char *before)
 static void offer_verbs(const struct partial *p)
 {
 	for (size_t i = 0; i < verb_count; i++)
-		offer(p, "", verbs[i].name, verbs[i].summary);
+		offer(p, "", verbs[i].name, _(verbs[i].summary));
 }
 
 static void offer_options(const struct partial *p)
@@ -176,7 +176,7 @@ static void offer_options(const struct partial *p)
 	uint64_t takes = verb_takes(p->verb);
 	for (int i = 0; i < OPT_COUNT; i++)
 		if (takes & (1ull << i))
-			offer(p, "--", option_rows[i].name, option_rows[i].help);
+			offer(p, "--", option_rows[i].name, _(option_rows[i].help));
 }
 
 /* What an argument is called, in the usage or in the options, says what completes it. */
@@ -200,7 +200,7 @@ static void offer_kind(const struct partial *p, const char *before, const char *
 		puts("@files");
 	else if (!strcmp(kind, "STATUS")) {
 		offer_words_of(p, before, "status");
-		offer(p, before, "any", "all of them");
+		offer(p, before, "any", _("all of them"));
 	}
 }
 

@@ -81,7 +81,7 @@ int verb_completion(struct verb_call *call)
 		return EXIT_DONE;
 	}
 	if (call->arg_count > 1)
-		return usage_error(call, "completion takes one shell: bash, zsh or fish");
+		return usage_error(call, _("completion takes one shell: bash, zsh or fish"));
 	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
 		if (strcmp(scripts[i].shell, shell) != 0)
 			continue;

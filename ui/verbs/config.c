@@ -32,8 +32,8 @@ static const char *value_of(const cJSON *item)
 {
 	const char *value = json_string(item, "value");
 	if (json_bool(item, "secret", false))
-		return json_bool(item, "set", false) ? "(set)" : "(not set)";
-	return value ? value : "(not set)";
+		return json_bool(item, "set", false) ? _("(set)") : _("(not set)");
+	return value ? value : _("(not set)");
 }
 
 static void add_pending(struct table *t, const cJSON *item)
@@ -42,15 +42,16 @@ static void add_pending(struct table *t, const cJSON *item)
 	const char *value = json_string(pending, "value");
 
 	if (cJSON_IsObject(pending))
-		table_add(t, value ? value : "(not set)");
+		table_add(t, value ? value : _("(not set)"));
 	else
-		table_add(t, json_bool(item, "reload", false) ? "" : "restart");
+		table_add(t, json_bool(item, "reload", false) ? "" : C_("value at a restart", "restart"));
 }
 
 static void print_values(const cJSON *config)
 {
-	static const struct table_column columns[] = { { "KEY", TEXT_LEFT, 40 }, { "VALUE", TEXT_LEFT, 40 },
-		{ "AT A RESTART", TEXT_LEFT, 30 }, { "FROM", TEXT_LEFT, 0 } };
+	static const struct table_column columns[] = { { N_("KEY"), TEXT_LEFT, 40 },
+		{ N_("VALUE"), TEXT_LEFT, 40 }, { N_("AT A RESTART"), TEXT_LEFT, 30 },
+		{ N_("FROM"), TEXT_LEFT, 0 } };
 	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
 	const cJSON *item;
 
@@ -71,15 +72,17 @@ static void print_head(const cJSON *config)
 	int64_t pending = json_int(config, "pending", 0);
 
 	fflush(stdout);
-	print_clean(stderr, "version %lld on %s", (long long)json_int(config, "version", 0),
+	print_clean(stderr, _("version %lld on %s"), (long long)json_int(config, "version", 0),
 	        word(config, "host"));
 	cJSON_ArrayForEach(note, json_get(config, "notes"))
-	        print_clean(stderr, "note: %s", note->valuestring);
+	        print_clean(stderr, _("note: %s"), note->valuestring);
 	if (pending)
-		print_clean(stderr, "%lld key%s: another value after a restart of usherd", (long long)pending,
-		        pending == 1 ? "" : "s");
+		print_clean(stderr,
+		        ngettext("%lld key: another value after a restart of usherd",
+		                "%lld keys: another value after a restart of usherd", (unsigned long)pending),
+		        (long long)pending);
 	if (is_refused(latest))
-		print_clean(stderr, "the configuration was refused at %s: usher config reload says why",
+		print_clean(stderr, _("the configuration was refused at %s: usher config reload says why"),
 		        word(latest, "at"));
 }
 
@@ -109,7 +112,7 @@ static int show(struct verb_call *call)
 static void add_value(struct table *t, const cJSON *change, const char *key)
 {
 	const char *value = json_string(change, key);
-	table_add(t, value ? value : "(not set)");
+	table_add(t, value ? value : _("(not set)"));
 }
 
 static void add_change(struct table *t, const cJSON *change)
@@ -123,7 +126,7 @@ static void add_change(struct table *t, const cJSON *change)
 }
 
 #define CHANGE_COLUMNS                                                                                       \
-	{ "KEY", TEXT_LEFT, 40 }, { "OLD", TEXT_LEFT, 36 }, { "NEW", TEXT_LEFT, 36 },                        \
+	{ N_("KEY"), TEXT_LEFT, 40 }, { N_("OLD"), TEXT_LEFT, 36 }, { N_("NEW"), TEXT_LEFT, 36 },            \
 	{                                                                                                    \
 		"", TEXT_LEFT, 0                                                                             \
 	}
@@ -160,7 +163,7 @@ static void print_version(struct table *t, const cJSON *version, wall_time now)
 			add_change(t, one);
 			continue;
 		}
-		table_add(t, "refused");
+		table_add(t, _("refused"));
 		table_add(t, "");
 		table_add(t, "");
 		table_add(t, one->valuestring);
@@ -179,8 +182,9 @@ static void print_version(struct table *t, const cJSON *version, wall_time now)
 
 static void print_history(const struct listing *l, wall_time now)
 {
-	static const struct table_column columns[] = { { "VERSION", TEXT_RIGHT, 0 }, { "AT", TEXT_LEFT, 0 },
-		{ "HOST", TEXT_LEFT, 20 }, { "BY", TEXT_LEFT, 28 }, CHANGE_COLUMNS };
+	static const struct table_column columns[] = { { N_("VERSION"), TEXT_RIGHT, 0 },
+		{ N_("AT"), TEXT_LEFT, 0 }, { N_("HOST"), TEXT_LEFT, 20 }, { N_("BY"), TEXT_LEFT, 28 },
+		CHANGE_COLUMNS };
 	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
 	const cJSON *item;
 
@@ -203,7 +207,7 @@ static int history(struct verb_call *call)
 	buf_free(&path);
 	if (status != 0)
 		return status;
-	listing_output(call, &l, "versions of the configuration", print_history);
+	listing_output(call, &l, _("no versions of the configuration"), print_history);
 	cJSON_Delete(l.json);
 	return EXIT_DONE;
 }
@@ -222,7 +226,7 @@ static int diff(struct verb_call *call)
 	if (status == EXIT_DONE && call->option[OPT_JSON])
 		print_json(buf_str(&reply.body), reply.body.len);
 	else if (status == EXIT_DONE && cJSON_GetArraySize(json_get(reply.json, "changes")) == 0)
-		fprintf(stderr, "no difference\n");
+		print_clean(stderr, "%s", _("no difference"));
 	else if (status == EXIT_DONE)
 		print_changes(json_get(reply.json, "changes"));
 	reply_free(&reply);
@@ -239,14 +243,15 @@ static int await(struct verb_call *call, int64_t ticket, struct reply *ret)
 		*ret = (struct reply){ 0 };
 		client_call(call->client, "/v1/config/reload", NULL, CLIENT_READ_MS, ret);
 		if (ret->code)
-			return reply_report(ret, "the answer is not known");
+			return reply_report(ret, _("the answer is not known"));
 		if (json_int(ret->json, "answered", 0) >= ticket)
 			return EXIT_DONE;
 		reply_free(ret);
 		poll(NULL, 0, ASK_EVERY_MS);
 	}
 	*ret = (struct reply){ 0 };
-	fprintf(stderr, "usher: the daemon is still reading it: look at usher config history later\n");
+	print_clean(
+	        stderr, "usher: %s", _("the daemon is still reading it: look at usher config history later"));
 	return EXIT_FAILED;
 }
 
@@ -258,11 +263,11 @@ static int say_result(struct verb_call *call, const struct reply *reply)
 		OWNED char *text = json_print(result);
 		print_json(text, strlen(text));
 	} else if (is_refused(result)) {
-		fprintf(stderr, "usher: refused, nothing has changed:\n");
+		print_clean(stderr, "usher: %s", _("refused, nothing has changed:"));
 		cJSON_ArrayForEach(reason, json_get(result, "reasons"))
 		        print_clean(stderr, "  %s", reason->valuestring);
 	} else if (!strcmp(word(result, "outcome"), "unchanged")) {
-		puts("nothing has changed");
+		puts(_("nothing has changed"));
 	} else {
 		print_changes(json_get(result, "changes"));
 	}
@@ -272,16 +277,14 @@ static int say_result(struct verb_call *call, const struct reply *reply)
 static int reload(struct verb_call *call)
 {
 	struct reply reply = { 0 };
-	cJSON *body = cJSON_CreateObject();
+	int status = may_act(call, "config reload");
 
-	if (call->option[OPT_READ_ONLY]) {
-		cJSON_Delete(body);
-		fprintf(stderr, "usher: config reload acts, and you asked to look only (-R)\n");
-		return EXIT_FORBIDDEN;
-	}
+	if (status != 0)
+		return status;
+	cJSON *body = cJSON_CreateObject();
 	client_call(call->client, "/v1/config/reload", body, CLIENT_ACT_MS, &reply);
 	cJSON_Delete(body);
-	int status = reply.code ? reply_report(&reply, NULL) : EXIT_DONE;
+	status = reply.code ? reply_report(&reply, NULL) : EXIT_DONE;
 	int64_t ticket = json_int(reply.json, "ticket", 0);
 	reply_free(&reply);
 	if (status != EXIT_DONE)
@@ -307,5 +310,5 @@ int verb_config(struct verb_call *call)
 		if (!strcmp(acts[i].name, name) && call->arg_count >= acts[i].least &&
 		        call->arg_count <= acts[i].most)
 			return acts[i].run(call);
-	return usage_error(call, "config takes show, history [KEY], diff VERSION [VERSION], or reload");
+	return usage_error(call, _("config takes show, history [KEY], diff VERSION [VERSION], or reload"));
 }

@@ -26,9 +26,10 @@ static void add_count(struct table *t, const cJSON *item)
 
 static void print_groups(const struct listing *l, wall_time now)
 {
-	static const struct table_column columns[] = { { "COUNT", TEXT_RIGHT, 0 },
-		{ "CHANNEL", TEXT_LEFT, 16 }, { "STATUS", TEXT_LEFT, 0 }, { "CLASS", TEXT_LEFT, 0 },
-		{ "OLDEST", TEXT_RIGHT, 0 }, { "NEWEST", TEXT_RIGHT, 0 }, { "REASON", TEXT_LEFT, 0 } };
+	static const struct table_column columns[] = { { N_("COUNT"), TEXT_RIGHT, 0 },
+		{ N_("CHANNEL"), TEXT_LEFT, 16 }, { N_("STATUS"), TEXT_LEFT, 0 },
+		{ N_("CLASS"), TEXT_LEFT, 0 }, { N_("OLDEST"), TEXT_RIGHT, 0 },
+		{ N_("NEWEST"), TEXT_RIGHT, 0 }, { N_("REASON"), TEXT_LEFT, 0 } };
 	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
 	const cJSON *item;
 	cJSON_ArrayForEach(item, l->items)
@@ -75,8 +76,9 @@ static int show_one(struct verb_call *call, const char *id)
 
 static void print_keys(const struct listing *l, wall_time now)
 {
-	static const struct table_column columns[] = { { "KEY", TEXT_LEFT, 0 }, { "TAKES", TEXT_LEFT, 0 },
-		{ "EXAMPLE", TEXT_LEFT, 0 }, { "WHAT", TEXT_LEFT, 0 } };
+	static const struct table_column columns[] = { { N_("KEY"), TEXT_LEFT, 0 },
+		{ N_("TAKES"), TEXT_LEFT, 0 }, { N_("EXAMPLE"), TEXT_LEFT, 0 },
+		{ N_("WHAT"), TEXT_LEFT, 0 } };
 	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
 	const cJSON *item, *word;
 	(void)now;
@@ -114,7 +116,8 @@ static int list_failed(struct verb_call *call)
 	if (limit_of(call, &limit) != 0 || verb_time(call, OPT_SINCE, since) != 0)
 		return EXIT_USAGE;
 	if (groups && call->option[OPT_SORT])
-		return usage_error(call, "--sort does not go with --groups: the largest group comes first");
+		return usage_error(
+		        call, _("--sort does not go with --groups: the largest group comes first"));
 	struct buf path = BUF(64 << 10), filter = BUF(0);
 	int status = 0;
 	buf_puts(&path, keys ? "/v1/filter/keys" : groups ? "/v1/failed/groups" : "/v1/failed");
@@ -138,9 +141,9 @@ static int list_failed(struct verb_call *call)
 	if (status != 0)
 		return status;
 	if (keys)
-		listing_output(call, &l, "keys", print_keys);
+		listing_output(call, &l, _("no keys"), print_keys);
 	else
-		listing_output(call, &l, "failed notifications", groups ? print_groups : print_failed);
+		listing_output(call, &l, _("no failed notifications"), groups ? print_groups : print_failed);
 	cJSON_Delete(l.json);
 	return 0;
 }
@@ -151,16 +154,17 @@ int verb_failed(struct verb_call *call)
 	while (ids < call->arg_count && is_id(call->args[ids]))
 		ids++;
 	if (call->option[OPT_REVEAL] && (ids != 1 || call->arg_count != 1))
-		return usage_error(call, "--reveal wants the ID of one notification");
+		return usage_error(call, _("--reveal wants the ID of one notification"));
 	if (ids == 1 && call->arg_count == 1) {
 		if (call->option[OPT_CSV])
-			return usage_error(call, "--csv is for lists; one notification is text, or --json");
+			return usage_error(
+			        call, _("--csv is for lists; one notification is text, or --json"));
 		if (call->option[OPT_WATCH])
-			return usage_error(call, "--watch is for lists; every 5 seconds is --watch=5");
+			return usage_error(call, _("--watch is for lists; every 5 seconds is --watch=5"));
 		return call->option[OPT_REVEAL] ? reveal_one(call) : show_one(call, call->args[0]);
 	}
 	if (ids > 1) /* no member's id, but a row's, twice */
 		return usage_error(
-		        call, "failed takes one id, or a filter: id:%s,%s", call->args[0], call->args[1]);
+		        call, _("failed takes one id, or a filter: id:%s,%s"), call->args[0], call->args[1]);
 	return verb_watch(call, list_failed);
 }

@@ -11,6 +11,7 @@
 
 #define COLUMNS 80
 #define LEFT_COLUMN 28
+#define LEFT_BYTES 160
 
 #define GROUP_TITLE(id, title) title,
 static const char *const group_titles[] = { GROUP_TABLE(GROUP_TITLE) };
@@ -20,11 +21,14 @@ static const char *const group_titles[] = { GROUP_TABLE(GROUP_TITLE) };
 static void print_two(const char *left, const char *right)
 {
 	size_t len = strlen(right), at = 0, next;
-	bool beside = strlen(left) <= LEFT_COLUMN;
+	struct buf b = BUF(LEFT_BYTES);
+	bool beside = text_width(left, strlen(left), LEFT_COLUMN) <= LEFT_COLUMN;
 	if (beside)
-		printf("  %-*s", LEFT_COLUMN, left);
+		text_fit(&b, left, strlen(left), LEFT_COLUMN, TEXT_LEFT);
 	else
-		printf("  %s\n%*s", left, LEFT_COLUMN + 2, "");
+		buf_printf(&b, "%s\n%*s", left, LEFT_COLUMN + 2, "");
+	printf("  %s", buf_str(&b));
+	buf_free(&b);
 	do {
 		size_t n = text_line(right + at, len - at, COLUMNS - LEFT_COLUMN - 3, &next);
 		printf("%*s%.*s\n", at ? LEFT_COLUMN + 3 : 1, "", (int)n, right + at);
@@ -36,23 +40,23 @@ static void print_options(uint64_t which)
 {
 	for (int i = 0; i < OPT_COUNT; i++) {
 		const struct option_row *o = &option_rows[i];
-		char left[48], letter[8] = "    ";
+		char left[LEFT_BYTES / 2], letter[8] = "    ";
 		if (!(which & (1ull << i)))
 			continue;
 		if (o->letter)
 			snprintf(letter, sizeof letter, "-%c, ", o->letter);
 		if (option_arg_is_optional(o)) /* "--watch[=SECONDS]" */
-			snprintf(left, sizeof left, "%s--%s[=%s", letter, o->name, o->arg + 1);
+			snprintf(left, sizeof left, "%s--%s[=%s", letter, o->name, option_arg(o) + 1);
 		else
 			snprintf(left, sizeof left, "%s--%s%s%s", letter, o->name, o->arg ? " " : "",
-			        o->arg ? o->arg : "");
-		print_two(left, o->help);
+			        option_arg(o));
+		print_two(left, _(o->help));
 	}
 }
 
 static void print_examples(const struct verb *verb)
 {
-	printf("\nExample:\n");
+	puts(_("\nExample:"));
 	for (const char *line = verb->example; *line;) {
 		int len = (int)strcspn(line, "\n");
 		printf("  usher %.*s\n", len, line);
@@ -63,13 +67,13 @@ static void print_examples(const struct verb *verb)
 static void print_groups(void)
 {
 	for (int group = 0; group < GROUP_COUNT; group++) {
-		printf("\n%s:\n", group_titles[group]);
+		printf("\n%s:\n", _(group_titles[group]));
 		for (size_t i = 0; i < verb_count; i++) {
-			char left[48];
+			char left[LEFT_BYTES / 2];
 			if ((int)verbs[i].group != group)
 				continue;
-			snprintf(left, sizeof left, "%s %s", verbs[i].name, verbs[i].args);
-			print_two(left, verbs[i].summary);
+			snprintf(left, sizeof left, "%s %s", verbs[i].name, verb_args(&verbs[i]));
+			print_two(left, _(verbs[i].summary));
 		}
 	}
 }
@@ -77,19 +81,19 @@ static void print_groups(void)
 void verb_help(const struct verb *verb)
 {
 	if (verb) {
-		printf("Usage: usher %s%s%s [options]\n\n%s.\n\n", verb->name, *verb->args ? " " : "",
-		        verb->args, verb->summary);
+		printf(_("Usage: usher %s%s%s [options]\n\n%s.\n\n"), verb->name, *verb->args ? " " : "",
+		        verb_args(verb), _(verb->summary));
 		print_options(verb_takes(verb));
 		print_examples(verb);
 		return;
 	}
-	printf("Usage: usher [options]                 open the console\n"
-	       "       usher VERB [arguments] [options]\n");
+	printf("%s", _("Usage: usher [options]                 open the console\n"
+	               "       usher VERB [arguments] [options]\n"));
 	print_groups();
-	printf("\nOptions (usher VERB --help lists the verb's own, with an example):\n");
+	puts(_("\nOptions (usher VERB --help lists the verb's own, with an example):"));
 	print_options(verb_takes(NULL));
-	printf("\nExit status: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 forbidden,\n"
-	       "6 daemon unreachable.\n");
+	puts(_("\nExit status: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 5 forbidden,\n"
+	       "6 daemon unreachable."));
 }
 
 /* -- The manual ------------------------------------------------------------------------------------ */
@@ -140,7 +144,7 @@ static void print_manual_option(const struct option_row *o)
 		printf(" Ns Op = Ns Ar ");
 	else if (o->arg)
 		printf(" Ar ");
-	for (const char *c = o->arg ? o->arg : ""; *c; c++)
+	for (const char *c = option_arg(o); *c; c++)
 		if (*c != '[' && *c != ']')
 			putchar(tolower((unsigned char)*c));
 	putchar('\n');
@@ -150,7 +154,7 @@ static void print_synopsis(void)
 {
 	for (size_t i = 0; i < verb_count; i++) {
 		printf(".Nm\n.Cm %s\n", verbs[i].name);
-		print_manual_args(verbs[i].args);
+		print_manual_args(verb_args(&verbs[i]));
 		for (int o = 0; o < OPT_COUNT; o++)
 			if (verbs[i].options & (1ull << o))
 				print_manual_option(&option_rows[o]);

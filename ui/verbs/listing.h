@@ -27,12 +27,13 @@ int limit_of(struct verb_call *call, int *ret); /* --limit; EXIT_USAGE */
 int listing_get(struct verb_call *call, const char *path, int limit, struct listing *ret);
 
 typedef void print_fn(const struct listing *l, wall_time now);
-/* As --json or --csv want it, else by `print`; what there is beyond it goes to standard error. */
-void listing_output(struct verb_call *call, struct listing *l, const char *what, print_fn *print);
+/* As --json or --csv want it, else by `print`; what there is beyond it goes to standard error. `none` says,
+ * in the user's language, that there is nothing: "no alarms". */
+void listing_output(struct verb_call *call, struct listing *l, const char *none, print_fn *print);
 /* The end of a print_fn: prints the table as the listing wants it, and frees it. */
 void listing_table(const struct listing *l, struct table *t);
 /* A list that needs nothing but its path and its printer. */
-int listing_print(struct verb_call *call, const char *path, const char *what, print_fn *print);
+int listing_print(struct verb_call *call, const char *path, const char *none, print_fn *print);
 print_fn print_failed;
 
 /* RFC 4180: a header, then a record an item with all its members, those of objects in it as OUTER.INNER. A

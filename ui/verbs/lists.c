@@ -27,7 +27,8 @@ int limit_of(struct verb_call *call, int *ret)
 	errno = 0;
 	long n = strtol(text, &end, 10);
 	if (errno || *end || end == text || n < 1 || n > LIMIT_MAX)
-		return usage_error(call, "--limit takes a number from 1 to %d, not \"%s\"", LIMIT_MAX, text);
+		return usage_error(
+		        call, _("--limit takes a number from 1 to %d, not \"%s\""), LIMIT_MAX, text);
 	*ret = (int)n;
 	return 0;
 }
@@ -39,7 +40,7 @@ int filter_of(struct verb_call *call, int first, struct buf *ret)
 		buf_printf(ret, "%s%s", i > first ? " " : "", call->args[i]);
 	if (!ret->failed)
 		return 0;
-	usage_error(call, "the filter is longer than %d bytes", FILTER_MAX);
+	usage_error(call, _("the filter is longer than %d bytes"), FILTER_MAX);
 	return EXIT_USAGE;
 }
 
@@ -89,7 +90,7 @@ int listing_get(struct verb_call *call, const char *path, int limit, struct list
 		}
 		reply_free(&reply);
 		left -= got;
-		progress_show(call, "usher %s: %d of %d rows", call->verb->name, limit - left, limit);
+		progress_show(call, _("usher %s: %d of %d rows"), call->verb->name, limit - left, limit);
 		if (!json_string(ret->json, "next") || (got == 0 && json_bool(ret->json, "complete", true)))
 			break;
 	} while (left > 0);
@@ -99,24 +100,26 @@ int listing_get(struct verb_call *call, const char *path, int limit, struct list
 }
 
 /* What the table does not say goes to standard error, so that a pipe gets rows only. */
-static void say_more(const struct listing *l, const char *what)
+static void say_more(const struct listing *l, const char *none)
 {
 	int shown = cJSON_GetArraySize(l->items);
 	fflush(stdout);
 	if (shown == 0) {
-		fprintf(stderr, "no %s\n", what);
+		print_clean(stderr, "%s", none);
 		return;
 	}
 	if (!l->more)
 		return;
-	struct buf b = BUF(128);
-	const cJSON *count = json_get(l->json, "count");
-	if (cJSON_IsNumber(count)) {
-		buf_puts(&b, json_bool(l->json, "count_capped", false) ? " of more than " : " of ");
-		format_count(&b, json_int(l->json, "count", 0));
-	}
-	fprintf(stderr, "%d%s shown; there is more: --limit N\n", shown, buf_str(&b));
-	buf_free(&b);
+	struct buf count = BUF(128);
+	format_count(&count, json_int(l->json, "count", 0));
+	if (!cJSON_IsNumber(json_get(l->json, "count")))
+		print_clean(stderr, _("%d shown; there is more: --limit N"), shown);
+	else if (json_bool(l->json, "count_capped", false))
+		print_clean(stderr, _("%d of more than %s shown; there is more: --limit N"), shown,
+		        buf_str(&count));
+	else
+		print_clean(stderr, _("%d of %s shown; there is more: --limit N"), shown, buf_str(&count));
+	buf_free(&count);
 }
 
 void add_age(struct table *t, wall_time at, wall_time now)
@@ -127,7 +130,7 @@ void add_age(struct table *t, wall_time at, wall_time now)
 	buf_free(&b);
 }
 
-void listing_output(struct verb_call *call, struct listing *l, const char *what, print_fn *print)
+void listing_output(struct verb_call *call, struct listing *l, const char *none, print_fn *print)
 {
 	struct watch *w = call->watch;
 	progress_clear(call);
@@ -147,7 +150,7 @@ void listing_output(struct verb_call *call, struct listing *l, const char *what,
 	} else {
 		print(l, call->now);
 		if (!l->again && !call->option[OPT_QUIET])
-			say_more(l, what);
+			say_more(l, none);
 	}
 }
 
@@ -177,10 +180,11 @@ void add_int(struct table *t, const cJSON *item, const char *key)
 
 void print_failed(const struct listing *l, wall_time now)
 {
-	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "CHANNEL", TEXT_LEFT, 16 },
-		{ "STATUS", TEXT_LEFT, 0 }, { "CLASS", TEXT_LEFT, 0 }, { "TRIES", TEXT_RIGHT, 0 },
-		{ "DEAD FOR", TEXT_RIGHT, 0 }, { "RECIPIENT", TEXT_LEFT, 28 }, { "NAME", TEXT_LEFT, 16 },
-		{ "REASON", TEXT_LEFT, 0 } };
+	static const struct table_column columns[] = { { N_("ID"), TEXT_RIGHT, 0 },
+		{ N_("CHANNEL"), TEXT_LEFT, 16 }, { N_("STATUS"), TEXT_LEFT, 0 },
+		{ N_("CLASS"), TEXT_LEFT, 0 }, { N_("TRIES"), TEXT_RIGHT, 0 },
+		{ N_("DEAD FOR"), TEXT_RIGHT, 0 }, { N_("RECIPIENT"), TEXT_LEFT, 28 },
+		{ N_("NAME"), TEXT_LEFT, 16 }, { N_("REASON"), TEXT_LEFT, 0 } };
 	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
 	const cJSON *item;
 	cJSON_ArrayForEach(item, l->items)
@@ -201,16 +205,17 @@ void print_failed(const struct listing *l, wall_time now)
 /* "email: ~9 in the queue, looked at 8s ago" */
 static void say_depth(const struct verb_call *call, const char *channel, const cJSON *json)
 {
-	struct buf depth = BUF(128);
+	struct buf depth = BUF(128), ago = BUF(128);
 	wall_time mirrored = time_get(json, "mirrored_at");
 	format_figure(&depth, figure_get(json, "depth"), FORMAT_NO_AGE, 24);
-	buf_puts(&depth, mirrored.ms ? " in the queue, looked at " : " in the queue, not looked at yet");
-	if (mirrored.ms) {
-		format_span(&depth, seconds_between(mirrored, call->now));
-		buf_puts(&depth, " ago");
-	}
-	print_clean(stderr, "%s: %s", channel, buf_str(&depth));
+	format_span(&ago, seconds_between(mirrored, call->now));
+	if (mirrored.ms)
+		print_clean(stderr, _("%s: %s in the queue, looked at %s ago"), channel, buf_str(&depth),
+		        buf_str(&ago));
+	else
+		print_clean(stderr, _("%s: %s in the queue, not looked at yet"), channel, buf_str(&depth));
 	buf_free(&depth);
+	buf_free(&ago);
 }
 
 static int dlq_get(struct verb_call *call, const char *channel, int limit, struct listing *ret)
@@ -282,7 +287,7 @@ static int dlq_once(struct verb_call *call)
 	status = call->arg_count > 0 ? dlq_get(call, call->args[0], limit, &l) : dlq_all(call, limit, &l);
 	if (status != 0)
 		return status;
-	listing_output(call, &l, "known copies", print_failed);
+	listing_output(call, &l, _("no known copies"), print_failed);
 	cJSON_Delete(l.json);
 	return 0;
 }
@@ -294,9 +299,10 @@ int verb_dlq(struct verb_call *call)
 
 static void print_retrying(const struct listing *l, wall_time now)
 {
-	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "CHANNEL", TEXT_LEFT, 16 },
-		{ "ATTEMPT", TEXT_RIGHT, 0 }, { "NEXT IN", TEXT_RIGHT, 0 }, { "LAST CLASS", TEXT_LEFT, 0 },
-		{ "RECIPIENT", TEXT_LEFT, 28 }, { "LAST REPLY", TEXT_LEFT, 0 } };
+	static const struct table_column columns[] = { { N_("ID"), TEXT_RIGHT, 0 },
+		{ N_("CHANNEL"), TEXT_LEFT, 16 }, { N_("ATTEMPT"), TEXT_RIGHT, 0 },
+		{ N_("NEXT IN"), TEXT_RIGHT, 0 }, { N_("LAST CLASS"), TEXT_LEFT, 0 },
+		{ N_("RECIPIENT"), TEXT_LEFT, 28 }, { N_("LAST REPLY"), TEXT_LEFT, 0 } };
 	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
 	struct buf b = BUF(128);
 	const cJSON *item;
@@ -304,7 +310,7 @@ static void print_retrying(const struct listing *l, wall_time now)
 	{
 		table_add(&t, json_string(item, "id"));
 		table_add(&t, json_string(item, "channel"));
-		buf_printf(&b, "%lld of %lld", (long long)json_int(item, "attempts", 0),
+		buf_printf(&b, _("%lld of %lld"), (long long)json_int(item, "attempts", 0),
 		        (long long)json_int(item, "max_attempts", 0));
 		table_take(&t, &b);
 		wall_time due = time_get(item, "due_at");
@@ -320,9 +326,9 @@ static void print_retrying(const struct listing *l, wall_time now)
 
 static void print_outbox(const struct listing *l, wall_time now)
 {
-	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "EVENT", TEXT_LEFT, 40 },
-		{ "TRIES", TEXT_RIGHT, 0 }, { "AGE", TEXT_RIGHT, 0 }, { "PUBLISHED", TEXT_LEFT, 0 },
-		{ "LAST ERROR", TEXT_LEFT, 0 } };
+	static const struct table_column columns[] = { { N_("ID"), TEXT_RIGHT, 0 },
+		{ N_("EVENT"), TEXT_LEFT, 40 }, { N_("TRIES"), TEXT_RIGHT, 0 }, { N_("AGE"), TEXT_RIGHT, 0 },
+		{ N_("PUBLISHED"), TEXT_LEFT, 0 }, { N_("LAST ERROR"), TEXT_LEFT, 0 } };
 	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
 	const cJSON *item;
 	cJSON_ArrayForEach(item, l->items)
@@ -339,9 +345,10 @@ static void print_outbox(const struct listing *l, wall_time now)
 
 static void print_audit(const struct listing *l, wall_time now)
 {
-	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "AT", TEXT_LEFT, 0 },
-		{ "OPERATOR", TEXT_LEFT, 20 }, { "ACT", TEXT_LEFT, 0 }, { "TARGET", TEXT_LEFT, 24 },
-		{ "OUTCOME", TEXT_LEFT, 0 }, { "REASON", TEXT_LEFT, 40 }, { "DETAIL", TEXT_LEFT, 0 } };
+	static const struct table_column columns[] = { { N_("ID"), TEXT_RIGHT, 0 },
+		{ N_("AT"), TEXT_LEFT, 0 }, { N_("OPERATOR"), TEXT_LEFT, 20 }, { N_("ACT"), TEXT_LEFT, 0 },
+		{ N_("TARGET"), TEXT_LEFT, 24 }, { N_("OUTCOME"), TEXT_LEFT, 0 },
+		{ N_("REASON"), TEXT_LEFT, 40 }, { N_("DETAIL"), TEXT_LEFT, 0 } };
 	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
 	const cJSON *item;
 	cJSON_ArrayForEach(item, l->items)
@@ -360,10 +367,11 @@ static void print_audit(const struct listing *l, wall_time now)
 
 static void print_alarms(const struct listing *l, wall_time now)
 {
-	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "SEVERITY", TEXT_LEFT, 0 },
-		{ "STATE", TEXT_LEFT, 0 }, { "ALARM", TEXT_LEFT, 0 }, { "CHANNEL", TEXT_LEFT, 0 },
-		{ "SINCE", TEXT_RIGHT, 0 }, { "OVER", TEXT_RIGHT, 0 }, { "ACKNOWLEDGED", TEXT_LEFT, 20 },
-		{ "WHAT", TEXT_LEFT, 0 } };
+	static const struct table_column columns[] = { { N_("ID"), TEXT_RIGHT, 0 },
+		{ N_("SEVERITY"), TEXT_LEFT, 0 }, { N_("STATE"), TEXT_LEFT, 0 },
+		{ N_("ALARM"), TEXT_LEFT, 0 }, { N_("CHANNEL"), TEXT_LEFT, 0 },
+		{ N_("SINCE"), TEXT_RIGHT, 0 }, { N_("OVER"), TEXT_RIGHT, 0 },
+		{ N_("ACKNOWLEDGED"), TEXT_LEFT, 20 }, { N_("WHAT"), TEXT_LEFT, 0 } };
 	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
 	const cJSON *item;
 	cJSON_ArrayForEach(item, l->items)
@@ -381,7 +389,7 @@ static void print_alarms(const struct listing *l, wall_time now)
 	listing_table(l, &t);
 }
 
-int listing_print(struct verb_call *call, const char *path, const char *what, print_fn *print)
+int listing_print(struct verb_call *call, const char *path, const char *none, print_fn *print)
 {
 	int limit;
 	struct listing l;
@@ -390,7 +398,7 @@ int listing_print(struct verb_call *call, const char *path, const char *what, pr
 	int status = listing_get(call, path, limit, &l);
 	if (status != 0)
 		return status;
-	listing_output(call, &l, what, print);
+	listing_output(call, &l, none, print);
 	cJSON_Delete(l.json);
 	return 0;
 }
@@ -402,7 +410,8 @@ static int retrying_once(struct verb_call *call)
 	struct buf path = BUF(4096);
 	buf_puts(&path, "/v1/retrying");
 	path_query(&path, "channel", call->option[OPT_CHANNEL]);
-	int status = listing_print(call, buf_str(&path), "deliveries waiting for a retry", print_retrying);
+	int status =
+	        listing_print(call, buf_str(&path), _("no deliveries waiting for a retry"), print_retrying);
 	buf_free(&path);
 	return status;
 }
@@ -420,7 +429,7 @@ static int outbox_once(struct verb_call *call)
 	struct buf path = BUF(4096);
 	buf_puts(&path, "/v1/outbox");
 	path_query(&path, "waiting", waiting);
-	int status = listing_print(call, buf_str(&path), "events in the outbox", print_outbox);
+	int status = listing_print(call, buf_str(&path), _("no events in the outbox"), print_outbox);
 	buf_free(&path);
 	return status;
 }
@@ -428,7 +437,7 @@ static int outbox_once(struct verb_call *call)
 int verb_outbox(struct verb_call *call)
 {
 	if (call->option[OPT_WAITING] && call->option[OPT_PUBLISHED])
-		return usage_error(call, "--waiting and --published exclude each other");
+		return usage_error(call, _("--waiting and --published exclude each other"));
 	return verb_watch(call, outbox_once);
 }
 
@@ -437,7 +446,7 @@ static int audit_once(struct verb_call *call)
 	struct buf path = BUF(4096);
 	buf_puts(&path, "/v1/audit");
 	path_query(&path, "target", call->option[OPT_TARGET]);
-	int status = listing_print(call, buf_str(&path), "acts recorded", print_audit);
+	int status = listing_print(call, buf_str(&path), _("no acts recorded"), print_audit);
 	buf_free(&path);
 	return status;
 }
@@ -449,7 +458,7 @@ int verb_audit(struct verb_call *call)
 
 static int alarms_once(struct verb_call *call)
 {
-	return listing_print(call, "/v1/alarms", "alarms", print_alarms);
+	return listing_print(call, "/v1/alarms", _("no alarms"), print_alarms);
 }
 
 int verb_alarms_list(struct verb_call *call)

@@ -43,10 +43,10 @@ static const struct retry_act {
 	const char *name, *done;
 	bool reason, until; /* is required */
 } retry_acts[] = {
-	{ "now", "sent as soon as its channel may", false, false },
-	{ "postpone", "postponed", false, true },
-	{ "cancel", "cancelled, can be restored", true, false },
-	{ "dead", "dead, stands among the failed ones", false, false },
+	{ "now", N_("sent as soon as its channel may"), false, false },
+	{ "postpone", N_("postponed"), false, true },
+	{ "cancel", N_("cancelled, can be restored"), true, false },
+	{ "dead", N_("dead, stands among the failed ones"), false, false },
 };
 
 static const struct retry_act *retry_act_find(const char *name)
@@ -65,12 +65,13 @@ static int add_until(struct verb_call *call, cJSON *body)
 	wall_time at = { 0 };
 	int64_t ahead_ms;
 	if (!text)
-		return usage_error(call, "postpone needs --until TIME: 30m, or 2026-11-22T21:00:00+09:00");
+		return usage_error(call, _("postpone needs --until TIME: 30m, or 2026-11-22T21:00:00+09:00"));
 	if (duration_parse(text, &ahead_ms) == 0)
 		at.ms = call->now.ms + ahead_ms;
 	else if (wall_parse(text, &at) != 0)
 		return usage_error(call,
-		        "--until takes a time like 2026-11-22T21:00:00+09:00 or a span like 30m, not \"%s\"",
+		        _("--until takes a time like 2026-11-22T21:00:00+09:00 or a span like 30m, not "
+		          "\"%s\""),
 		        text);
 	json_add_string(body, "until", wall_format(at, until));
 	return 0;
@@ -86,23 +87,22 @@ static int retry_one(struct verb_call *call, const struct retry_act *act, const 
 	else if (reply.code != 0)
 		reply_report(&reply, id);
 	else
-		print_clean(stdout, "%s: %s (%s to %s)", id, act->done,
-		        or_dash(json_string(reply.json, "channel")),
-		        or_dash(json_string(reply.json, "recipient")));
+		print_row_done(call, id, reply.json, _(act->done));
 	reply_free(&reply);
 	return status;
 }
 
 int verb_retry(struct verb_call *call)
 {
+	static const char *const names[] = { "now", "postpone", "cancel", "dead", NULL };
 	const struct retry_act *act = retry_act_find(call->args[1]);
 	if (!act)
-		return usage_error(call, "\"%s\" is none of now, postpone, cancel, dead", call->args[1]);
+		return usage_none_of(call, call->args[1], names);
 	if (act->reason && reason_missing(call))
 		return usage_error(
-		        call, "%s needs --reason TEXT: it is kept for who comes after you", act->name);
+		        call, _("%s needs --reason TEXT: it is kept for who comes after you"), act->name);
 	if (!act->until && call->option[OPT_UNTIL])
-		return usage_error(call, "--until goes with postpone only");
+		return usage_error(call, _("--until goes with postpone only"));
 	int status = verb_may_act(call);
 	if (status != 0)
 		return status;
@@ -162,7 +162,7 @@ int reveal_one(struct verb_call *call)
 	const char *id = call->args[0];
 	struct reply reply = { 0 };
 	if (reason_missing(call))
-		return usage_error(call, "--reveal needs --reason TEXT: it is kept in the audit");
+		return usage_error(call, _("--reveal needs --reason TEXT: it is kept in the audit"));
 	int status = verb_may_act(call);
 	if (status == 0)
 		status = reveal(call, id, call->option[OPT_REASON], &reply);
@@ -192,11 +192,11 @@ static int add_set(struct verb_call *call, cJSON *body)
 		const char *equals = strchr(call->set[i], '=');
 		if (!equals || equals == call->set[i])
 			return usage_error(call,
-			        "--set takes FIELD=VALUE, such as email=kim@shop.example, not \"%s\"",
+			        _("--set takes FIELD=VALUE, such as email=kim@shop.example, not \"%s\""),
 			        call->set[i]);
 		OWNED char *field = mem_stringn(call->set[i], (size_t)(equals - call->set[i]));
 		if (json_get(set, field))
-			return usage_error(call, "--set: %s is there twice", field);
+			return usage_error(call, _("--set: %s is there twice"), field);
 		json_add_string(set, field, equals + 1);
 	}
 	return 0;
@@ -210,10 +210,8 @@ static void report_edit(struct verb_call *call, const struct reply *reply)
 	else if (reply->code != 0)
 		reply_report(reply, id);
 	else
-		print_clean(stdout, "%s: edited%s (%s to %s)", id,
-		        call->option[OPT_REDRIVE] ? " and queued again" : "",
-		        or_dash(json_string(reply->json, "channel")),
-		        or_dash(json_string(reply->json, "recipient")));
+		print_row_done(call, id, reply->json,
+		        call->option[OPT_REDRIVE] ? _("edited and queued again") : _("edited"));
 }
 
 static void send_edit(struct verb_call *call, cJSON *body, struct reply *reply)
@@ -254,7 +252,7 @@ static bool asked_again(void)
 	char answer[16];
 	if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
 		return false;
-	fprintf(stderr, "Edit it again? [Y/n] ");
+	fputs(_("Edit it again? [Y/n] "), stderr);
 	fflush(stderr);
 	return fgets(answer, sizeof answer, stdin) && answer[0] != 'n' && answer[0] != 'N';
 }
@@ -284,7 +282,8 @@ static int edit_in_editor(struct verb_call *call, int64_t version, struct buf *t
 			print_clean(stderr, "usher: %s", err.message);
 			status = EXIT_FAILED;
 		} else if (trim_end(&edited), strcmp(buf_str(&edited), buf_str(&former)) == 0) {
-			print_clean(stderr, "usher: %s: nothing is changed, nothing is sent", call->args[0]);
+			print_clean(
+			        stderr, _("usher: %s: nothing is changed, nothing is sent"), call->args[0]);
 			status = EXIT_FAILED;
 		} else {
 			cJSON *body = cJSON_CreateObject();
@@ -314,10 +313,10 @@ int verb_edit(struct verb_call *call)
 	if (call->set_count > 0)
 		return edit_fields(call);
 	status = reveal(call, call->args[0],
-	        reason_missing(call) ? "to edit the payload" : call->option[OPT_REASON], &row);
+	        reason_missing(call) ? _("to edit the payload") : call->option[OPT_REASON], &row);
 	if (status == 0 && strcmp(or_dash(json_string(row.json, "status")), "dead") != 0) {
-		print_clean(stderr, "usher: %s: is %s: only a dead notification can be edited", call->args[0],
-		        or_dash(json_string(row.json, "status")));
+		print_clean(stderr, _("usher: %s: is %s: only a dead notification can be edited"),
+		        call->args[0], or_dash(json_string(row.json, "status")));
 		status = EXIT_CONFLICT;
 	} else if (status == 0) {
 		payload_for_editor(row.json, &text);

@@ -10,6 +10,14 @@
 
 #define OPTION_VALUE 256 /* what getopt gives for option 0: beyond all letters */
 #define WORD_MAX 64      /* longer ones are like no word there is */
+#define PROGRAM_BYTES 64
+#define WORDS_BYTES 4096
+
+/* "usher", or "usher failed" */
+static void add_program(struct buf *b, const struct verb *verb)
+{
+	buf_printf(b, "usher%s%s", verb ? " " : "", verb ? verb->name : "");
+}
 
 int usage_error(const struct verb_call *call, const char *fmt, ...)
 {
@@ -20,7 +28,10 @@ int usage_error(const struct verb_call *call, const char *fmt, ...)
 	va_end(ap);
 	print_clean(stderr, "usher: %s", buf_str(&b));
 	buf_free(&b);
-	fprintf(stderr, "Try: usher %s%s--help\n", call->verb ? call->verb->name : "", call->verb ? " " : "");
+	b = BUF(PROGRAM_BYTES);
+	add_program(&b, call->verb);
+	print_clean(stderr, _("Try: %s --help"), buf_str(&b));
+	buf_free(&b);
 	return call->option[OPT_CHECK] ? CHECK_UNKNOWN : EXIT_USAGE;
 }
 
@@ -78,7 +89,7 @@ int usage_none_of(const struct verb_call *call, const char *wrong, const char *c
 	struct buf b = BUF(1024);
 	for (int i = 0; words[i]; i++)
 		buf_printf(&b, "%s%s", i ? ", " : "", words[i]);
-	usage_error(call, "\"%s\" is none of %s", wrong, buf_str(&b));
+	usage_error(call, _("\"%s\" is none of %s"), wrong, buf_str(&b));
 	buf_free(&b);
 	return EXIT_USAGE;
 }
@@ -92,11 +103,12 @@ int usage_no_verb(const struct verb_call *call, const char *wrong)
 {
 	struct buf b = BUF(1024);
 	const char *guess = word_nearest(wrong, verb_word);
+	for (int i = 0; verb_word(i); i++)
+		buf_printf(&b, "%s%s", i ? ", " : "", verb_word(i));
 	if (guess)
-		buf_printf(&b, ": did you mean %s?", guess);
-	for (int i = 0; !guess && verb_word(i); i++)
-		buf_printf(&b, "%s%s", i ? ", " : ": these are: ", verb_word(i));
-	usage_error(call, "\"%s\" is no verb of usher%s", wrong, buf_str(&b));
+		usage_error(call, _("\"%s\" is no verb of usher: did you mean %s?"), wrong, guess);
+	else
+		usage_error(call, _("\"%s\" is no verb of usher: these are: %s"), wrong, buf_str(&b));
 	buf_free(&b);
 	return EXIT_USAGE;
 }
@@ -106,12 +118,6 @@ int usage_no_verb(const struct verb_call *call, const char *wrong)
 static const char *option_word(int i)
 {
 	return i < OPT_COUNT ? option_rows[i].name : NULL;
-}
-
-/* "usher", or "usher failed" */
-static void add_program(struct buf *b, const struct verb *verb)
-{
-	buf_printf(b, "usher%s%s", verb ? " " : "", verb ? verb->name : "");
 }
 
 static void add_options(struct buf *b, uint64_t which, const char *begin, size_t len)
@@ -138,49 +144,53 @@ static int count_begun(uint64_t which, const char *begin, size_t len, int *ret_l
 	return n;
 }
 
-static void explain_unknown(struct buf *b, const struct verb *verb, uint64_t allowed, const char *word)
+/* The allowed option that a word is most like; NULL for none. */
+static const char *option_nearest(const char *wrong, uint64_t allowed)
 {
-	const char *begin = word + 2;
-	size_t len = strcspn(begin, "=");
-	OWNED char *name = mem_stringn(begin, len);
-	int last = 0, begun = len ? count_begun(allowed, begin, len, &last) : 0;
-	if (begun > 1) {
-		buf_printf(b, "--%s may be ", name);
-		add_options(b, allowed, begin, len);
-		buf_puts(b, ": write it whole");
-		return;
-	}
-	if (begun == 1) {
-		buf_printf(b, "--%s takes no value", option_rows[last].name);
-		return;
-	}
-	buf_printf(b, "--%s is no option of ", name);
-	add_program(b, verb);
-	const char *guess = word_nearest(name, option_word);
-	int id = 0;
-	while (guess && option_rows[id].name != guess)
-		id++;
-	if (guess && (allowed & (1ull << id)))
-		buf_printf(b, ": did you mean --%s? Allowed: ", guess);
+	const char *guess = word_nearest(wrong, option_word);
+	for (int i = 0; guess && i < OPT_COUNT; i++)
+		if (option_rows[i].name == guess)
+			return allowed & (1ull << i) ? guess : NULL;
+	return NULL;
+}
+
+/* `option`: with its dashes. */
+static int option_unknown(
+        const struct verb_call *call, const struct verb *verb, uint64_t allowed, const char *option)
+{
+	struct buf program = BUF(PROGRAM_BYTES), words = BUF(WORDS_BYTES);
+	const char *guess = option_nearest(option + strspn(option, "-"), allowed);
+	int status;
+	add_program(&program, verb);
+	add_options(&words, allowed, "", 0);
+	if (guess)
+		status = usage_error(call, _("%s is no option of %s: did you mean --%s? Allowed: %s"), option,
+		        buf_str(&program), guess, buf_str(&words));
 	else
-		buf_puts(b, "; allowed: ");
-	add_options(b, allowed, "", 0);
+		status = usage_error(call, _("%s is no option of %s; allowed: %s"), option, buf_str(&program),
+		        buf_str(&words));
+	buf_free(&program);
+	buf_free(&words);
+	return status;
 }
 
 static int option_wrong(const struct verb_call *call, const struct verb *verb, uint64_t allowed, char **argv)
 {
-	struct buf b = BUF(4096);
 	const char *word = argv[optind > 0 ? optind - 1 : 0];
-	if (optopt && optopt < OPTION_VALUE) {
-		buf_printf(&b, "-%c is no option of ", optopt);
-		add_program(&b, verb);
-		buf_puts(&b, "; allowed: ");
-		add_options(&b, allowed, "", 0);
-	} else {
-		explain_unknown(&b, verb, allowed, word);
-	}
-	int status = usage_error(call, "%s", buf_str(&b));
-	buf_free(&b);
+	char letter[] = { '-', (char)optopt, 0 };
+	if (optopt && optopt < OPTION_VALUE)
+		return option_unknown(call, verb, allowed, letter);
+	size_t len = strcspn(word, "=");
+	OWNED char *option = mem_stringn(word, len);
+	int last = 0, begun = len > 2 ? count_begun(allowed, word + 2, len - 2, &last) : 0;
+	if (begun == 0)
+		return option_unknown(call, verb, allowed, option);
+	if (begun == 1)
+		return usage_error(call, _("--%s takes no value"), option_rows[last].name);
+	struct buf words = BUF(WORDS_BYTES);
+	add_options(&words, allowed, word + 2, len - 2);
+	int status = usage_error(call, _("%s may be %s: write it whole"), option, buf_str(&words));
+	buf_free(&words);
 	return status;
 }
 
@@ -219,14 +229,15 @@ int verb_options(struct verb_call *call, int argc, char **argv, bool leading, in
 			return option_wrong(call, verb, allowed, argv);
 		if (got == ':') {
 			const struct option_row *row = &option_rows[option_of(optopt)];
-			return usage_error(call, "--%s needs %s: %s", row->name, row->arg, row->help);
+			return usage_error(
+			        call, _("--%s needs %s: %s"), row->name, option_arg(row), _(row->help));
 		}
 		enum option_id id = option_of(got);
 		call->option[id] = optarg ? optarg : "";
 		if (id != OPT_SET)
 			continue;
 		if (call->set_count == SET_MAX)
-			return usage_error(call, "--set can be given %d times", SET_MAX);
+			return usage_error(call, _("--set can be given %d times"), SET_MAX);
 		call->set[call->set_count++] = optarg;
 	}
 	*ret_rest = optind;
@@ -245,16 +256,21 @@ int verb_time(struct verb_call *call, enum option_id option, char text[WALL_TEXT
 		at.ms = call->now.ms - ago_ms;
 	else if (wall_parse(given, &at) != 0)
 		return usage_error(call,
-		        "--%s takes a time like 2026-11-22T21:00:00+09:00 or an age like 1h, not \"%s\"",
+		        _("--%s takes a time like 2026-11-22T21:00:00+09:00 or an age like 1h, not \"%s\""),
 		        option_rows[option].name, given);
 	wall_format(at, text);
 	return 0;
 }
 
-int verb_may_act(const struct verb_call *call)
+int may_act(const struct verb_call *call, const char *act)
 {
 	if (!call->option[OPT_READ_ONLY])
 		return 0;
-	fprintf(stderr, "usher: %s acts, and you asked to look only (-R)\n", call->verb->name);
+	print_clean(stderr, _("usher: %s acts, and you asked to look only (-R)"), act);
 	return EXIT_FORBIDDEN;
+}
+
+int verb_may_act(const struct verb_call *call)
+{
+	return may_act(call, call->verb->name);
 }

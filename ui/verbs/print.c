@@ -60,6 +60,17 @@ void print_done(const struct verb_call *call, const char *fmt, ...)
 	buf_free(&b);
 }
 
+void print_row_done(const struct verb_call *call, const char *id, const cJSON *row, const char *done)
+{
+	const char *channel = json_string(row, "channel"), *recipient = json_string(row, "recipient");
+	if (!channel)
+		channel = "?";
+	if (recipient)
+		print_done(call, _("%s: %s (%s to %s)"), id, done, channel, recipient);
+	else
+		print_done(call, "%s: %s (%s)", id, done, channel);
+}
+
 int reply_report(const struct reply *r, const char *what)
 {
 	print_clean(stderr, "usher: %s%s%s", what ? what : "", what ? ": " : "", r->message);

@@ -45,7 +45,7 @@ static bool is_over(const cJSON *job)
 static void print_job(const struct verb_call *call, const cJSON *job)
 {
 	struct lines l = { .width = print_width() };
-	lines_addf(&l, ROLE_TITLE, NULL, "redrive job %s", word(job, "id"));
+	lines_addf(&l, ROLE_TITLE, NULL, _("redrive job %s"), word(job, "id"));
 	facts_redrive(&l, job, call->now);
 	lines_print(&l, stdout);
 	lines_clear(&l);
@@ -152,11 +152,12 @@ static int show(struct verb_call *call, const char *id)
 
 static void print_jobs(const struct listing *l, wall_time now)
 {
-	static const struct table_column columns[] = { { "ID", TEXT_RIGHT, 0 }, { "STATE", TEXT_LEFT, 0 },
-		{ "SENT", TEXT_RIGHT, 0 }, { "OF", TEXT_RIGHT, 0 }, { "DELIVERED", TEXT_RIGHT, 0 },
-		{ "FAILED", TEXT_RIGHT, 0 }, { "ON WAY", TEXT_RIGHT, 0 }, { "CHANNEL", TEXT_LEFT, 16 },
-		{ "CLASS", TEXT_LEFT, 0 }, { "AGE", TEXT_RIGHT, 0 }, { "BY", TEXT_LEFT, 20 },
-		{ "WHY", TEXT_LEFT, 0 } };
+	static const struct table_column columns[] = { { N_("ID"), TEXT_RIGHT, 0 },
+		{ N_("STATE"), TEXT_LEFT, 0 }, { N_("SENT"), TEXT_RIGHT, 0 }, { N_("OF"), TEXT_RIGHT, 0 },
+		{ N_("DELIVERED"), TEXT_RIGHT, 0 }, { N_("FAILED"), TEXT_RIGHT, 0 },
+		{ N_("ON WAY"), TEXT_RIGHT, 0 }, { N_("CHANNEL"), TEXT_LEFT, 16 },
+		{ N_("CLASS"), TEXT_LEFT, 0 }, { N_("AGE"), TEXT_RIGHT, 0 }, { N_("BY"), TEXT_LEFT, 20 },
+		{ N_("WHY"), TEXT_LEFT, 0 } };
 	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
 	struct buf b = BUF(256);
 	const cJSON *job;
@@ -190,7 +191,7 @@ static void print_jobs(const struct listing *l, wall_time now)
 
 static int list(struct verb_call *call)
 {
-	return listing_print(call, "/v1/redrives", "redrive jobs", print_jobs);
+	return listing_print(call, "/v1/redrives", _("no redrive jobs"), print_jobs);
 }
 
 /* -- Acts -------------------------------------------------------------------------------------------- */
@@ -230,9 +231,9 @@ int verb_redrives(struct verb_call *call)
 	if (call->arg_count == 0)
 		return verb_watch(call, list);
 	if (call->option[OPT_CSV] || call->option[OPT_LIMIT])
-		return usage_error(call, "--csv and --limit go with the list of jobs");
+		return usage_error(call, _("--csv and --limit go with the list of jobs"));
 	if (call->arg_count == 1)
-		return usage_error(call, "say which job: usher redrives %s ID", call->args[0]);
+		return usage_error(call, _("say which job: usher redrives %s ID"), call->args[0]);
 	if (!strcmp(call->args[0], acts[0]))
 		return show(call, call->args[1]);
 	for (size_t i = 1; acts[i]; i++)
@@ -278,7 +279,7 @@ static int add_numbers(struct verb_call *call, cJSON *body)
 		errno = 0;
 		double value = strtod(text, &end);
 		if (errno || *end || end == text)
-			return usage_error(call, "--%s takes a number, not \"%s\"",
+			return usage_error(call, _("--%s takes a number, not \"%s\""),
 			        option_rows[numbers[i].option].name, text);
 		cJSON_AddNumberToObject(body, numbers[i].key, value);
 	}
@@ -336,14 +337,17 @@ static int order_of(struct verb_call *call, cJSON *body)
 	return status;
 }
 
-static void print_preview(const struct verb_call *call, const cJSON *p)
+static void print_preview(const cJSON *p)
 {
 	struct buf b = BUF(4096);
 	const cJSON *group;
 	format_count(&b, number(p, "total"));
-	print_clean(stdout, "%s%s dead rows would be redriven, the oldest dead since %s, the newest since %s",
-	        json_bool(p, "total_capped", false) ? "more than " : "", buf_str(&b), word(p, "oldest"),
-	        word(p, "newest"));
+	print_clean(stdout,
+	        json_bool(p, "total_capped", false)
+	                ? _("more than %s dead rows would be redriven, the oldest dead since %s, the newest "
+	                    "since %s")
+	                : _("%s dead rows would be redriven, the oldest dead since %s, the newest since %s"),
+	        buf_str(&b), word(p, "oldest"), word(p, "newest"));
 	cJSON_ArrayForEach(group, json_get(p, "groups"))
 	{
 		print_clean(stdout, "  %lld %s, %s", number(group, "count"), word(group, "channel"),
@@ -351,19 +355,27 @@ static void print_preview(const struct verb_call *call, const cJSON *p)
 	}
 	if (number(p, "mails_maybe_sent"))
 		print_clean(stdout,
-		        "! %lld mails may have gone out already: those members may get a second one",
+		        _("! %lld mails may have gone out already: those members may get a second one"),
 		        number(p, "mails_maybe_sent"));
 	if (number(p, "coupons_maybe_granted"))
 		print_clean(stdout,
-		        "! %lld coupons may have been granted already: the same key is used, none is granted "
-		        "twice",
+		        _("! %lld coupons may have been granted already: the same key is used, none is "
+		          "granted twice"),
 		        number(p, "coupons_maybe_granted"));
 	if (number(p, "members_with_coupon"))
-		print_clean(stdout, "! %lld members have a coupon by another sign-up",
+		print_clean(stdout, _("! %lld members have a coupon by another sign-up"),
 		        number(p, "members_with_coupon"));
-	print_clean(stdout, "Nothing was done: leave out --dry-run to do it.");
-	(void)call;
+	print_clean(stdout, "%s", _("Nothing was done: leave out --dry-run to do it."));
 	buf_free(&b);
+}
+
+static void say_started(const struct verb_call *call, const cJSON *job)
+{
+	print_done(call,
+	        json_bool(job, "total_capped", false)
+	                ? _("redrive job %s: more than %lld dead rows; usher redrives show %s --watch")
+	                : _("redrive job %s: %lld dead rows; usher redrives show %s --watch"),
+	        word(job, "id"), number(job, "total"), word(job, "id"));
 }
 
 static int start(struct verb_call *call)
@@ -378,12 +390,9 @@ static int start(struct verb_call *call)
 		else if (call->option[OPT_JSON])
 			print_json(buf_str(&reply.body), reply.body.len);
 		else if (call->option[OPT_DRY_RUN])
-			print_preview(call, reply.json);
+			print_preview(reply.json);
 		else
-			print_done(call, "redrive job %s: %s%lld dead rows; usher redrives show %s --watch",
-			        word(reply.json, "id"),
-			        json_bool(reply.json, "total_capped", false) ? "more than " : "",
-			        number(reply.json, "total"), word(reply.json, "id"));
+			say_started(call, reply.json);
 		fflush(stdout);
 	}
 	cJSON_Delete(body);
@@ -401,13 +410,14 @@ int verb_redrive(struct verb_call *call)
 		return status;
 	if (call->arg_count > 0 && options)
 		return usage_error(
-		        call, "ids, a filter in words, or one in options: one of them says which rows");
+		        call, _("ids, a filter in words, or one in options: one of them says which rows"));
 	if (call->arg_count == 0 && !options)
 		return usage_error(call,
-		        "redrive needs ID..., or a filter such as --channel coupon --class service_down");
+		        _("redrive needs ID..., or a filter such as --channel coupon --class service_down"));
 	const char *reason = call->option[OPT_REASON];
 	bool filter = words || options;
 	if (filter && !call->option[OPT_DRY_RUN] && (!reason || strspn(reason, " \t") == strlen(reason)))
-		return usage_error(call, "a filter needs --reason TEXT: it is kept for who comes after you");
+		return usage_error(
+		        call, _("a filter needs --reason TEXT: it is kept for who comes after you"));
 	return filter || has_job_option(call) ? start(call) : verb_redrive_rows(call);
 }

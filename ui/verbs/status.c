@@ -29,19 +29,21 @@ static void add_figure(struct table *t, const cJSON *ch, const char *key, wall_t
 static const char *state_of(const cJSON *ch)
 {
 	if (!json_bool(ch, "enabled", true))
-		return "off";
+		return C_("channel", "off");
 	if (cJSON_IsObject(json_get(ch, "paused")))
-		return "PAUSED";
+		return _("PAUSED");
 	return json_string(json_get(ch, "breaker"), "state");
 }
 
 static void print_channels(const cJSON *status, wall_time now)
 {
-	static const struct table_column columns[] = { { "CHANNEL", TEXT_LEFT, 16 },
-		{ "BREAKER", TEXT_LEFT, 0 }, { "VISIBLE", TEXT_RIGHT, 0 }, { "IN FLIGHT", TEXT_RIGHT, 0 },
-		{ "RETRYING", TEXT_RIGHT, 0 }, { "DLQ", TEXT_RIGHT, 0 }, { "DEAD", TEXT_RIGHT, 0 },
-		{ "OLDEST", TEXT_RIGHT, 0 }, { "IN", TEXT_RIGHT, 0 }, { "OUT", TEXT_RIGHT, 0 },
-		{ "FAIL", TEXT_RIGHT, 0 } };
+	/* Not static: one title is looked up here, as it means another thing elsewhere. */
+	const struct table_column columns[] = { { N_("CHANNEL"), TEXT_LEFT, 16 },
+		{ N_("BREAKER"), TEXT_LEFT, 0 }, { N_("VISIBLE"), TEXT_RIGHT, 0 },
+		{ N_("IN FLIGHT"), TEXT_RIGHT, 0 }, { N_("RETRYING"), TEXT_RIGHT, 0 },
+		{ N_("DLQ"), TEXT_RIGHT, 0 }, { N_("DEAD"), TEXT_RIGHT, 0 },
+		{ C_("the longest wait in a queue", "OLDEST"), TEXT_RIGHT, 0 }, { N_("IN"), TEXT_RIGHT, 0 },
+		{ N_("OUT"), TEXT_RIGHT, 0 }, { N_("FAIL"), TEXT_RIGHT, 0 } };
 	static const char *const figures[] = { "visible", "in_flight", "retrying", "dlq_depth", "dead" };
 	static const char *const rates[] = { "in_per_s", "out_per_s", "fail_per_s" };
 	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
@@ -74,21 +76,25 @@ static const char *word(const cJSON *object, const char *key)
 static void print_daemon(const cJSON *status, wall_time now)
 {
 	const cJSON *outbox = json_get(status, "outbox");
-	struct buf b = BUF(8192);
-	format_figure(&b, figure_get(outbox, "waiting"), FORMAT_NO_AGE, 16);
-	buf_puts(&b, " waiting, ");
-	format_rate(&b, rate_get(outbox, "published_per_s"));
-	print_clean(stdout, "outbox: %s published", buf_str(&b));
-	buf_clear(&b);
-	facts_fleet(&b, status, now, true);
-	print_clean(stdout, "fleet: %s", buf_str(&b));
-	buf_clear(&b);
-	format_span(&b, json_int(status, "uptime_s", 0));
-	print_clean(stdout, "usherd %s, pid %lld, up %s, broker %s, database %s, you are %s%s",
-	        word(status, "version"), (long long)json_int(status, "pid", 0), buf_str(&b),
-	        word(status, "driver"), json_bool(json_get(status, "database"), "up", false) ? "up" : "down",
-	        word(status, "operator"), json_bool(status, "read_only", false) ? " (read-only)" : "");
-	buf_free(&b);
+	bool up = json_bool(json_get(status, "database"), "up", false);
+	struct buf waiting = BUF(64), rate = BUF(64), fleet = BUF(8192), uptime = BUF(64);
+	format_figure(&waiting, figure_get(outbox, "waiting"), FORMAT_NO_AGE, 16);
+	format_rate(&rate, rate_get(outbox, "published_per_s"));
+	print_clean(stdout, _("outbox: %s waiting, %s published"), buf_str(&waiting), buf_str(&rate));
+	facts_fleet(&fleet, status, now, true);
+	print_clean(stdout, _("fleet: %s"), buf_str(&fleet));
+	format_span(&uptime, json_int(status, "uptime_s", 0));
+	print_clean(stdout,
+	        json_bool(status, "read_only", false)
+	                ? _("usherd %s, pid %lld, up %s, broker %s, database %s, you are %s (read-only)")
+	                : _("usherd %s, pid %lld, up %s, broker %s, database %s, you are %s"),
+	        word(status, "version"), (long long)json_int(status, "pid", 0), buf_str(&uptime),
+	        word(status, "driver"), up ? C_("database", "up") : C_("database", "down"),
+	        word(status, "operator"));
+	buf_free(&waiting);
+	buf_free(&rate);
+	buf_free(&fleet);
+	buf_free(&uptime);
 }
 
 static void print_whole(const cJSON *json, wall_time now)
@@ -144,6 +150,6 @@ int verb_status(struct verb_call *call)
 	if (!call->option[OPT_CHECK])
 		return verb_watch(call, status_once);
 	if (call->option[OPT_WATCH] || call->option[OPT_JSON])
-		return usage_error(call, "--check is one line for a monitor: without --watch and --json");
+		return usage_error(call, _("--check is one line for a monitor: without --watch and --json"));
 	return check_run(call);
 }

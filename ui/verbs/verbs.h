@@ -6,6 +6,7 @@
 #include "../client.h"
 
 #include "base/clock.h"
+#include "base/language.h"
 
 #include <stdio.h>
 
@@ -20,6 +21,8 @@ enum exit_status {
 };
 
 /* OPTION(id, "name", letter or 0, "ARG" or NULL, "help"): the rows of --help, getopt, completion and manual.
+ * ARG, in the context of its name, and help are marked for translation (Makefile, MESSAGES): option_arg and _
+ * show them.
  * An ARG in brackets may be left out ("--watch=5", "--watch"); what it is called says what completes it. */
 #define OPTION_TABLE(OPTION)                                                                                 \
 	OPTION(STATUS, "status", 0, "STATUS", "dead, queued, delivered, cancelled or any")                   \
@@ -101,9 +104,9 @@ struct verb_call {
 struct verb {
 	const char *name;
 	/* As --help shows them, and what completes them: words in small letters as they are, "|" between
-	 * alternatives, ID, FILTER, CHANNEL ... from the daemon. */
+	 * alternatives, ID, FILTER, CHANNEL ... from the daemon. For people: verb_args. */
 	const char *args;
-	const char *summary;
+	const char *summary; /* shown by _() */
 	int args_min, args_max;
 	uint64_t options; /* bit per option_id, beyond the common ones */
 	int (*run)(struct verb_call *call);
@@ -123,7 +126,9 @@ extern const struct verb verbs[];
 extern const size_t verb_count;
 extern const struct option_row option_rows[OPT_COUNT];
 const struct verb *verb_find(const char *name);
-uint64_t verb_takes(const struct verb *verb); /* bits of all its options; NULL: of usher without a verb */
+uint64_t verb_takes(const struct verb *verb);   /* bits of all its options; NULL: of usher without a verb */
+const char *verb_args(const struct verb *verb); /* in the user's language */
+const char *option_arg(const struct option_row *row); /* the same; "" for none */
 bool option_arg_is_optional(const struct option_row *row);
 
 /* Reads options up to the first word that is none (`leading`), or all of them. EXIT_USAGE and a message
@@ -141,7 +146,9 @@ int usage_none_of(const struct verb_call *call, const char *wrong, const char *c
 
 /* RFC 3339, or an age ("1h") counted back from now, of --since or --until; "" when it is not given. */
 int verb_time(struct verb_call *call, enum option_id option, char text[WALL_TEXT_SIZE]);
-/* Acts of a read-only call are refused here already. 0, or the exit status. */
+/* Acts of a read-only call are refused here already: 0, or the exit status. `act`: "alarms ack"; the verb
+ * itself is one in verb_may_act. */
+int may_act(const struct verb_call *call, const char *act);
 int verb_may_act(const struct verb_call *call);
 /* One act a row, by id: redrive without any of a job's options. */
 int verb_redrive_rows(struct verb_call *call);
@@ -157,6 +164,8 @@ int usage_error(const struct verb_call *call, const char *fmt, ...) __attribute_
 void print_clean(FILE *to, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same on standard output, of what was done: nothing with --quiet. */
 void print_done(const struct verb_call *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* "42: queued again (email to kim@shop.example)": what became of a row, `done` being a translated text. */
+void print_row_done(const struct verb_call *call, const char *id, const cJSON *row, const char *done);
 /* Prints JSON, with what could act on a terminal escaped. */
 void print_json(const char *json, size_t len);
 int print_width(void); /* of the terminal, or 100 */

@@ -36,7 +36,7 @@ int watch_every(const struct verb_call *call, int *ret_ms)
 			ms = 0;
 		if (ms < EVERY_MIN_MS || ms > EVERY_MAX_MS) {
 			usage_error(call,
-			        "--watch takes seconds from 0.2 to 86400, such as --watch=5, not \"%s\"",
+			        _("--watch takes seconds from 0.2 to 86400, such as --watch=5, not \"%s\""),
 			        text);
 			return EXIT_USAGE;
 		}
@@ -93,16 +93,29 @@ void watch_keep_changed(struct watch *w, cJSON *items)
 	w->seen_count = n;
 }
 
+/* The bytes of the unit of time that a text begins with; 0 where it begins with none. */
+static size_t unit_length(const char *text)
+{
+	/* TRANSLATORS: the units of spans such as "1m 40s", with blanks between them. */
+	for (const char *unit = _("s m h d"); *unit;) {
+		size_t len = strcspn(unit, " ");
+		if (!strncmp(text, unit, len))
+			return len;
+		unit += len;
+		unit += strspn(unit, " ");
+	}
+	return 0;
+}
+
 bool watch_says_the_same(struct watch *w, const char *text)
 {
 	uint64_t hash = HASH_START;
 	while (*text) {
-		size_t digits = strspn(text, "0123456789");
-		bool span = digits && strchr("smhd", text[digits]) && text[digits];
-		if (!span) /* "40s" is a minute later "1m 40s", and still the same news */
+		size_t digits = strspn(text, "0123456789"), unit = digits ? unit_length(text + digits) : 0;
+		if (!unit) /* "40s" is a minute later "1m 40s", and still the same news */
 			hash = (hash ^ (unsigned char)*text) * HASH_PRIME;
-		text += span ? digits + 1 : 1;
-		while (span && *text == ' ')
+		text += unit ? digits + unit : 1;
+		while (unit && *text == ' ')
 			text++;
 	}
 	bool same = w->round > 0 && w->said == hash;
@@ -131,7 +144,7 @@ static void draw_head(const struct verb_call *call, int every_ms)
 	struct buf b = BUF(256);
 	format_when(&b, call->now, WHEN_CLOCK, call->now);
 	printf("\033[H\033[J");
-	print_clean(stdout, "usher %s, every %gs: %s", call->verb->name, every_ms / 1000.0, buf_str(&b));
+	print_clean(stdout, _("usher %s, every %gs: %s"), call->verb->name, every_ms / 1000.0, buf_str(&b));
 	fflush(stdout); /* what is said beside the table comes below it */
 	buf_free(&b);
 }
