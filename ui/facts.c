@@ -3,6 +3,7 @@
 #include "lines.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "format.h"
 
 #include <string.h>
@@ -31,17 +32,11 @@ static const char *or_dash(const char *text)
 	return text && *text ? text : "-";
 }
 
-static void add_when(struct lines *l, const char *label, wall_time t, wall_time now)
+void facts_time(struct lines *l, const char *label, wall_time t, wall_time now)
 {
-	if (t.ms == 0)
-		return;
-	struct buf b = BUF(TEXT_MAX);
-	format_when(&b, t, WHEN_FULL, now);
-	buf_puts(&b, "  (");
-	format_span(&b, seconds_between(t, now));
-	buf_puts(&b, " ago)");
-	lines_add(l, ROLE_NORMAL, label, buf_str(&b));
-	buf_free(&b);
+	if (t.ms != 0)
+		lines_addf(l, ROLE_NORMAL, label, _("%s  (%s ago)"), part_when(t, WHEN_FULL, now).text,
+		        part_span(seconds_between(t, now)).text);
 }
 
 static void add_queue_copy(struct lines *l, const cJSON *item, wall_time now)
@@ -49,62 +44,65 @@ static void add_queue_copy(struct lines *l, const cJSON *item, wall_time now)
 	const cJSON *dlq = json_get(item, "dlq");
 	const char *id = json_string(dlq, "message_id");
 	if (!id) {
-		lines_add(l, ROLE_FAINT, "DLQ copy", "none known");
+		lines_add(l, ROLE_FAINT, _("DLQ copy"), _("none known"));
 		return;
 	}
 	struct buf b = BUF(TEXT_MAX);
-	buf_printf(&b, "message %s", id);
+	buf_printf(&b, _("message %s"), id);
 	wall_time seen = time_get(dlq, "seen_at"), expires = time_get(dlq, "expires_at");
-	if (seen.ms) {
-		buf_puts(&b, ", seen ");
-		format_span(&b, seconds_between(seen, now));
-		buf_puts(&b, " ago");
-	}
-	if (expires.ms) {
-		buf_puts(&b, expires.ms > now.ms ? ", expires in " : ", expired ");
-		format_span(&b,
-		        expires.ms > now.ms ? seconds_between(now, expires) : seconds_between(expires, now));
-		if (expires.ms <= now.ms)
-			buf_puts(&b, " ago");
-	}
-	lines_add(l, ROLE_NORMAL, "DLQ copy", buf_str(&b));
+	if (seen.ms)
+		buf_printf(&b, _(", seen %s ago"), part_span(seconds_between(seen, now)).text);
+	if (expires.ms > now.ms)
+		buf_printf(&b, _(", expires in %s"), part_span(seconds_between(now, expires)).text);
+	else if (expires.ms)
+		buf_printf(&b, _(", expired %s ago"), part_span(seconds_between(expires, now)).text);
+	lines_add(l, ROLE_NORMAL, _("DLQ copy"), buf_str(&b));
 	buf_free(&b);
+}
+
+/* What is done about it next, and what was done. */
+static void add_handling(struct lines *l, const cJSON *item)
+{
+	const char *status = json_string(item, "status"), *disposition = json_string(item, "disposition"),
+	           *by = json_string(item, "settled_by"), *why = json_string(item, "settled_reason");
+	const cJSON *job = json_get(item, "redrive_job");
+	if (status && !strcmp(status, "dead"))
+		lines_add(l, ROLE_NORMAL, _("Next"),
+		        disposition && !strcmp(disposition, "auto")
+		                ? _("usher redrives it by itself once the cause is gone")
+		                : _("waits for you: redrive it, or cancel it with a reason"));
+	if (by && why)
+		lines_addf(l, ROLE_NORMAL, _("Settled"), _("by %s: %s"), by, why);
+	else if (by)
+		lines_addf(l, ROLE_NORMAL, _("Settled"), _("by %s"), by);
+	if (json_string(job, "id"))
+		lines_addf(l, ROLE_NORMAL, _("Job"), _("%s, by %s: usher redrives show %s"),
+		        json_string(job, "id"), or_dash(json_string(job, "created_by")),
+		        json_string(job, "id"));
 }
 
 void facts_row(struct lines *l, const cJSON *item, wall_time now)
 {
-	const char *status = json_string(item, "status"), *disposition = json_string(item, "disposition");
-	lines_addf(l, role_of_status(status), "Status", "%s", or_dash(status));
-	lines_addf(l, ROLE_NORMAL, "Why", "%s: %s", or_dash(json_string(item, "class")),
+	const char *status = json_string(item, "status"), *help = json_string(item, "class_help");
+	lines_addf(l, role_of_status(status), _("Status"), "%s", or_dash(status));
+	lines_addf(l, ROLE_NORMAL, _("Why"), "%s: %s", or_dash(json_string(item, "class")),
 	        or_dash(json_string(item, "reason")));
-	const char *help = json_string(item, "class_help");
 	if (help && *help)
 		lines_add(l, ROLE_FAINT, "", help);
-	if (status && !strcmp(status, "dead"))
-		lines_add(l, ROLE_NORMAL, "Next",
-		        disposition && !strcmp(disposition, "auto")
-		                ? "usher redrives it by itself once the cause is gone"
-		                : "waits for you: redrive it, or cancel it with a reason");
-	if (json_string(item, "settled_by"))
-		lines_addf(l, ROLE_NORMAL, "Settled", "by %s%s%s", json_string(item, "settled_by"),
-		        json_string(item, "settled_reason") ? ": " : "",
-		        json_string(item, "settled_reason") ? json_string(item, "settled_reason") : "");
-	if (json_string(json_get(item, "redrive_job"), "id"))
-		lines_addf(l, ROLE_NORMAL, "Job", "%s, by %s: usher redrives show %s",
-		        json_string(json_get(item, "redrive_job"), "id"),
-		        or_dash(json_string(json_get(item, "redrive_job"), "created_by")),
-		        json_string(json_get(item, "redrive_job"), "id"));
+	add_handling(l, item);
 	const char *name = json_string(item, "name");
-	lines_addf(l, ROLE_NORMAL, "To", "%s  %s", or_dash(json_string(item, "recipient")), name ? name : "");
-	lines_addf(l, ROLE_NORMAL, "User", "%s", or_dash(json_string(item, "user_id")));
-	lines_addf(l, ROLE_NORMAL, "Event", "%s", or_dash(json_string(item, "event_id")));
+	lines_addf(
+	        l, ROLE_NORMAL, _("To"), "%s  %s", or_dash(json_string(item, "recipient")), name ? name : "");
+	lines_addf(l, ROLE_NORMAL, _("User"), "%s", or_dash(json_string(item, "user_id")));
+	lines_addf(l, ROLE_NORMAL, _("Event"), "%s", or_dash(json_string(item, "event_id")));
 	int64_t redrives = json_int(item, "redrives", 0);
-	lines_addf(l, ROLE_NORMAL, "Attempts", "%lld, redriven %lld time%s",
-	        (long long)json_int(item, "attempts", 0), (long long)redrives, redrives == 1 ? "" : "s");
-	add_when(l, "First died", time_get(item, "first_at"), now);
-	add_when(l, "Dead since", time_get(item, "dead_at"), now);
-	add_when(l, "Changed", time_get(item, "updated_at"), now);
-	lines_addf(l, ROLE_NORMAL, "Came from", "%s", or_dash(json_string(item, "source_queue")));
+	lines_addf(l, ROLE_NORMAL, _("Attempts"),
+	        ngettext("%lld, redriven %lld time", "%lld, redriven %lld times", (unsigned long)redrives),
+	        (long long)json_int(item, "attempts", 0), (long long)redrives);
+	facts_time(l, _("First died"), time_get(item, "first_at"), now);
+	facts_time(l, _("Dead since"), time_get(item, "dead_at"), now);
+	facts_time(l, _("Changed"), time_get(item, "updated_at"), now);
+	lines_addf(l, ROLE_NORMAL, _("Came from"), "%s", or_dash(json_string(item, "source_queue")));
 	add_queue_copy(l, item, now);
 }
 
@@ -116,18 +114,15 @@ static void add_attempt(struct lines *l, const cJSON *a, wall_time before, wall_
 	if (class && !*class)
 		class = NULL;
 	format_when(&b, time_get(a, "at"), WHEN_DAY, now);
-	if (before.ms) {
-		buf_puts(&b, " (");
-		format_span(&b, seconds_between(before, time_get(a, "at")));
-		buf_puts(&b, " later)");
-	}
+	if (before.ms)
+		buf_printf(&b, _(" (%s later)"), part_span(seconds_between(before, time_get(a, "at"))).text);
 	buf_printf(&b, "  %s", class ? class : "delivered");
 	if (json_int(a, "code", 0))
 		buf_printf(&b, "  %lld", (long long)json_int(a, "code", 0));
 	buf_puts(&b, "  ");
 	format_latency(&b, json_int(a, "latency_ms", -1));
 	if (effect && *effect)
-		buf_printf(&b, "  effect: %s", effect);
+		buf_printf(&b, _("  effect: %s"), effect);
 	char label[24];
 	snprintf(label, sizeof label, "  %lld", (long long)json_int(a, "number", 0));
 	lines_add(l, class ? ROLE_NORMAL : ROLE_GOOD, label, buf_str(&b));
@@ -140,16 +135,16 @@ static void add_attempt(struct lines *l, const cJSON *a, wall_time before, wall_
 void facts_attempts(struct lines *l, const cJSON *item, wall_time now)
 {
 	const cJSON *list = json_get(item, "attempt_list"), *a;
-	lines_head(l, "ATTEMPTS");
+	lines_head(l, _("ATTEMPTS"));
 	if (cJSON_GetArraySize(list) == 0)
-		lines_add(l, ROLE_FAINT, NULL, "none recorded");
+		lines_add(l, ROLE_FAINT, NULL, _("none recorded"));
 	int64_t round = 0;
 	wall_time before = { 0 };
 	cJSON_ArrayForEach(a, list)
 	{
 		int64_t redrive = json_int(a, "redrive", 0);
 		if (redrive != round)
-			lines_addf(l, ROLE_ACCENT, NULL, "after redrive %lld", (long long)redrive);
+			lines_addf(l, ROLE_ACCENT, NULL, _("after redrive %lld"), (long long)redrive);
 		round = redrive;
 		add_attempt(l, a, before, now);
 		before = time_get(a, "at");
@@ -161,7 +156,7 @@ static void add_attributes(struct lines *l, const cJSON *attributes)
 	const cJSON *a;
 	if (!cJSON_IsObject(attributes) || !attributes->child)
 		return;
-	lines_head(l, "MESSAGE ATTRIBUTES");
+	lines_head(l, _("MESSAGE ATTRIBUTES"));
 	cJSON_ArrayForEach(a, attributes)
 	{
 		const char *value = cJSON_IsString(a) ? a->valuestring : json_string(a, "value");
@@ -176,14 +171,13 @@ void facts_payload(struct lines *l, const cJSON *item)
 		payload = "";
 	size_t len = strlen(payload), shown;
 	struct buf title = BUF(128), pretty = BUF(8 << 20);
-	buf_puts(&title, "PAYLOAD, ");
-	format_count(&title, json_int(item, "payload_bytes", (int64_t)len));
-	buf_puts(&title, " bytes");
+	buf_printf(&title, _("PAYLOAD, %s bytes"),
+	        part_count(json_int(item, "payload_bytes", (int64_t)len)).text);
 	cJSON *parsed = NULL;
 	if (json_parse(payload, len, &parsed, NULL) == 0)
 		format_json(&pretty, payload, len);
 	else
-		buf_puts(&title, ", not JSON");
+		buf_puts(&title, _(", not JSON"));
 	if (!parsed || pretty.failed) {
 		buf_clear(&pretty);
 		buf_add(&pretty, payload, len);
@@ -196,8 +190,8 @@ void facts_payload(struct lines *l, const cJSON *item)
 		shown = pretty.len;
 	lines_addn(l, ROLE_NORMAL, NULL, buf_str(&pretty), shown);
 	if (shown < pretty.len)
-		lines_addf(l, ROLE_WARN, NULL, "… %zu bytes more: usher failed %s --json", pretty.len - shown,
-		        or_dash(json_string(item, "id")));
+		lines_addf(l, ROLE_WARN, NULL, _("… %zu bytes more: usher failed %s --json"),
+		        pretty.len - shown, or_dash(json_string(item, "id")));
 	add_attributes(l, json_get(item, "attributes"));
 	buf_free(&title);
 	buf_free(&pretty);
@@ -206,9 +200,9 @@ void facts_payload(struct lines *l, const cJSON *item)
 void facts_audit(struct lines *l, const cJSON *items, wall_time now)
 {
 	const cJSON *a;
-	lines_head(l, "AUDIT");
+	lines_head(l, _("AUDIT"));
 	if (cJSON_GetArraySize(items) == 0)
-		lines_add(l, ROLE_FAINT, NULL, "nobody has acted on it");
+		lines_add(l, ROLE_FAINT, NULL, _("nobody has acted on it"));
 	cJSON_ArrayForEach(a, items)
 	{
 		struct buf b = BUF(TEXT_MAX);
@@ -228,17 +222,21 @@ void facts_audit(struct lines *l, const cJSON *items, wall_time now)
 
 /* -- Is anything wrong? ------------------------------------------------------------------------ */
 
-static void add_until(struct buf *b, const char *what, wall_time t, wall_time now)
+/* `in`: with %s for how long that is. */
+static void add_until(struct buf *b, const char *at_once, const char *in, wall_time t, wall_time now)
 {
 	if (t.ms == 0)
 		return;
-	buf_printf(b, ", %s ", what);
-	if (t.ms <= now.ms) {
-		buf_puts(b, "now");
-	} else {
-		buf_puts(b, "in ");
-		format_span(b, seconds_between(now, t));
-	}
+	buf_puts(b, ", ");
+	if (t.ms <= now.ms)
+		buf_puts(b, at_once);
+	else
+		buf_printf(b, in, part_span(seconds_between(now, t)).text);
+}
+
+static void add_waiting(struct buf *b, const cJSON *object, const char *key)
+{
+	buf_printf(b, _("%s waiting"), part_figure(figure_get(object, key)).text);
 }
 
 static void take_line(struct lines *l, enum role role, struct buf *b)
@@ -251,11 +249,12 @@ static void verdict_fleet(struct lines *l, const cJSON *status, wall_time now, s
 {
 	if (!json_bool(json_get(status, "database"), "up", true))
 		return; /* who is silent is not known either */
-	buf_puts(b, "fleet: ");
-	if (facts_fleet(b, status, now, false))
-		buf_clear(b);
-	else
+	struct buf fleet = BUF(TEXT_MAX);
+	if (!facts_fleet(&fleet, status, now, false)) {
+		buf_printf(b, _("fleet: %s"), buf_str(&fleet));
 		take_line(l, ROLE_WARN, b);
+	}
+	buf_free(&fleet);
 }
 
 static void verdict_control(struct lines *l, const cJSON *ch, wall_time now, struct buf *b)
@@ -265,16 +264,16 @@ static void verdict_control(struct lines *l, const cJSON *ch, wall_time now, str
 		buf_printf(b, "%s: ", name);
 		facts_paused(b, ch, now);
 		buf_puts(b, ", ");
-		format_figure(b, figure_get(ch, "visible"), FORMAT_NO_AGE, 16);
-		buf_puts(b, " waiting");
+		add_waiting(b, ch, "visible");
 		take_line(l, ROLE_BAD, b);
 	}
 	if (cJSON_IsObject(json_get(ch, "forced"))) {
-		buf_printf(b, "%s: breaker ", name);
-		facts_forced(b, ch, now);
+		struct buf forced = BUF(TEXT_MAX);
+		facts_forced(&forced, ch, now);
+		buf_printf(b, _("%s: breaker %s"), name, buf_str(&forced));
+		buf_free(&forced);
 		buf_puts(b, ", ");
-		format_figure(b, figure_get(ch, "visible"), FORMAT_NO_AGE, 16);
-		buf_puts(b, " waiting");
+		add_waiting(b, ch, "visible");
 		take_line(l, ROLE_WARN, b);
 	}
 }
@@ -283,14 +282,14 @@ static void verdict_peers(struct lines *l, const cJSON *status, wall_time now, s
 {
 	const cJSON *database = json_get(status, "database"), *broker = json_get(status, "broker");
 	if (!json_bool(database, "up", true)) {
-		buf_puts(b, "database down");
+		buf_puts(b, _("database down"));
 		facts_since(b, database, "since", now);
-		buf_printf(b, ": nothing is received until it is back, nothing is lost. %s",
+		buf_printf(b, ": %s %s", _("nothing is received until it is back, nothing is lost."),
 		        or_dash(json_string(database, "error")));
 		take_line(l, ROLE_BAD, b);
 	}
 	if (!json_bool(broker, "up", true)) {
-		buf_printf(b, "broker down: %s", or_dash(json_string(broker, "error")));
+		buf_printf(b, _("broker down: %s"), or_dash(json_string(broker, "error")));
 		take_line(l, ROLE_BAD, b);
 	}
 }
@@ -302,15 +301,12 @@ static void verdict_outbox(struct lines *l, const cJSON *status, wall_time now, 
 	bool failing = json_bool(outbox, "failing", false);
 	if (!failing && oldest < OUTBOX_TOO_LONG_S)
 		return;
-	buf_puts(b, failing ? "outbox: publishing fails, " : "outbox: slow, ");
-	format_figure(b, figure_get(outbox, "waiting"), FORMAT_NO_AGE, 16);
-	buf_puts(b, " waiting");
-	if (oldest > 0) {
-		buf_puts(b, ", the oldest ");
-		format_span(b, oldest);
-	}
+	buf_printf(b, "%s, ", failing ? _("outbox: publishing fails") : _("outbox: slow"));
+	add_waiting(b, outbox, "waiting");
+	if (oldest > 0)
+		buf_printf(b, _(", the oldest %s"), part_span(oldest).text);
 	if (failing)
-		add_until(b, "tried again", time_get(outbox, "retry_at"), now);
+		add_until(b, _("tried again now"), _("tried again in %s"), time_get(outbox, "retry_at"), now);
 	take_line(l, failing ? ROLE_BAD : ROLE_WARN, b);
 }
 
@@ -331,8 +327,10 @@ static void add_next(struct buf *b, const cJSON *ch, wall_time now)
 {
 	wall_time trial = time_get(json_get(ch, "breaker"), "trial_at"),
 	          probe = time_get(json_get(ch, "probe"), "next_at");
-	bool by_probe = probe.ms && (trial.ms == 0 || probe.ms < trial.ms);
-	add_until(b, by_probe ? "next probe" : "next trial", by_probe ? probe : trial, now);
+	if (probe.ms && (trial.ms == 0 || probe.ms < trial.ms))
+		add_until(b, _("next probe now"), _("next probe in %s"), probe, now);
+	else
+		add_until(b, _("next trial now"), _("next trial in %s"), trial, now);
 }
 
 bool facts_breaker(struct buf *b, const cJSON *ch, wall_time now)
@@ -340,7 +338,7 @@ bool facts_breaker(struct buf *b, const cJSON *ch, wall_time now)
 	const cJSON *breaker = json_get(ch, "breaker");
 	const char *state = json_string(breaker, "state");
 	bool closed = !state || !strcmp(state, "closed"), forced = cJSON_IsObject(json_get(ch, "forced"));
-	buf_printf(b, "breaker %s", or_dash(state));
+	buf_printf(b, _("breaker %s"), or_dash(state));
 	if (forced) {
 		buf_puts(b, ", ");
 		facts_forced(b, ch, now);
@@ -350,14 +348,13 @@ bool facts_breaker(struct buf *b, const cJSON *ch, wall_time now)
 	if (!forced)
 		facts_since(b, breaker, "since", now);
 	buf_puts(b, ", ");
-	format_figure(b, figure_get(ch, "visible"), FORMAT_NO_AGE, 16);
-	buf_puts(b, " waiting");
+	add_waiting(b, ch, "visible");
 	if (forced)
 		return true;
 	if (!strcmp(state, "open"))
 		add_next(b, ch, now);
 	else
-		buf_puts(b, ", being tried now");
+		buf_puts(b, _(", being tried now"));
 	if (some(breaker, "cause"))
 		buf_printf(b, ": %s", some(breaker, "cause"));
 	return true;
@@ -369,13 +366,12 @@ bool facts_limit(struct buf *b, const cJSON *ch)
 	bool service = says(limit, "by", "service");
 	if (!service && !says(limit, "by", "configuration"))
 		return false;
-	if (cJSON_IsNumber(per_s)) {
-		buf_puts(b, "limited to ");
-		format_rate(b, per_s->valuedouble);
-	} else {
-		buf_puts(b, "held up");
-	}
-	buf_printf(b, " by the %s", service ? "service" : "configuration");
+	if (cJSON_IsNumber(per_s))
+		buf_printf(b,
+		        service ? _("limited to %s by the service") : _("limited to %s by the configuration"),
+		        part_rate(per_s->valuedouble).text);
+	else
+		buf_puts(b, service ? _("held up by the service") : _("held up by the configuration"));
 	if (some(limit, "words"))
 		buf_printf(b, " (%s)", some(limit, "words"));
 	return service;
@@ -385,15 +381,15 @@ static void verdict_service(struct lines *l, const cJSON *ch, wall_time now, str
 {
 	const char *name = or_dash(json_string(ch, "name"));
 	const cJSON *breaker = json_get(ch, "breaker"), *probe = json_get(ch, "probe");
-	buf_printf(b, "%s: service failing, ", name);
+	buf_printf(b, "%s: %s, ", name, _("service failing"));
 	if (cJSON_IsObject(json_get(ch, "forced")))
 		buf_clear(b); /* said with what operators said */
 	else if (facts_breaker(b, ch, now))
 		take_line(l, says(breaker, "state", "open") ? ROLE_BAD : ROLE_WARN, b);
 	else if (!json_bool(probe, "ok", true)) {
 		buf_clear(b);
-		buf_printf(
-		        b, "%s: a probe finds the service unwell: %s", name, or_dash(some(probe, "error")));
+		buf_printf(b, _("%s: a probe finds the service unwell: %s"), name,
+		        or_dash(some(probe, "error")));
 		take_line(l, ROLE_WARN, b);
 	}
 	buf_clear(b);
@@ -411,19 +407,17 @@ static void verdict_flow(struct lines *l, const cJSON *ch, struct buf *b)
 	double out_rate = cJSON_IsNumber(out) ? out->valuedouble : 0,
 	       fail_rate = cJSON_IsNumber(fail) ? fail->valuedouble : 0;
 	if (fail_rate > 0 && fail_rate >= FAILING_SHARE * (out_rate + fail_rate)) {
-		buf_printf(b, "%s: failing ", name);
-		format_rate(b, fail_rate);
-		buf_puts(b, " against ");
-		format_rate(b, out_rate);
-		buf_puts(b, " delivered; retried on schedule");
+		buf_printf(b, _("%s: failing %s against %s delivered; retried on schedule"), name,
+		        part_rate(fail_rate).text, part_rate(out_rate).text);
 		take_line(l, ROLE_WARN, b);
 	}
 	int64_t oldest = json_int(ch, "oldest_age_s", 0);
 	if (oldest >= WAITING_TOO_LONG_S) {
-		buf_printf(b, "%s: the oldest waits ", name);
-		format_span(b, oldest);
-		if (trend_of(json_get(json_get(ch, "history"), "depth")) == TREND_UP)
-			buf_puts(b, ", and it is getting worse");
+		bool worse = trend_of(json_get(json_get(ch, "history"), "depth")) == TREND_UP;
+		buf_printf(b,
+		        worse ? _("%s: the oldest waits %s, and it is getting worse")
+		              : _("%s: the oldest waits %s"),
+		        name, part_span(oldest).text);
 		take_line(l, ROLE_WARN, b);
 	}
 }
@@ -432,22 +426,20 @@ static void verdict_channel(struct lines *l, const cJSON *ch, struct buf *b)
 {
 	const char *name = or_dash(json_string(ch, "name")), *trouble = json_string(ch, "depth_error");
 	if (!json_bool(ch, "enabled", true)) {
-		buf_printf(b, "%s: switched off in the configuration", name);
+		buf_printf(b, _("%s: switched off in the configuration"), name);
 		take_line(l, ROLE_WARN, b);
 	}
 	if (trouble && *trouble) {
-		buf_printf(b, "%s: queue depths cannot be read: %s", name, trouble);
+		buf_printf(b, _("%s: queue depths cannot be read: %s"), name, trouble);
 		take_line(l, ROLE_WARN, b);
 	}
 	struct figure dead = figure_get(ch, "dead");
 	if (dead.kind == FIGURE_NONE || figure_get(ch, "visible").kind == FIGURE_NONE) {
-		buf_printf(b, "%s: its figures are not known now", name);
+		buf_printf(b, _("%s: its figures are not known now"), name);
 		take_line(l, ROLE_WARN, b);
 	}
 	if (figure_over(dead, 1)) {
-		buf_printf(b, "%s: ", name);
-		format_figure(b, dead, FORMAT_NO_AGE, 16);
-		buf_puts(b, " dead, to be redriven or cancelled");
+		buf_printf(b, _("%s: %s dead, to be redriven or cancelled"), name, part_figure(dead).text);
 		take_line(l, ROLE_WARN, b);
 	}
 }
@@ -477,6 +469,6 @@ void facts_verdict(struct lines *l, const cJSON *status, wall_time now)
 	}
 	facts_config(l, status, now);
 	if (l->count == from)
-		lines_add(l, ROLE_GOOD, "ok", "nothing is wrong");
+		lines_add(l, ROLE_GOOD, "ok", _("nothing is wrong"));
 	buf_free(&b);
 }

@@ -3,6 +3,7 @@
 #include "lines.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "format.h"
 
 #include <string.h>
@@ -15,9 +16,9 @@ static const char *word(const cJSON *object, const char *key)
 	return text && *text ? text : "?";
 }
 
-static void add_span(struct buf *b, wall_time since, wall_time now)
+static struct part part_since(const cJSON *object, const char *key, wall_time now)
 {
-	format_span(b, seconds_between(since, now));
+	return part_span(seconds_between(time_get(object, key), now));
 }
 
 /* What somebody has taken on is no news to the others. */
@@ -27,13 +28,14 @@ static void add_alarm(struct lines *l, const cJSON *alarm, wall_time now)
 	bool critical = !strcmp(word(alarm, "severity"), "critical");
 	struct buf b = BUF(TEXT_MAX);
 
-	buf_printf(&b, "alarm %s", word(alarm, "name"));
 	if (channel)
-		buf_printf(&b, " (%s)", channel);
-	buf_puts(&b, " for ");
-	add_span(&b, time_get(alarm, "raised_at"), now);
+		buf_printf(&b, _("alarm %s (%s) for %s"), word(alarm, "name"), channel,
+		        part_since(alarm, "raised_at", now).text);
+	else
+		buf_printf(&b, _("alarm %s for %s"), word(alarm, "name"),
+		        part_since(alarm, "raised_at", now).text);
 	if (by)
-		buf_printf(&b, ", acknowledged by %s", by);
+		buf_printf(&b, _(", acknowledged by %s"), by);
 	buf_printf(&b, ": %s", word(alarm, "text"));
 	lines_add(l, by ? ROLE_NORMAL : critical ? ROLE_BAD : ROLE_WARN, critical ? "!!" : "!", buf_str(&b));
 	buf_free(&b);
@@ -44,12 +46,13 @@ static void add_trouble(struct lines *l, const cJSON *trouble, wall_time now)
 	int64_t count = json_int(trouble, "count", 1), given_up = json_int(trouble, "given_up", 0);
 	struct buf b = BUF(TEXT_MAX);
 
-	buf_printf(&b, "%s %s: not sent for ", word(trouble, "kind"), word(trouble, "notify"));
-	add_span(&b, time_get(trouble, "since"), now);
+	buf_printf(&b, _("%s %s: not sent for %s"), word(trouble, "kind"), word(trouble, "notify"),
+	        part_since(trouble, "since", now).text);
 	if (count > 1)
-		buf_printf(&b, ", %lld notices", (long long)count);
+		buf_printf(&b, ngettext(", %lld notice", ", %lld notices", (unsigned long)count),
+		        (long long)count);
 	if (given_up)
-		buf_printf(&b, ", %lld given up", (long long)given_up);
+		buf_printf(&b, _(", %lld given up"), (long long)given_up);
 	buf_printf(&b, ": %s", word(trouble, "error"));
 	lines_add(l, ROLE_WARN, "!", buf_str(&b));
 	buf_free(&b);
@@ -65,7 +68,10 @@ void facts_alarms(struct lines *l, const cJSON *status, wall_time now)
 		add_alarm(l, item, now);
 	}
 	if (more > 0)
-		lines_addf(l, ROLE_WARN, "!", "%lld more alarms: usher alarms", (long long)more);
+		lines_addf(l, ROLE_WARN, "!",
+		        ngettext("%lld more alarm: usher alarms", "%lld more alarms: usher alarms",
+		                (unsigned long)more),
+		        (long long)more);
 	cJSON_ArrayForEach(item, json_get(alarms, "notices"))
 	{
 		add_trouble(l, item, now);

@@ -3,6 +3,7 @@
 #include "lines.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "format.h"
 
 #define TEXT_MAX 8192
@@ -10,29 +11,25 @@
 static void add_refused(struct lines *l, const cJSON *config, wall_time now)
 {
 	const char *why = json_string(config, "refused");
-	struct buf b = BUF(TEXT_MAX);
 
 	if (!why)
 		return;
-	buf_puts(&b, "the configuration as it is written is refused for ");
-	format_span(&b, seconds_between(time_get(config, "refused_at"), now));
-	buf_printf(&b, ", the one before is in force: %s", why);
-	lines_add(l, ROLE_WARN, "!", buf_str(&b));
-	buf_free(&b);
+	lines_addf(l, ROLE_WARN, "!",
+	        _("the configuration as it is written is refused for %s, the one before is in force: %s"),
+	        part_span(seconds_between(time_get(config, "refused_at"), now)).text, why);
 }
 
 static void add_pending(struct lines *l, const cJSON *config)
 {
 	const cJSON *pending = json_get(config, "pending"), *key;
-	struct buf b = BUF(TEXT_MAX);
+	struct buf keys = BUF(TEXT_MAX);
 
 	if (cJSON_GetArraySize(pending) == 0)
 		return;
-	buf_puts(&b, "takes effect at a restart of usherd:");
 	cJSON_ArrayForEach(key, pending)
-	        buf_printf(&b, "%s %s", key == pending->child ? "" : ",", key->valuestring);
-	lines_add(l, ROLE_WARN, "!", buf_str(&b));
-	buf_free(&b);
+	        buf_printf(&keys, "%s%s", key == pending->child ? "" : ", ", key->valuestring);
+	lines_addf(l, ROLE_WARN, "!", _("takes effect at a restart of usherd: %s"), buf_str(&keys));
+	buf_free(&keys);
 }
 
 void facts_config(struct lines *l, const cJSON *status, wall_time now)

@@ -3,9 +3,12 @@
 #include "lines.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "format.h"
 
 #include <string.h>
+
+#define DAEMON_NAME_MAX 4096
 
 static const char *or_dash(const char *text)
 {
@@ -17,11 +20,8 @@ void facts_since(struct buf *out, const cJSON *object, const char *key, wall_tim
 	wall_time since = time_get(object, key);
 	if (since.ms == 0)
 		return;
-	buf_puts(out, " since ");
-	format_when(out, since, WHEN_DAY, now);
-	buf_puts(out, " (");
-	format_span(out, seconds_between(since, now));
-	buf_putc(out, ')');
+	buf_printf(out, _(" since %s (%s)"), part_when(since, WHEN_DAY, now).text,
+	        part_span(seconds_between(since, now)).text);
 }
 
 /* -- What operators said ------------------------------------------------------------------------ */
@@ -29,7 +29,6 @@ void facts_since(struct buf *out, const cJSON *object, const char *key, wall_tim
 static void add_word(struct buf *b, const cJSON *word, wall_time now)
 {
 	const char *reason = json_string(word, "reason");
-	buf_printf(b, " by %s", or_dash(json_string(word, "by")));
 	facts_since(b, word, "at", now);
 	if (reason && *reason)
 		buf_printf(b, ": \"%s\"", reason);
@@ -40,7 +39,7 @@ void facts_paused(struct buf *out, const cJSON *channel, wall_time now)
 	const cJSON *paused = json_get(channel, "paused");
 	if (!cJSON_IsObject(paused))
 		return;
-	buf_puts(out, "PAUSED");
+	buf_printf(out, _("PAUSED by %s"), or_dash(json_string(paused, "by")));
 	add_word(out, paused, now);
 }
 
@@ -49,7 +48,8 @@ void facts_forced(struct buf *out, const cJSON *channel, wall_time now)
 	const cJSON *forced = json_get(channel, "forced");
 	if (!cJSON_IsObject(forced))
 		return;
-	buf_printf(out, "forced %s", or_dash(json_string(forced, "state")));
+	buf_printf(out, _("forced %s by %s"), or_dash(json_string(forced, "state")),
+	        or_dash(json_string(forced, "by")));
 	add_word(out, forced, now);
 }
 
@@ -86,10 +86,18 @@ static bool is_lost(const cJSON *daemon)
 	return json_bool(daemon, "lost", false);
 }
 
-static void add_silence(struct buf *b, const cJSON *one)
+static void add_daemon(struct buf *b, const cJSON *fleet, const cJSON *one, wall_time now)
 {
-	buf_puts(b, " silent for ");
-	format_span(b, json_int(one, "silent_s", 0));
+	struct buf name = BUF(DAEMON_NAME_MAX);
+	add_daemon_name(&name, fleet, one);
+	if (is_lost(one))
+		buf_printf(b, _("%s silent for %s"), buf_str(&name),
+		        part_span(json_int(one, "silent_s", 0)).text);
+	else
+		buf_printf(b, json_bool(one, "leads", false) ? _("%s %s up %s leads") : _("%s %s up %s"),
+		        buf_str(&name), or_dash(json_string(one, "version")),
+		        part_span(seconds_between(time_get(one, "started_at"), now)).text);
+	buf_free(&name);
 }
 
 static void add_each(struct buf *b, const cJSON *fleet, wall_time now)
@@ -100,31 +108,24 @@ static void add_each(struct buf *b, const cJSON *fleet, wall_time now)
 	{
 		buf_puts(b, gap);
 		gap = ", ";
-		add_daemon_name(b, fleet, one);
-		if (is_lost(one)) {
-			add_silence(b, one);
-			continue;
-		}
-		buf_printf(b, " %s up ", or_dash(json_string(one, "version")));
-		format_span(b, seconds_between(time_get(one, "started_at"), now));
-		if (json_bool(one, "leads", false))
-			buf_puts(b, " leads");
+		add_daemon(b, fleet, one, now);
 	}
 }
 
-static void add_brief(struct buf *b, const cJSON *fleet)
+static void add_brief(struct buf *b, const cJSON *fleet, wall_time now)
 {
 	const cJSON *leader = leader_of(fleet), *one;
-	buf_puts(b, leader ? ", leader " : ", none leads");
+	struct buf name = BUF(DAEMON_NAME_MAX);
 	if (leader)
-		add_daemon_name(b, fleet, leader);
+		add_daemon_name(&name, fleet, leader);
+	buf_printf(b, leader ? _(", leader %s") : _(", none leads"), buf_str(&name));
+	buf_free(&name);
 	cJSON_ArrayForEach(one, fleet)
 	{
 		if (!is_lost(one))
 			continue;
 		buf_puts(b, "; ");
-		add_daemon_name(b, fleet, one);
-		add_silence(b, one);
+		add_daemon(b, fleet, one, now);
 	}
 }
 
@@ -138,13 +139,13 @@ bool facts_fleet(struct buf *out, const cJSON *status, wall_time now, bool whole
 		well = well && !is_lost(one);
 	}
 	if (n == 0) {
-		buf_puts(out, "not known yet");
+		buf_puts(out, _("not known yet"));
 		return true;
 	}
-	buf_printf(out, "%d daemon%s", n, n == 1 ? "" : "s");
+	buf_printf(out, ngettext("%d daemon", "%d daemons", (unsigned long)n), n);
 	if (whole)
 		add_each(out, fleet, now);
 	else
-		add_brief(out, fleet);
+		add_brief(out, fleet, now);
 	return well;
 }

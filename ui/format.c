@@ -2,6 +2,7 @@
 #include "format.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <math.h>
@@ -77,11 +78,12 @@ void format_figure(struct buf *out, struct figure f, int64_t age_s, int width)
 		else
 			format_compact(&b, f.value);
 		if (f.kind == FIGURE_STALE && step < 3 && age_s >= 0) {
-			buf_puts(&b, " (");
-			format_span_short(&b, age_s);
-			buf_puts(&b, step == 0 ? " old)" : ")");
+			struct buf age = BUF(64);
+			format_span_short(&age, age_s);
+			buf_printf(&b, step == 0 ? _(" (%s old)") : " (%s)", buf_str(&age));
+			buf_free(&age);
 		} else if (f.kind == FIGURE_STALE) {
-			buf_puts(&b, step < 3 ? " (old)" : "!");
+			buf_puts(&b, step < 3 ? _(" (old)") : "!");
 		}
 		if (fits(&b, width))
 			break;
@@ -95,13 +97,13 @@ void format_span(struct buf *out, int64_t s)
 	if (s < 0)
 		s = 0;
 	if (s < 60)
-		buf_printf(out, "%llds", (long long)s);
+		buf_printf(out, _("%llds"), (long long)s);
 	else if (s < 3600)
-		buf_printf(out, "%lldm %02llds", (long long)(s / 60), (long long)(s % 60));
+		buf_printf(out, _("%lldm %02llds"), (long long)(s / 60), (long long)(s % 60));
 	else if (s < 86400)
-		buf_printf(out, "%lldh %02lldm", (long long)(s / 3600), (long long)(s / 60 % 60));
+		buf_printf(out, _("%lldh %02lldm"), (long long)(s / 3600), (long long)(s / 60 % 60));
 	else
-		buf_printf(out, "%lldd %lldh", (long long)(s / 86400), (long long)(s / 3600 % 24));
+		buf_printf(out, _("%lldd %lldh"), (long long)(s / 86400), (long long)(s / 3600 % 24));
 }
 
 void format_span_short(struct buf *out, int64_t s)
@@ -168,6 +170,49 @@ void format_when(struct buf *out, wall_time t, enum format_when how, wall_time n
 	char text[48];
 	strftime(text, sizeof text, pattern, &tm);
 	buf_puts(out, text);
+}
+
+static struct part part_of(struct buf *b)
+{
+	struct part part;
+	snprintf(part.text, sizeof part.text, "%s", buf_str(b));
+	buf_free(b);
+	return part;
+}
+
+struct part part_span(int64_t s)
+{
+	struct buf b = BUF(sizeof(struct part));
+	format_span(&b, s);
+	return part_of(&b);
+}
+
+struct part part_count(int64_t n)
+{
+	struct buf b = BUF(sizeof(struct part));
+	format_count(&b, n);
+	return part_of(&b);
+}
+
+struct part part_rate(double per_s)
+{
+	struct buf b = BUF(sizeof(struct part));
+	format_rate(&b, per_s);
+	return part_of(&b);
+}
+
+struct part part_figure(struct figure f)
+{
+	struct buf b = BUF(sizeof(struct part));
+	format_figure(&b, f, FORMAT_NO_AGE, 16);
+	return part_of(&b);
+}
+
+struct part part_when(wall_time t, enum format_when how, wall_time now)
+{
+	struct buf b = BUF(sizeof(struct part));
+	format_when(&b, t, how, now);
+	return part_of(&b);
 }
 
 wall_time time_get(const cJSON *object, const char *key)

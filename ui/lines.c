@@ -1,6 +1,7 @@
 /* Lines of text with a meaning; see lines.h. Calls base and text only. */
 #include "lines.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 #include "text.h"
 
@@ -51,7 +52,7 @@ void lines_add(struct lines *l, enum role role, const char *label, const char *t
 		shown--;
 	struct buf b = BUF(LINES_TEXT_MAX + 64);
 	buf_add(&b, text, shown);
-	buf_printf(&b, " (and %zu bytes more)", len - shown);
+	buf_printf(&b, _(" (and %zu bytes more)"), len - shown);
 	lines_addn(l, role, label, buf_str(&b), b.len);
 	buf_free(&b);
 }
@@ -93,9 +94,9 @@ void lines_print(const struct lines *l, FILE *to)
 {
 	for (int i = 0; i < l->count; i++) {
 		const struct line *line = &l->items[i];
-		if (line->label)
-			fprintf(to, "%-*s%s\n", line->indent, line->label, line->text);
-		else
-			fprintf(to, "%*s%s\n", *line->text ? line->indent : 0, "", line->text);
+		const char *label = line->label ? line->label : "";
+		int gap = line->label || *line->text ? line->indent - text_width(label, strlen(label), 4096)
+		                                     : 0;
+		fprintf(to, "%s%*s%s\n", label, gap > 0 ? gap : 0, "", line->text);
 	}
 }

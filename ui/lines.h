@@ -62,6 +62,8 @@ void facts_row(struct lines *l, const cJSON *item, wall_time now);
 void facts_attempts(struct lines *l, const cJSON *item, wall_time now);
 void facts_payload(struct lines *l, const cJSON *item);
 void facts_audit(struct lines *l, const cJSON *items, wall_time now);
+/* A moment and how long ago it was; nothing for none. */
+void facts_time(struct lines *l, const char *label, wall_time t, wall_time now);
 /* facts_delivery.c: a delivery (GET /v1/deliveries/{id}), and parts of either. */
 void facts_delivery(struct lines *l, const cJSON *item, wall_time now);
 void facts_effects(struct lines *l, const cJSON *item, wall_time now);

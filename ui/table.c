@@ -1,6 +1,7 @@
 /* Tables on standard output, aligned by display width; see format.h. Calls base and text only. */
 #include "format.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -20,10 +21,16 @@ void table_take(struct table *t, struct buf *cell)
 	buf_clear(cell);
 }
 
+static const char *title_of(const struct table_column *c)
+{
+	return *c->title ? _(c->title) : ""; /* gettext("") is the catalogue's header */
+}
+
 static int column_width(const struct table *t, int column)
 {
 	const struct table_column *c = &t->columns[column];
-	int most = c->max ? c->max : 4096, width = (int)strlen(c->title);
+	const char *title = title_of(c);
+	int most = c->max ? c->max : 4096, width = text_width(title, strlen(title), 4096);
 	for (int i = column; i < t->cell_count; i += t->column_count) {
 		int w = text_width(t->cells[i], strlen(t->cells[i]), most);
 		if (w > width)
@@ -36,7 +43,7 @@ static void print_row(const struct table *t, char *const *cells, const int *widt
 {
 	struct buf line = BUF(8 << 20);
 	for (int i = 0; i < t->column_count; i++) {
-		const char *cell = cells ? cells[i] : t->columns[i].title;
+		const char *cell = cells ? cells[i] : title_of(&t->columns[i]);
 		bool last = i == t->column_count - 1;
 		if (last && t->columns[i].align == TEXT_LEFT)
 			text_clean(&line, cell, strlen(cell));

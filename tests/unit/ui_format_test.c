@@ -205,6 +205,25 @@ static void says_what_is_wrong_worst_first(void **state)
 	cJSON_Delete(good);
 }
 
+static void counts_one_as_one(void **state)
+{
+	(void)state;
+	struct lines l = { .width = 200 };
+	cJSON *preview = json_of("{\"total\":1,\"mails_maybe_sent\":1,\"coupons_maybe_granted\":1200}"),
+	      *status = json_of("{\"alarms\":{\"raised\":1,\"list\":[]}}");
+	facts_redrive_preview(&l, preview, (wall_time){ 0 });
+	assert_string_equal(l.items[0].text, "1 row; oldest 0s, newest 0s");
+	assert_string_equal(l.items[1].text, "! 1 mail may have gone out already: a second one may come.");
+	assert_string_equal(
+	        l.items[2].text, "! 1,200 coupons may have been granted already; none is granted twice.");
+	lines_clear(&l);
+	facts_alarms(&l, status, (wall_time){ 0 });
+	assert_string_equal(l.items[0].text, "1 more alarm: usher alarms");
+	lines_clear(&l);
+	cJSON_Delete(preview);
+	cJSON_Delete(status);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -223,6 +242,7 @@ int main(void)
 		cmocka_unit_test(prints_json_for_reading_and_changes_no_value),
 		cmocka_unit_test(aligns_tables_by_columns),
 		cmocka_unit_test(says_what_is_wrong_worst_first),
+		cmocka_unit_test(counts_one_as_one),
 	};
 	return cmocka_run_group_tests_name("ui format", tests, setup, NULL);
 }
