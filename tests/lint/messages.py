@@ -86,7 +86,8 @@ def main(build):
     pot = (ROOT / build / "usher.pot").read_text()
     marked = {(context, text) for context, text, *_ in entries(pot)}
     catalogues = sorted((ROOT / "ui/po").glob("*.po"))
-    wrong = list(check_marks({text for _, text in marked}))
+    beside = {ast.literal_eval(text) for text in re.findall(r'^msg(?:id_plural|ctxt) (".*")$', pot, re.M)}
+    wrong = list(check_marks({text for _, text in marked} | beside))
     for path in catalogues:
         wrong += check_catalogue(path, marked)
     print("\n".join(wrong) if wrong else f"{len(marked)} texts, {len(catalogues)} catalogues: all marked, all translated")
