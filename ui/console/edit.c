@@ -7,6 +7,7 @@
 #include "../editor.h"
 #include "../format.h"
 
+#include "base/error.h"
 #include "base/json.h"
 #include "base/language.h"
 #include "base/mem.h"
@@ -258,6 +259,14 @@ static void keep_listening(void *arg)
 	client_turn(c->client);
 }
 
+static void say_error(struct console *c, const struct usher_error *err)
+{
+	struct buf words = BUF(2 * USHER_ERROR_MESSAGE_MAX);
+	error_print(err, &words);
+	note_add(c, ROLE_BAD, "%s", buf_str(&words));
+	buf_free(&words);
+}
+
 static void trim_end(struct buf *b)
 {
 	size_t end_at = b->len;
@@ -283,7 +292,7 @@ void edit_turn(struct console *c)
 	buf_free(&e->text);
 	e->text = edited;
 	if (rc < 0)
-		note_add(c, ROLE_BAD, "%s", err.message);
+		say_error(c, &err);
 	else if (strcmp(buf_str(&e->text), buf_str(&e->former)) == 0)
 		note_add(c, ROLE_GOOD, _("%s %s: nothing is changed, nothing is sent"), e->row.channel,
 		        e->row.id);
