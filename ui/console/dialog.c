@@ -258,7 +258,7 @@ static void draw_menu(const struct dialog *d, int y, int x, int width)
 	for (int i = 0; i < d->item_count; i++) {
 		enum role role = i == d->item ? ROLE_SELECTED : ROLE_NORMAL;
 		struct buf b = BUF(1024);
-		buf_printf(&b, "%s %s", i == d->item ? ">" : " ", _(d->items[i].shown));
+		buf_printf(&b, "%s %s", i == d->item ? ">" : " ", d->items[i].shown);
 		paint(y + i, x, width, role, TEXT_LEFT, buf_str(&b));
 		buf_free(&b);
 	}

@@ -71,7 +71,7 @@ static void failed_draw(void *state, const struct console *c, struct rect area)
 	struct failed *f = state;
 	struct buf left = BUF(8192), right = BUF(4096);
 	(void)c;
-	buf_printf(&left, _("status: %s"), statuses[f->status]);
+	buf_printf(&left, _("status: %s"), f->status ? statuses[f->status] : C_("status", "any"));
 	finder_describe(&f->finder, &left);
 	if (f->place_count)
 		buf_printf(&left, "  %s", _("Esc: back"));

@@ -76,8 +76,7 @@ void pause_ask(struct console *c, const cJSON *channel)
 	} else {
 		lines_add(&body, ROLE_FAINT, NULL,
 		        _("No daemon receives anything on it until somebody resumes it. What is being sent "
-		          "is "
-		          "finished; nothing is lost. Say why, for everybody to see:"));
+		          "is finished; nothing is lost. Say why, for everybody to see:"));
 		dialog_input(&c->dialog, title, &body, NULL, true, answered, NULL, NULL);
 	}
 	buf_free(&fact);
