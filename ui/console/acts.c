@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -13,34 +14,43 @@
 #define ACTS_AT_ONCE 4
 #define REFUSALS_SHOWN_MAX 20
 
-#define FAILED_ROWS "/v1/failed", "row", "rows"
-#define DELIVERIES "/v1/retrying", "delivery", "deliveries"
 struct act_kind {
-	const char *base, *one, *many; /* what it is done with */
-	const char *path, *title, *from, *done, *undone, *none;
-	const char *input;   /* the member that the operator types; NULL: a yes will do */
-	const char *explain; /* said in the dialog; NULL: nothing */
+	const char *base; /* what it is done with: failed rows or deliveries */
+	const char *path, *from;
+	const char *title;         /* of the dialog, for so many */
+	const char *done, *undone; /* what came of it */
+	const char *none;          /* said where it fits no row */
+	const char *input;         /* the member that the operator types; NULL: a yes will do */
+	const char *explain;       /* said in the dialog; NULL: nothing */
 };
+#define FAILED_ROWS "/v1/failed"
+#define DELIVERIES "/v1/retrying"
+#define WHY_CANCEL N_("Nothing more is sent for it. Say why, for who comes after you:")
+
 static const struct act_kind kinds[] = {
-	[ACT_REDRIVE] = { FAILED_ROWS, "redrive", "Redrive", "dead", "queued again", "not redriven",
-	        "Only dead rows can be redriven", NULL, NULL },
-	[ACT_CANCEL] = { FAILED_ROWS, "cancel", "Cancel", "dead", "cancelled", "not cancelled",
-	        "Only dead rows can be cancelled", "reason",
-	        "Nothing more is sent for it. Say why, for who comes after you:" },
-	[ACT_RESTORE] = { FAILED_ROWS, "restore", "Restore", "cancelled", "dead again, can be redriven",
-	        "not restored", "Only cancelled rows can be restored", NULL, NULL },
-	[ACT_NOW] = { DELIVERIES, "now", "Send now:", "retrying", "sent as soon as its channel may",
-	        "not sent now", "Only deliveries that wait for a retry can be sent now", NULL, NULL },
-	[ACT_POSTPONE] = { DELIVERIES, "postpone", "Postpone", "retrying", "postponed", "not postponed",
-	        "Only deliveries that wait for a retry can be postponed", "until",
-	        "Until when? A span from now such as 30m or 2h, or a time such as 2026-11-22T21:00:00+09:00; "
-	        "at most 12 hours." },
-	[ACT_GIVE_UP] = { DELIVERIES, "dead", "Give up:", "retrying", "dead, stands among the failed ones",
-	        "not given up", "Only deliveries that wait for a retry can be given up", NULL,
-	        "No more attempts are made. Its message goes to the DLQ; it can be redriven." },
-	[ACT_RETRY_CANCEL] = { DELIVERIES, "cancel", "Cancel", "retrying", "cancelled", "not cancelled",
-	        "Only deliveries that wait for a retry can be cancelled here", "reason",
-	        "Nothing more is sent for it. Say why, for who comes after you:" },
+	/* TRANSLATORS: %s of these titles is "1 row", "3 rows", "1 delivery", "3 deliveries". What came of it
+	 * stands behind that, or behind "email 42": see the context "what, result". */
+	[ACT_REDRIVE] = { FAILED_ROWS, "redrive", "dead", N_("Redrive %s?"), N_("queued again"),
+	        N_("not redriven"), N_("Only dead rows can be redriven"), NULL, NULL },
+	[ACT_CANCEL] = { FAILED_ROWS, "cancel", "dead", N_("Cancel %s"), N_("cancelled"), N_("not cancelled"),
+	        N_("Only dead rows can be cancelled"), "reason", WHY_CANCEL },
+	[ACT_RESTORE] = { FAILED_ROWS, "restore", "cancelled", N_("Restore %s?"),
+	        N_("dead again, can be redriven"), N_("not restored"),
+	        N_("Only cancelled rows can be restored"), NULL, NULL },
+	[ACT_NOW] = { DELIVERIES, "now", "retrying", N_("Send now: %s?"),
+	        N_("sent as soon as its channel may"), N_("not sent now"),
+	        N_("Only deliveries that wait for a retry can be sent now"), NULL, NULL },
+	[ACT_POSTPONE] = { DELIVERIES, "postpone", "retrying", N_("Postpone %s"), N_("postponed"),
+	        N_("not postponed"), N_("Only deliveries that wait for a retry can be postponed"), "until",
+	        N_("Until when? A span from now such as 30m or 2h, or a time such as "
+	           "2026-11-22T21:00:00+09:00; at most 12 hours.") },
+	[ACT_GIVE_UP] = { DELIVERIES, "dead", "retrying", N_("Give up: %s?"),
+	        N_("dead, stands among the failed ones"), N_("not given up"),
+	        N_("Only deliveries that wait for a retry can be given up"), NULL,
+	        N_("No more attempts are made. Its message goes to the DLQ; it can be redriven.") },
+	[ACT_RETRY_CANCEL] = { DELIVERIES, "cancel", "retrying", N_("Cancel %s"), N_("cancelled"),
+	        N_("not cancelled"), N_("Only deliveries that wait for a retry can be cancelled here"),
+	        "reason", WHY_CANCEL },
 };
 
 struct acts {
@@ -147,9 +157,34 @@ static void drop_acts(void *arg)
 	acts_free(arg);
 }
 
-static const char *noun(const struct acts *a, int count)
+static bool on_deliveries(enum act kind)
 {
-	return count == 1 ? kinds[a->kind].one : kinds[a->kind].many;
+	return !strcmp(kinds[kind].base, DELIVERIES);
+}
+
+/* So many of what the act is done with, as a part of a sentence. */
+struct number {
+	char text[96];
+};
+
+static struct number number(enum act kind, int n)
+{
+	struct number ret;
+	snprintf(ret.text, sizeof ret.text,
+	        on_deliveries(kind) ? ngettext("%d delivery", "%d deliveries", (unsigned long)n)
+	                            : ngettext("%d row", "%d rows", (unsigned long)n),
+	        n);
+	return ret;
+}
+
+static struct number marked(enum act kind, int n)
+{
+	struct number ret;
+	snprintf(ret.text, sizeof ret.text,
+	        on_deliveries(kind) ? ngettext("%d marked delivery", "%d marked deliveries", (unsigned long)n)
+	                            : ngettext("%d marked row", "%d marked rows", (unsigned long)n),
+	        n);
+	return ret;
 }
 
 static void say_done(struct acts *a)
@@ -157,9 +192,10 @@ static void say_done(struct acts *a)
 	struct console *c = a->console;
 	struct buf b = BUF(4096);
 	if (a->done == 1 && a->count == 1)
-		buf_printf(&b, "%s %s: %s", a->rows[0].channel, a->rows[0].id, kinds[a->kind].done);
+		buf_printf(&b, "%s %s: %s", a->rows[0].channel, a->rows[0].id, _(kinds[a->kind].done));
 	else
-		buf_printf(&b, "%d %s %s", a->done, noun(a, a->done), kinds[a->kind].done);
+		buf_printf(&b, C_("what, result", "%s %s"), number(a->kind, a->done).text,
+		        _(kinds[a->kind].done));
 	if (a->undo.count) {
 		note_offer_undo(c, buf_str(&b));
 		undo_clear(&c->undo);
@@ -171,18 +207,32 @@ static void say_done(struct acts *a)
 	buf_free(&b);
 }
 
+static void say_more_refused(const struct acts *a)
+{
+	int more = a->refused - REFUSALS_SHOWN_MAX;
+	struct buf b = BUF(256);
+	buf_printf(&b,
+	        on_deliveries(a->kind)
+	                ? ngettext("%d more delivery", "%d more deliveries", (unsigned long)more)
+	                : ngettext("%d more row", "%d more rows", (unsigned long)more),
+	        more);
+	note_add(a->console, ROLE_BAD, C_("what, result", "%s %s: M lists them"), buf_str(&b),
+	        _(kinds[a->kind].undone));
+	buf_free(&b);
+}
+
 static void finish(struct acts *a)
 {
 	struct console *c = a->console;
-	const struct act_kind *k = &kinds[a->kind];
 	if (a->done)
 		say_done(a);
 	if (a->refused > REFUSALS_SHOWN_MAX)
-		note_add(c, ROLE_BAD, "%d more %s %s: M lists them", a->refused - REFUSALS_SHOWN_MAX, k->many,
-		        k->undone);
+		say_more_refused(a);
 	if (a->next < a->count)
-		note_add(c, ROLE_BAD, "%d %s not tried: %s. Marks are kept.", a->count - a->next,
-		        noun(a, a->count - a->next), a->stopped ? "you stopped it" : "the daemon went away");
+		note_add(c, ROLE_BAD,
+		        a->stopped ? _("%s not tried: you stopped it. Marks are kept.")
+		                   : _("%s not tried: the daemon went away. Marks are kept."),
+		        number(a->kind, a->count - a->next).text);
 	c->acts = NULL;
 	acts_free(a);
 	console_refresh(c);
@@ -205,12 +255,13 @@ static void on_done(void *arg, struct reply *reply)
 		remember_cancelled(a, row, reply->json);
 		if (a->count > 1) /* one alone is said by finish */
 			journal_add(a->console, ROLE_GOOD, "%s %s: %s", row->channel, row->id,
-			        kinds[a->kind].done);
+			        _(kinds[a->kind].done));
 	} else {
 		a->away = a->away || reply_unreachable(reply);
 		(++a->refused <= REFUSALS_SHOWN_MAX ? note_add : journal_add)(a->console, ROLE_BAD,
-		        "%s %s %s: %s", row->channel, row->id,
-		        reply->unsure ? "is not known to be done" : kinds[a->kind].undone, reply->message);
+		        C_("what, result", "%s %s %s: %s"), row->channel, row->id,
+		        reply->unsure ? _("is not known to be done") : _(kinds[a->kind].undone),
+		        reply->message);
 	}
 	send_next(a);
 }
@@ -260,8 +311,8 @@ static void answered(struct console *c, void *arg, const char *text)
 	if (asked->kind == ACT_POSTPONE) {
 		if (!until_read(c, text, until)) {
 			note_add(c, ROLE_WARN,
-			        "\"%s\" is no time: 30m, 2h, or 2026-11-22T21:00:00+09:00. Nothing is "
-			        "postponed",
+			        _("\"%s\" is no time: 30m, 2h, or 2026-11-22T21:00:00+09:00. Nothing is "
+			          "postponed"),
 			        text);
 			return;
 		}
@@ -290,10 +341,21 @@ static void form_answered(struct console *c, void *arg, const char *const texts[
 /* Many: their number is typed, and a reason where one is due. */
 static void ask_many(struct acts *a, const char *title, struct lines *body)
 {
-	struct dialog_field fields[] = { { .label = "How many? Type it", .count = a->count },
-		{ .label = a->kind == ACT_POSTPONE ? "Until" : "Reason", .required = true } };
+	struct dialog_field fields[] = { { .label = _("How many? Type it"), .count = a->count },
+		{ .label = a->kind == ACT_POSTPONE ? _("Until") : _("Reason"), .required = true } };
 	dialog_form(&a->console->dialog, title, body, fields, kinds[a->kind].input ? 2 : 1, form_answered, a,
 	        drop_acts);
+}
+
+static void describe_left_out(struct lines *body, enum act kind, int n)
+{
+	lines_addf(body, ROLE_WARN, NULL,
+	        on_deliveries(kind)
+	                ? ngettext("! %d other marked delivery is left out. %s.",
+	                          "! %d other marked deliveries are left out. %s.", (unsigned long)n)
+	                : ngettext("! %d other marked row is left out. %s.",
+	                          "! %d other marked rows are left out. %s.", (unsigned long)n),
+	        n, _(kinds[kind].none));
 }
 
 static void describe(struct lines *body, const struct acts *a, int left_out)
@@ -305,31 +367,33 @@ static void describe(struct lines *body, const struct acts *a, int left_out)
 		lines_addf(body, ROLE_NORMAL, NULL, "%s %s, %s, %s", a->rows[0].channel, a->rows[0].id,
 		        a->rows[0].status[0] ? a->rows[0].status : kinds[a->kind].from, a->rows[0].class);
 	else
-		lines_addf(body, ROLE_NORMAL, NULL, "%d marked %s", a->count, kinds[a->kind].many);
+		lines_add(body, ROLE_NORMAL, NULL, marked(a->kind, a->count).text);
 	if (left_out)
-		lines_addf(body, ROLE_WARN, NULL, "! %d other marked %s %s left out. %s.", left_out,
-		        noun(a, left_out), left_out == 1 ? "is" : "are", kinds[a->kind].none);
+		describe_left_out(body, a->kind, left_out);
 	if (sends(a->kind) && doubtful && a->count == 1)
 		lines_add(body, ROLE_WARN, NULL,
-		        "! It may have gone out already: the member may get a second mail.");
+		        _("! It may have gone out already: the member may get a second mail."));
 	else if (sends(a->kind) && doubtful)
 		lines_addf(body, ROLE_WARN, NULL,
-		        "! %d of them may have gone out already: those members may get a second mail.",
+		        ngettext("! %d of them may have gone out already: that member may get a second mail.",
+		                "! %d of them may have gone out already: those members may get a second "
+		                "mail.",
+		                (unsigned long)doubtful),
 		        doubtful);
 	if (kinds[a->kind].explain)
-		lines_add(body, ROLE_FAINT, NULL, kinds[a->kind].explain);
+		lines_add(body, ROLE_FAINT, NULL, _(kinds[a->kind].explain));
 }
 
 bool acts_may(struct console *c)
 {
 	if (c->read_only)
 		note_add(c, ROLE_WARN,
-		        "This console is read-only: it looks and does not act. Ask for the socket's group, "
-		        "or leave out -R.");
+		        _("This console is read-only: it looks and does not act. Ask for the socket's group, "
+		          "or leave out -R."));
 	else if (c->acts || c->pause.running || bulk_running(c))
-		note_add(c, ROLE_WARN, "The acts before are still being sent: wait for them");
+		note_add(c, ROLE_WARN, _("The acts before are still being sent: wait for them"));
 	else if (c->down)
-		note_add(c, ROLE_WARN, "The daemon is unreachable: nothing can be done through it now");
+		note_add(c, ROLE_WARN, _("The daemon is unreachable: nothing can be done through it now"));
 	else
 		return true;
 	return false;
@@ -348,10 +412,11 @@ void acts_ask(struct console *c, enum act kind, const struct row_ref *rows, int 
 			a->rows[a->count++] = rows[i];
 	if (a->count == 0) {
 		if (count == 1)
-			note_add(c, ROLE_WARN, "%s: %s is %s", kinds[kind].none, rows[0].id, rows[0].status);
+			note_add(c, ROLE_WARN, _("%s: %s is %s"), _(kinds[kind].none), rows[0].id,
+			        rows[0].status);
 		else
-			note_add(c, ROLE_WARN, "%s: none of the %d marked %s is", kinds[kind].none, count,
-			        kinds[kind].many);
+			note_add(c, ROLE_WARN, _("%s: none of the %s is"), _(kinds[kind].none),
+			        marked(kind, count).text);
 		acts_free(a);
 		return;
 	}
@@ -360,9 +425,8 @@ void acts_ask(struct console *c, enum act kind, const struct row_ref *rows, int 
 		acts_free(a);
 		return;
 	}
-	char title[64];
-	snprintf(title, sizeof title, "%s %d %s%s", kinds[kind].title, a->count, noun(a, a->count),
-	        kinds[kind].input ? "" : "?");
+	char title[128];
+	snprintf(title, sizeof title, _(kinds[kind].title), number(kind, a->count).text);
 	struct lines body = { .width = 68 };
 	describe(&body, a, count - a->count);
 	if (a->count > DIALOG_TYPE_COUNT)

@@ -4,6 +4,7 @@
 #include "../format.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -63,9 +64,9 @@ static void cell_told(const cJSON *row, wall_time now, struct buf *out)
 		sent += state && !strcmp(state, "sent");
 	}
 	if (sent == all)
-		buf_puts(out, all ? "all" : "-");
-	else
-		buf_printf(out, "%d of %d", sent, all);
+		buf_puts(out, all ? C_("told", "all") : "-");
+	else /* TRANSLATORS: so many of so many were told; it has 7 columns */
+		buf_printf(out, C_("told", "%d of %d"), sent, all);
 }
 
 static enum role state_role(const cJSON *row)
@@ -79,16 +80,16 @@ static enum role state_role(const cJSON *row)
 }
 
 static const struct list_column columns[] = {
-	{ "ID", 6, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
-	{ "STATE", 7, 0, 0, 0, TEXT_LEFT, cell_state, state_role },
-	{ "SEVERITY", 8, 0, 0, 0, TEXT_LEFT, cell_severity, state_role },
-	{ "ALARM", 12, 1, 32, 0, TEXT_LEFT, cell_name, NULL },
-	{ "CHANNEL", 7, 0, 0, 0, TEXT_LEFT, cell_channel, NULL },
-	{ "SINCE", 5, 0, 0, 0, TEXT_RIGHT, cell_since, NULL },
-	{ "LASTED", 6, 0, 0, 100, TEXT_RIGHT, cell_lasted, NULL },
-	{ "TOLD", 7, 0, 0, 100, TEXT_LEFT, cell_told, NULL },
-	{ "BY", 8, 1, 20, 0, TEXT_LEFT, cell_acked, NULL },
-	{ "WHAT", 14, 6, 0, 0, TEXT_LEFT, cell_words, NULL },
+	{ N_("ID"), 6, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
+	{ N_("STATE"), 7, 0, 0, 0, TEXT_LEFT, cell_state, state_role },
+	{ N_("SEVERITY"), 8, 0, 0, 0, TEXT_LEFT, cell_severity, state_role },
+	{ N_("ALARM"), 12, 1, 32, 0, TEXT_LEFT, cell_name, NULL },
+	{ N_("CHANNEL"), 7, 0, 0, 0, TEXT_LEFT, cell_channel, NULL },
+	{ N_("SINCE"), 5, 0, 0, 0, TEXT_RIGHT, cell_since, NULL },
+	{ N_("LASTED"), 6, 0, 0, 100, TEXT_RIGHT, cell_lasted, NULL },
+	{ N_("TOLD"), 7, 0, 0, 100, TEXT_LEFT, cell_told, NULL },
+	{ N_("BY"), 8, 1, 20, 0, TEXT_LEFT, cell_acked, NULL },
+	{ N_("WHAT"), 14, 6, 0, 0, TEXT_LEFT, cell_words, NULL },
 };
 
 static void alarms_path(void *state, struct buf *out)
@@ -105,10 +106,12 @@ static void on_acked(void *arg, struct reply *reply)
 	a->request = 0;
 	console_heard(a->console, reply);
 	if (reply->code == 0)
-		note_add(a->console, ROLE_GOOD, "alarm %s: acknowledged", a->asked);
+		note_add(a->console, ROLE_GOOD, _("alarm %s: acknowledged"), a->asked);
 	else
-		note_add(a->console, ROLE_BAD, "alarm %s is not %s: %s", a->asked,
-		        reply->unsure ? "known to be acknowledged" : "acknowledged", reply->message);
+		note_add(a->console, ROLE_BAD,
+		        reply->unsure ? _("alarm %s is not known to be acknowledged: %s")
+		                      : _("alarm %s is not acknowledged: %s"),
+		        a->asked, reply->message);
 	console_refresh(a->console);
 }
 
@@ -136,22 +139,23 @@ static void ask(struct alarms *a)
 	if (!id)
 		return;
 	if (!state || strcmp(state, "raised") != 0 || by) {
-		note_add(a->console, ROLE_WARN,
-		        by ? "Alarm %s is acknowledged already, by %s" : "Alarm %s is over", id,
-		        by ? by : "");
+		if (by)
+			note_add(a->console, ROLE_WARN, _("Alarm %s is acknowledged already, by %s"), id, by);
+		else
+			note_add(a->console, ROLE_WARN, _("Alarm %s is over"), id);
 		return;
 	}
 	if (a->request || a->console->down) {
 		note_add(a->console, ROLE_WARN,
-		        a->request ? "The acknowledgement before is still being sent: wait for it"
-		                   : "The daemon is unreachable: nothing can be done through it now");
+		        a->request ? _("The acknowledgement before is still being sent: wait for it")
+		                   : _("The daemon is unreachable: nothing can be done through it now"));
 		return;
 	}
 	snprintf(a->asked, sizeof a->asked, "%s", id);
 	struct lines body = { .width = 68 };
 	lines_addf(&body, ROLE_NORMAL, NULL, "%s: %s", name ? name : "?", words ? words : "");
-	lines_add(&body, ROLE_FAINT, NULL, "Others see your name. A word for them, if you like:");
-	dialog_input(&a->console->dialog, "Acknowledge the alarm", &body, NULL, false, send_ack, a, NULL);
+	lines_add(&body, ROLE_FAINT, NULL, _("Others see your name. A word for them, if you like:"));
+	dialog_input(&a->console->dialog, _("Acknowledge the alarm"), &body, NULL, false, send_ack, a, NULL);
 }
 
 /* -- The screen -------------------------------------------------------------------------------------------
@@ -176,11 +180,11 @@ static void alarms_draw(void *state, const struct console *c, struct rect area)
 	const cJSON *alarms = json_get(c->status, "alarms");
 	struct buf right = BUF(4096);
 	int64_t unsent = json_int(alarms, "unsent", 0);
-	int used = paintf(area.y, area.x + 1, area.width - 1, ROLE_TITLE, "%lld raised, %lld critical",
+	int used = paintf(area.y, area.x + 1, area.width - 1, ROLE_TITLE, _("%lld raised, %lld critical"),
 	        (long long)json_int(alarms, "raised", 0), (long long)json_int(alarms, "critical", 0));
 	if (unsent)
 		used += paintf(area.y, area.x + 1 + used, area.width - 1 - used, ROLE_WARN,
-		        ", notices not sent: %lld", (long long)unsent);
+		        _(", notices not sent: %lld"), (long long)unsent);
 	list_summary(&a->list, &right);
 	int x = area.x + 1 + used + 2;
 	paint(area.y, x, area.x + area.width - x, ROLE_FAINT, TEXT_RIGHT, buf_str(&right));
@@ -228,9 +232,9 @@ void alarms_open(struct screen *s, struct console *c)
 		.arg = a };
 	list_open(&a->list);
 	*s = (struct screen){ .number = 6,
-		.name = "Alarms",
-		.brief = "Alarm",
-		.title = "Alarms",
+		.name = N_("Alarms"),
+		.brief = N_("Alarm"),
+		.title = N_("Alarms"),
 		.state = a,
 		.scope = alarms_scope,
 		.fetch = alarms_fetch,

@@ -4,6 +4,7 @@
 #include "../format.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -69,8 +70,8 @@ static void drop(void *arg)
 const char *bulk_running(const struct console *c)
 {
 	return !c->bulk                              ? NULL
-	       : c->bulk->start                      ? "starting the job ..."
-	       : c->bulk->look || c->bulk->late_look ? "looking what would be redriven ...   Esc: leave it"
+	       : c->bulk->start                      ? _("starting the job ...")
+	       : c->bulk->look || c->bulk->late_look ? _("looking what would be redriven ...   Esc: leave it")
 	                                             : NULL;
 }
 
@@ -104,14 +105,19 @@ static void say_started(struct bulk *b, const cJSON *job)
 {
 	struct console *c = b->console;
 	const char *id = json_string(job, "id");
-	struct buf total = BUF(64);
-	format_count(&total, json_int(job, "total", 0));
+	int64_t total = json_int(job, "total", 0);
+	struct buf count = BUF(64), rows = BUF(256);
+	format_count(&count, total);
+	buf_printf(&rows,
+	        json_bool(job, "total_capped", false)
+	                ? ngettext("more than %s row", "more than %s rows", (unsigned long)total)
+	                : ngettext("%s row", "%s rows", (unsigned long)total),
+	        buf_str(&count));
 	for (int i = 0; i < b->count; i++)
 		console_unmark(c, "/v1/failed", b->rows[i].id);
-	note_add(c, ROLE_GOOD, "job %s redrives %s%s row%s; 5 shows how far it is", id ? id : "?",
-	        json_bool(job, "total_capped", false) ? "more than " : "", buf_str(&total),
-	        json_int(job, "total", 0) == 1 ? "" : "s");
-	buf_free(&total);
+	note_add(c, ROLE_GOOD, _("job %s redrives %s; 5 shows how far it is"), id ? id : "?", buf_str(&rows));
+	buf_free(&count);
+	buf_free(&rows);
 	jobs_look(c);
 }
 
@@ -124,8 +130,9 @@ static void on_started(void *arg, struct reply *reply)
 	if (reply->code == 0)
 		say_started(b, reply->json);
 	else
-		note_add(c, ROLE_BAD, "%s: %s",
-		        reply->unsure ? "It is not known whether the job was started" : "No job was started",
+		note_add(c, ROLE_BAD,
+		        reply->unsure ? _("It is not known whether the job was started: %s")
+		                      : _("No job was started: %s"),
 		        reply->message);
 	end(b);
 	console_refresh(c);
@@ -154,15 +161,17 @@ static void agreed(struct console *c, void *arg, const char *const texts[])
 
 static void add_late(const struct bulk *b, struct lines *body)
 {
-	struct buf text = BUF(512);
+	struct buf count = BUF(64), seen = BUF(64);
 	if (b->late <= 0)
 		return;
-	format_count(&text, b->late);
-	buf_printf(&text, "%s died after ", b->late_capped ? " or more" : "");
-	format_when(&text, b->seen, WHEN_CLOCK, b->console->now);
-	buf_puts(&text, ", when this list was fetched: not part of it.");
-	lines_add(body, ROLE_WARN, NULL, buf_str(&text));
-	buf_free(&text);
+	format_count(&count, b->late);
+	format_when(&seen, b->seen, WHEN_CLOCK, b->console->now);
+	lines_addf(body, ROLE_WARN, NULL,
+	        b->late_capped ? _("%s or more died after %s, when this list was fetched: not part of it.")
+	                       : _("%s died after %s, when this list was fetched: not part of it."),
+	        buf_str(&count), buf_str(&seen));
+	buf_free(&count);
+	buf_free(&seen);
 }
 
 static void ask(struct bulk *b)
@@ -170,23 +179,28 @@ static void ask(struct bulk *b)
 	struct console *c = b->console;
 	int64_t total = json_int(b->verdict, "total", 0);
 	const struct dialog_field fields[] = {
-		[REASON] = { .label = "Reason", .required = b->filter != NULL },
-		[RATE] = { .label = "At most, a second", .text = "10", .kind = FIELD_NUMBER },
-		[CANARY] = { .label = "Sent first, to see", .text = "1", .kind = FIELD_NUMBER },
-		[STOP_ON] = { .label = "Stop when so many fail", .text = "5", .kind = FIELD_NUMBER },
-		[COUNT] = { .label = "How many? Type it", .count = total },
+		[REASON] = { .label = _("Reason"), .required = b->filter != NULL },
+		[RATE] = { .label = _("At most, a second"), .text = "10", .kind = FIELD_NUMBER },
+		[CANARY] = { .label = _("Sent first, to see"), .text = "1", .kind = FIELD_NUMBER },
+		[STOP_ON] = { .label = _("Stop when so many fail"), .text = "5", .kind = FIELD_NUMBER },
+		[COUNT] = { .label = _("How many? Type it"), .count = total },
 	};
 	struct lines body = { .width = 70 };
 	facts_redrive_preview(&body, b->verdict, c->now);
 	add_late(b, &body);
 	if (b->left_out)
 		lines_addf(&body, ROLE_WARN, NULL,
-		        "! %d other marked row%s left out: only dead rows can be redriven.", b->left_out,
-		        b->left_out == 1 ? " is" : "s are");
+		        ngettext("! %d other marked row is left out: only dead rows can be redriven.",
+		                "! %d other marked rows are left out: only dead rows can be redriven.",
+		                (unsigned long)b->left_out),
+		        b->left_out);
 	if (total < b->count)
 		lines_addf(&body, ROLE_WARN, NULL,
-		        "! %d of the marked rows changed meanwhile and are left out.", b->count - (int)total);
-	dialog_form(&c->dialog, b->filter ? "Redrive all that match" : "Redrive the marked rows", &body,
+		        ngettext("! %d of the marked rows changed meanwhile and is left out.",
+		                "! %d of the marked rows changed meanwhile and are left out.",
+		                (unsigned long)(b->count - total)),
+		        b->count - (int)total);
+	dialog_form(&c->dialog, b->filter ? _("Redrive all that match") : _("Redrive the marked rows"), &body,
 	        fields, total > DIALOG_TYPE_COUNT ? FIELD_COUNT_ : COUNT, agreed, b, drop);
 }
 
@@ -196,11 +210,12 @@ static void looked(struct bulk *b)
 	if (b->look || b->late_look || !b->verdict)
 		return;
 	if (json_int(b->verdict, "total", 0) == 0) {
-		note_add(c, ROLE_WARN, "No dead row matches: there is nothing to redrive");
+		note_add(c, ROLE_WARN, _("No dead row matches: there is nothing to redrive"));
 		end(b);
 	} else if (console_screen(c) != b->screen || c->dialog.kind != DIALOG_NONE || c->prompt.ops ||
 	           c->help) {
-		note_add(c, ROLE_WARN, "What would be redriven is known by now, but you went on: ask again");
+		note_add(c, ROLE_WARN,
+		        _("What would be redriven is known by now, but you went on: ask again"));
 		end(b);
 	} else {
 		ask(b);
@@ -224,7 +239,7 @@ static void on_verdict(void *arg, struct reply *reply)
 	console_heard(b->console, reply);
 	if (reply->code != 0) {
 		note_add(b->console, reply->code == USHER_ENOTFOUND ? ROLE_WARN : ROLE_BAD,
-		        "Nothing is redriven: %s", reply->message);
+		        _("Nothing is redriven: %s"), reply->message);
 		end(b);
 		return;
 	}

@@ -5,6 +5,7 @@
 #include "../format.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -31,8 +32,8 @@ static const char *shown(const cJSON *row)
 {
 	const char *value = json_string(row, "value");
 	if (json_bool(row, "secret", false))
-		return json_bool(row, "set", false) ? "(set)" : "(not set)";
-	return value ? value : "(not set)";
+		return json_bool(row, "set", false) ? _("(set)") : _("(not set)");
+	return value ? value : _("(not set)");
 }
 
 static void cell_value(const cJSON *row, wall_time now, struct buf *out)
@@ -47,9 +48,9 @@ static void cell_pending(const cJSON *row, wall_time now, struct buf *out)
 	const char *value = json_string(pending, "value");
 	(void)now;
 	if (cJSON_IsObject(pending))
-		buf_printf(out, "-> %s", value ? value : "(not set)");
+		buf_printf(out, "-> %s", value ? value : _("(not set)"));
 	else if (!json_bool(row, "reload", false))
-		buf_puts(out, "restart");
+		buf_puts(out, C_("change needs it", "restart"));
 }
 
 static enum role value_role(const cJSON *row)
@@ -73,10 +74,10 @@ TEXT_CELL(cell_host, "host")
 TEXT_CELL(cell_outcome, "outcome")
 
 static const struct list_column value_columns[] = {
-	{ "KEY", 30, 1, 40, 0, TEXT_LEFT, cell_id, value_role },
-	{ "VALUE", 16, 3, 60, 0, TEXT_LEFT, cell_value, value_role },
-	{ "RESTART", 10, 1, 30, 0, TEXT_LEFT, cell_pending, value_role },
-	{ "FROM", 14, 4, 0, 0, TEXT_LEFT, cell_origin, NULL },
+	{ N_("KEY"), 30, 1, 40, 0, TEXT_LEFT, cell_id, value_role },
+	{ N_("VALUE"), 16, 3, 60, 0, TEXT_LEFT, cell_value, value_role },
+	{ N_("RESTART"), 10, 1, 30, 0, TEXT_LEFT, cell_pending, value_role },
+	{ N_("FROM"), 14, 4, 0, 0, TEXT_LEFT, cell_origin, NULL },
 };
 
 static void values_path(void *state, struct buf *out)
@@ -111,9 +112,9 @@ static void cell_what(const cJSON *row, wall_time now, struct buf *out)
 	if (cJSON_IsString(reason))
 		buf_puts(out, reason->valuestring);
 	else if (key)
-		buf_printf(out, "%s %s -> %s", key, old ? old : "(not set)", new ? new : "(not set)");
+		buf_printf(out, "%s %s -> %s", key, old ? old : _("(not set)"), new ? new : _("(not set)"));
 	if (cJSON_GetArraySize(changes) > 1)
-		buf_printf(out, ", %d more", cJSON_GetArraySize(changes) - 1);
+		buf_printf(out, C_("changes of a version", ", %d more"), cJSON_GetArraySize(changes) - 1);
 }
 
 static enum role outcome_role(const cJSON *row)
@@ -123,12 +124,12 @@ static enum role outcome_role(const cJSON *row)
 }
 
 static const struct list_column version_columns[] = {
-	{ "VERSION", 7, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
-	{ "AT", 15, 0, 0, 0, TEXT_LEFT, cell_at, NULL },
-	{ "OUTCOME", 7, 0, 0, 0, TEXT_LEFT, cell_outcome, outcome_role },
-	{ "HOST", 10, 0, 0, 100, TEXT_LEFT, cell_host, NULL },
-	{ "BY", 12, 1, 30, 0, TEXT_LEFT, cell_by, NULL },
-	{ "WHAT", 20, 5, 0, 0, TEXT_LEFT, cell_what, NULL },
+	{ N_("VERSION"), 7, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
+	{ N_("AT"), 15, 0, 0, 0, TEXT_LEFT, cell_at, NULL },
+	{ N_("OUTCOME"), 7, 0, 0, 0, TEXT_LEFT, cell_outcome, outcome_role },
+	{ N_("HOST"), 10, 0, 0, 100, TEXT_LEFT, cell_host, NULL },
+	{ N_("BY"), 12, 1, 30, 0, TEXT_LEFT, cell_by, NULL },
+	{ N_("WHAT"), 20, 5, 0, 0, TEXT_LEFT, cell_what, NULL },
 };
 
 static void versions_path(void *state, struct buf *out)
@@ -154,14 +155,15 @@ static void open_value(struct lines *l, const cJSON *row)
 	lines_head(l, json_string(row, "id"));
 	add_fact(l, "", row, "help");
 	lines_gap(l);
-	lines_add(l, ROLE_NORMAL, "in force", shown(row));
-	add_fact(l, "from", row, "origin");
+	lines_add(l, ROLE_NORMAL, C_("value", "in force"), shown(row));
+	add_fact(l, C_("value", "from"), row, "origin");
 	if (cJSON_IsObject(pending)) {
-		lines_add(l, ROLE_WARN, "at restart", value ? value : "(not set)");
-		add_fact(l, "from", pending, "origin");
+		lines_add(l, ROLE_WARN, C_("value", "at restart"), value ? value : _("(not set)"));
+		add_fact(l, C_("value", "from"), pending, "origin");
 	}
-	lines_add(l, ROLE_FAINT, "changes",
-	        json_bool(row, "reload", false) ? "while usherd runs" : "take effect at a restart");
+	/* TRANSLATORS: a label, and when changes of the value take effect */
+	lines_add(l, ROLE_FAINT, C_("value", "changes"),
+	        json_bool(row, "reload", false) ? _("while usherd runs") : _("take effect at a restart"));
 }
 
 static void open_version(struct lines *l, const cJSON *row, wall_time now)
@@ -170,12 +172,12 @@ static void open_version(struct lines *l, const cJSON *row, wall_time now)
 	struct buf at = BUF(64);
 
 	format_when(&at, time_get(row, "at"), WHEN_FULL, now);
-	lines_addf(l, ROLE_TITLE, NULL, "version %s, %s", json_string(row, "id"), buf_str(&at));
+	lines_addf(l, ROLE_TITLE, NULL, _("version %s, %s"), json_string(row, "id"), buf_str(&at));
 	buf_free(&at);
-	add_fact(l, "host", row, "host");
-	add_fact(l, "by", row, "who");
-	add_fact(l, "source", row, "source");
-	add_fact(l, "outcome", row, "outcome");
+	add_fact(l, C_("version", "host"), row, "host");
+	add_fact(l, C_("version", "by"), row, "who");
+	add_fact(l, C_("version", "source"), row, "source");
+	add_fact(l, C_("version", "outcome"), row, "outcome");
 	lines_gap(l);
 	cJSON_ArrayForEach(one, json_get(row, "reasons")) lines_add(l, ROLE_BAD, NULL, one->valuestring);
 	cJSON_ArrayForEach(one, json_get(row, "changes"))
@@ -184,9 +186,9 @@ static void open_version(struct lines *l, const cJSON *row, wall_time now)
 		           *effect = json_string(one, "effect");
 		bool applied = effect && !strcmp(effect, "applied");
 		lines_addf(l, applied ? ROLE_NORMAL : ROLE_WARN, NULL, "%s: %s -> %s%s%s",
-		        json_string(one, "key"), old ? old : "(not set)", new ? new : "(not set)",
+		        json_string(one, "key"), old ? old : _("(not set)"), new ? new : _("(not set)"),
 		        applied ? "" : ", ", applied ? "" : effect);
-		add_fact(l, "  from", one, "origin");
+		add_fact(l, C_("version", "  from"), one, "origin");
 	}
 }
 
@@ -216,13 +218,16 @@ static void say_result(struct config *v, const cJSON *result)
 	if (outcome && !strcmp(outcome, "refused")) {
 		cJSON_ArrayForEach(reason, reasons)
 		        buf_printf(&b, "%s%s", b.len ? "; " : "", reason->valuestring);
-		note_add(v->console, ROLE_BAD, "the configuration is refused, nothing has changed: %s",
+		note_add(v->console, ROLE_BAD, _("the configuration is refused, nothing has changed: %s"),
 		        buf_str(&b));
 	} else if (outcome && !strcmp(outcome, "unchanged")) {
-		note_add(v->console, ROLE_GOOD, "the configuration was read again: nothing has changed");
+		note_add(v->console, ROLE_GOOD, _("the configuration was read again: nothing has changed"));
 	} else {
-		note_add(v->console, ROLE_GOOD, "the configuration was read again: %d changes",
-		        cJSON_GetArraySize(json_get(result, "changes")));
+		int changes = cJSON_GetArraySize(json_get(result, "changes"));
+		note_add(v->console, ROLE_GOOD,
+		        ngettext("the configuration was read again: %d change",
+		                "the configuration was read again: %d changes", (unsigned long)changes),
+		        changes);
 	}
 	buf_free(&b);
 	console_refresh(v->console);
@@ -245,8 +250,10 @@ static void on_asked(void *arg, struct reply *reply)
 	v->request = 0;
 	console_heard(v->console, reply);
 	if (reply->code)
-		note_add(v->console, ROLE_BAD, "the configuration is not %s: %s",
-		        reply->unsure ? "known to be read again" : "read again", reply->message);
+		note_add(v->console, ROLE_BAD,
+		        reply->unsure ? _("the configuration is not known to be read again: %s")
+		                      : _("the configuration is not read again: %s"),
+		        reply->message);
 	else
 		v->ticket = json_int(reply->json, "ticket", 0);
 }
@@ -266,15 +273,14 @@ static void ask_reload(struct config *v)
 
 	if (v->request || v->ticket || v->console->down) {
 		note_add(v->console, ROLE_WARN,
-		        v->console->down ? "The daemon is unreachable: nothing can be done through it now"
-		                         : "The configuration is being read already: wait for it");
+		        v->console->down ? _("The daemon is unreachable: nothing can be done through it now")
+		                         : _("The configuration is being read already: wait for it"));
 		return;
 	}
 	lines_add(&body, ROLE_NORMAL, NULL,
-	        "The daemon on the bar reads its files and its config server again. What is right is in "
-	        "force at once; "
-	        "what is wrong changes nothing, and you see why.");
-	dialog_confirm(&v->console->dialog, "Read the configuration again?", &body, send_reload, v, NULL);
+	        _("The daemon on the bar reads its files and its config server again. What is right is in "
+	          "force at once; what is wrong changes nothing, and you see why."));
+	dialog_confirm(&v->console->dialog, _("Read the configuration again?"), &body, send_reload, v, NULL);
 }
 
 /* -- The screen ------------------------------------------------------------------------------------------ */
@@ -302,16 +308,19 @@ static void draw_title(const struct config *v, const struct console *c, struct r
 	struct buf right = BUF(4096), left = BUF(4096);
 	bool bad = json_string(config, "refused") != NULL;
 
-	buf_printf(&left, "%s, version %lld", v->history ? "History" : "In force",
+	buf_printf(&left, v->history ? _("History, version %lld") : _("In force, version %lld"),
 	        (long long)json_int(config, "version", 0));
 	if (pending)
-		buf_printf(&left, ", %d wait%s for a restart", pending, pending == 1 ? "s" : "");
+		buf_printf(&left,
+		        ngettext(", %d waits for a restart", ", %d wait for a restart",
+		                (unsigned long)pending),
+		        pending);
 	if (bad)
-		buf_puts(&left, ", a newer one is refused (v)");
+		buf_puts(&left, _(", a newer one is refused (v)"));
 	if (v->search && !v->history)
-		buf_printf(&left, ", with \"%s\"", v->search);
+		buf_printf(&left, _(", with \"%s\""), v->search);
 	if (v->ticket)
-		buf_puts(&left, ", being read again ...");
+		buf_puts(&left, _(", being read again ..."));
 	int used = paint(area.y, area.x + 1, area.width - 1,
 	        bad       ? ROLE_BAD
 	        : pending ? ROLE_WARN
@@ -360,8 +369,8 @@ static void ask_search(struct config *v)
 {
 	struct lines body = { .width = 60 };
 	lines_add(&body, ROLE_NORMAL, NULL,
-	        "A part of a key, of a value, or of where it comes from; empty for all.");
-	dialog_input(&v->console->dialog, "Search", &body, v->search, false, set_search, v, NULL);
+	        _("A part of a key, of a value, or of where it comes from; empty for all."));
+	dialog_input(&v->console->dialog, _("Search"), &body, v->search, false, set_search, v, NULL);
 }
 
 static bool open_key(struct config *v, enum action action)
@@ -449,9 +458,9 @@ void config_open(struct screen *s, struct console *c)
 	list_open(&v->values);
 	list_open(&v->versions);
 	*s = (struct screen){ .number = 7,
-		.name = "Config",
-		.brief = "Conf",
-		.title = "Config",
+		.name = N_("Config"),
+		.brief = N_("Conf"),
+		.title = N_("Config"),
 		.state = v,
 		.scope = config_scope,
 		.fetch = config_fetch,

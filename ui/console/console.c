@@ -11,6 +11,7 @@
 #include "../format.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <curses.h>
@@ -151,8 +152,11 @@ static void leave(struct console *c)
 {
 	int done, all;
 	if (acts_running(c, &done, &all))
-		note_add(c, ROLE_WARN, "%d act%s not answered yet: wait, or Ctrl-C to leave all the same",
-		        all - done, all - done == 1 ? " is" : "s are");
+		note_add(c, ROLE_WARN,
+		        ngettext("%d act is not answered yet: wait, or Ctrl-C to leave all the same",
+		                "%d acts are not answered yet: wait, or Ctrl-C to leave all the same",
+		                (unsigned long)(all - done)),
+		        all - done);
 	else
 		c->quit = true;
 }
@@ -200,7 +204,8 @@ static void common_key(struct console *c, enum action action)
 		break;
 	case ACTION_STOP:
 		if (!acts_stop(c))
-			note_add(c, ROLE_WARN, "Nothing is being sent; jobs are stopped on their screen, 5");
+			note_add(c, ROLE_WARN,
+			        _("Nothing is being sent; jobs are stopped on their screen, 5"));
 		break;
 	case ACTION_LOG:
 		c->journal.open = true;
@@ -223,8 +228,11 @@ void console_act(struct console *c, enum action action)
 	if (action == ACTION_READ && (note_read(c) || bulk_stop(c)))
 		return;
 	if (action_acts(action) && c->read_only)
-		note_add(c, ROLE_WARN, "This console is read-only: it looks and does not act%s",
-		        c->asked_read_only ? " (-R)" : ", because only the read-only socket may be opened");
+		note_add(c, ROLE_WARN, "%s",
+		        c->asked_read_only
+		                ? _("This console is read-only: it looks and does not act (-R)")
+		                : _("This console is read-only: it looks and does not act, because "
+		                    "only the read-only socket may be opened"));
 	else if (action != ACTION_NONE && !s->key(s->state, c, action))
 		common_key(c, action);
 }
@@ -355,12 +363,14 @@ static void free_console(struct console *c)
 
 static int theme_refused(const char *name)
 {
-	struct buf b = BUF(4096);
-	text_clean(&b, name, strlen(name));
-	buf_puts(&b, "\" is no theme: ");
-	theme_names(&b);
-	fprintf(stderr, "usher: \"%s\n", buf_str(&b));
-	buf_free(&b);
+	struct buf asked = BUF(4096), known = BUF(256);
+	text_clean(&asked, name, strlen(name));
+	theme_names(&known);
+	fputs("usher: ", stderr);
+	fprintf(stderr, _("\"%s\" is no theme: %s"), buf_str(&asked), buf_str(&known));
+	fputc('\n', stderr);
+	buf_free(&asked);
+	buf_free(&known);
 	return 2;
 }
 

@@ -7,6 +7,7 @@
 #include "../format.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -95,7 +96,7 @@ static void on_revealed(void *arg, struct reply *reply)
 	d->reveal_request = 0;
 	console_heard(d->console, reply);
 	if (reply->code != 0) {
-		note_add(d->console, ROLE_BAD, "%s is not shown unmasked: %s", d->id, reply->message);
+		note_add(d->console, ROLE_BAD, _("%s is not shown unmasked: %s"), d->id, reply->message);
 		return;
 	}
 	cJSON_Delete(d->unmasked);
@@ -127,8 +128,8 @@ static void reveal_ask(struct detail *d)
 	if (!acts_may(d->console))
 		return;
 	lines_add(&body, ROLE_FAINT, NULL,
-	        "Shown until you leave this row. Why? It stands in the audit with your name:");
-	dialog_input(&d->console->dialog, "Show this row unmasked", &body, NULL, true, reveal, d, NULL);
+	        _("Shown until you leave this row. Why? It stands in the audit with your name:"));
+	dialog_input(&d->console->dialog, _("Show this row unmasked"), &body, NULL, true, reveal, d, NULL);
 }
 
 /* -- Finding -------------------------------------------------------------------------------------- */
@@ -166,7 +167,7 @@ static void find_from(struct detail *d, int from, int by)
 	}
 	d->found = -1;
 	if (d->find[0])
-		note_add(d->console, ROLE_WARN, "\"%s\" does not stand here", d->find);
+		note_add(d->console, ROLE_WARN, _("\"%s\" does not stand here"), d->find);
 }
 
 static void find_given(struct console *c, void *arg, const char *text)
@@ -181,8 +182,8 @@ static void find_given(struct console *c, void *arg, const char *text)
 static void find_ask(struct detail *d)
 {
 	struct lines body = { .width = 68 };
-	lines_add(&body, ROLE_FAINT, NULL, "Words in what is shown; capitals or not. n and N go on.");
-	dialog_input(&d->console->dialog, "Find", &body, d->find, false, find_given, d, NULL);
+	lines_add(&body, ROLE_FAINT, NULL, _("Words in what is shown; capitals or not. n and N go on."));
+	dialog_input(&d->console->dialog, _("Find"), &body, d->find, false, find_given, d, NULL);
 }
 
 static void find_next(struct detail *d, int by)
@@ -237,10 +238,11 @@ static void draw_title(const struct detail *d, struct rect area)
 	int used = paint(area.y, area.x + 1, area.width - 1, ROLE_TITLE, TEXT_CLIP, buf_str(&b));
 	if (d->unmasked)
 		used += 2 + paint(area.y, area.x + 1 + used + 2, area.width - used - 3, ROLE_BADGE, TEXT_CLIP,
-		                    "[UNMASKED]");
+		                    _("[UNMASKED]"));
 	int rest = line_count(d) - d->top - d->height;
 	if (rest > 0)
-		buf_printf(&right, "%d more line%s below", rest, rest == 1 ? "" : "s");
+		buf_printf(&right, ngettext("%d more line below", "%d more lines below", (unsigned long)rest),
+		        rest);
 	struct buf age = BUF(256);
 	if (d->item && age_text(&age, d->at, d->console->now))
 		buf_printf(&right, "  %s", buf_str(&age));
@@ -269,7 +271,7 @@ static void detail_draw(void *state, const struct console *c, struct rect area)
 	struct rect body = { area.y + 1, area.x + 1, area.height - 1, width };
 	if (!d->item) {
 		paintf(body.y + 1, body.x + 1, width - 1, d->error[0] ? ROLE_BAD : ROLE_FAINT, "%s%s",
-		        d->error[0] ? "! " : "", d->error[0] ? d->error : "Asking the daemon ...");
+		        d->error[0] ? "! " : "", d->error[0] ? d->error : _("Asking the daemon ..."));
 		return;
 	}
 	struct rect left = body, right = body;
@@ -296,7 +298,7 @@ static void open_sibling(struct detail *d)
 		console_open_detail(d->console, id);
 		return;
 	}
-	note_add(d->console, ROLE_WARN, "No failed row of this event on another channel is known");
+	note_add(d->console, ROLE_WARN, _("No failed row of this event on another channel is known"));
 }
 
 static bool detail_act(struct detail *d, enum action action)
@@ -391,8 +393,8 @@ static void open_row(struct screen *s, struct console *c, const char *id, bool d
 	d->found = -1;
 	snprintf(d->id, sizeof d->id, "%s", id);
 	d->due = true;
-	*s = (struct screen){ .name = "Detail",
-		.title = "Detail",
+	*s = (struct screen){ .name = N_("Detail"),
+		.title = N_("Detail"),
 		.state = d,
 		.scope = detail_scope,
 		.fetch = detail_fetch,

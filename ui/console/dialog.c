@@ -4,6 +4,7 @@
 #include "screen.h"
 #include "terminal.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 #include "base/text.h"
 
@@ -117,11 +118,12 @@ static bool is_count(const char *text, int64_t count)
 static const char *trouble(const struct dialog_field *f, const char *text)
 {
 	if (f->count && !is_count(text, f->count))
-		return *text ? "That is not the number." : "Type the number: it is how many are acted on.";
+		return *text ? _("That is not the number.")
+		             : _("Type the number: it is how many are acted on.");
 	if (f->required && !*text)
-		return "It cannot be empty.";
+		return _("It cannot be empty.");
 	if (f->kind == FIELD_NUMBER && *text && !is_number(text))
-		return "That is no number.";
+		return _("That is no number.");
 	return NULL;
 }
 
@@ -236,10 +238,10 @@ static void draw_form(const struct dialog *d, int y, int x, int width)
 {
 	int left = label_width(d);
 	const char *hint = d->field_count > 1
-	                           ? "Enter takes it   Tab next field   Esc leaves everything as it is"
-	                           : "Enter takes it   Esc leaves everything as it is";
+	                           ? _("Enter takes it   Tab next field   Esc leaves everything as it is")
+	                           : _("Enter takes it   Esc leaves everything as it is");
 	if (d->refused)
-		paintf(y + d->field_count, x, width, ROLE_BAD, "! %s   Esc leaves everything as it is",
+		paintf(y + d->field_count, x, width, ROLE_BAD, _("! %s   Esc leaves everything as it is"),
 		        d->refused);
 	else
 		paint(y + d->field_count, x, width, ROLE_FAINT, TEXT_CLIP, hint);
@@ -261,13 +263,13 @@ static void draw_menu(const struct dialog *d, int y, int x, int width)
 		buf_free(&b);
 	}
 	paint(y + d->item_count, x, width, ROLE_FAINT, TEXT_CLIP,
-	        "Enter takes it   j k Up Down choose   Esc leaves it");
+	        _("Enter takes it   j k Up Down choose   Esc leaves it"));
 }
 
 static void draw_confirm(int y, int x, int width)
 {
-	int used = paint(y, x, width, ROLE_TITLE, TEXT_CLIP, "y yes");
-	paint(y, x + used + 3, width - used - 3, ROLE_NORMAL, TEXT_CLIP, "n no");
+	int used = paint(y, x, width, ROLE_TITLE, TEXT_CLIP, _("y yes"));
+	paint(y, x + used + 3, width - used - 3, ROLE_NORMAL, TEXT_CLIP, _("n no"));
 }
 
 bool dialog_has_cursor(const struct dialog *d)

@@ -47,7 +47,8 @@ struct dialog {
 	void (*drop)(void *arg); /* frees arg, after done or without it */
 };
 
-/* `body`: lines are taken over. Strings of fields are copied or literals (label). */
+/* Titles, labels and what items show come in the user's language.
+ * `body`: lines are taken over. Strings of fields are copied or outlive it (label). */
 void dialog_confirm(struct dialog *d, const char *title, struct lines *body, dialog_done *done, void *arg,
         void (*drop)(void *));
 void dialog_input(struct dialog *d, const char *title, struct lines *body, const char *text, bool required,

@@ -6,6 +6,7 @@
 #include "../format.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -100,11 +101,13 @@ static void draw_channels(const struct dlq *d, const struct console *c, struct r
 	wall_time mirrored = time_get(d->list.json, "mirrored_at");
 	list_summary(&d->list, &b);
 	if (mirrored.ms) {
-		buf_puts(&b, "  queue looked at ");
-		format_span_short(&b, seconds_between(mirrored, c->now));
-		buf_puts(&b, " ago");
+		struct buf span = BUF(64);
+		format_span_short(&span, seconds_between(mirrored, c->now));
+		buf_puts(&b, "  ");
+		buf_printf(&b, _("queue looked at %s ago"), buf_str(&span));
+		buf_free(&span);
 	} else if (d->list.loaded) {
-		buf_puts(&b, "  queue not looked at yet");
+		buf_printf(&b, "  %s", _("queue not looked at yet"));
 	}
 	struct buf left = BUF(8192);
 	finder_describe(&d->finder, &left);
@@ -127,8 +130,10 @@ static void act_on_all(struct dlq *d)
 	struct buf filter = BUF(FILTER_BYTES_MAX + 256);
 	if (!d->list.loaded || d->list.other)
 		return;
-	buf_printf(&filter, "dlq:yes channel:%s%s%s", d->channel, d->finder.filter[0] ? " " : "",
-	        d->finder.filter);
+	buf_puts(&filter, "dlq:yes");
+	buf_printf(&filter, " channel:%s", d->channel);
+	if (d->finder.filter[0])
+		buf_printf(&filter, " %s", d->finder.filter);
 	bulk_ask_filter(d->list.console, buf_str(&filter), d->list.seen);
 	buf_free(&filter);
 }
@@ -202,9 +207,9 @@ void dlq_open(struct screen *s, struct console *c)
 	d->finder = (struct finder){ .console = c, .list = &d->list, .changed = filter_changed, .arg = d };
 	list_open(&d->list);
 	*s = (struct screen){ .number = 2,
-		.name = "DLQ",
-		.brief = "DLQ",
-		.title = "Dead-letter queues",
+		.name = N_("DLQ"),
+		.brief = N_("DLQ"),
+		.title = N_("Dead-letter queues"),
 		.state = d,
 		.scope = dlq_scope,
 		.fetch = dlq_fetch,

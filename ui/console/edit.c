@@ -7,13 +7,14 @@
 #include "../editor.h"
 #include "../format.h"
 
+#include "base/error.h"
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define REVEAL_REASON "to edit the payload"
 #define DIFF_LINES_MAX 40
 #define DIALOG_LINES_WIDTH 68
 #define IDLE_MS 200
@@ -55,12 +56,15 @@ static bool may_edit(struct console *c, const struct row_ref *row)
 	if (!acts_may(c))
 		return false;
 	if (c->edit) {
-		note_add(c, ROLE_WARN, "The edit before is still being sent: wait for it");
+		note_add(c, ROLE_WARN, _("The edit before is still being sent: wait for it"));
 		return false;
 	}
 	if (strcmp(row->status, "dead") != 0) {
-		note_add(c, ROLE_WARN, "Only dead rows can be edited: %s is %s%s", row->id, row->status,
-		        !strcmp(row->status, "cancelled") ? "; restore it first (u)" : "");
+		note_add(c, ROLE_WARN,
+		        !strcmp(row->status, "cancelled")
+		                ? _("Only dead rows can be edited: %s is %s; restore it first (u)")
+		                : _("Only dead rows can be edited: %s is %s"),
+		        row->id, row->status);
 		return false;
 	}
 	return true;
@@ -102,12 +106,13 @@ static void on_edited(void *arg, struct reply *reply)
 		return;
 	}
 	if (reply->code == 0)
-		note_add(c, ROLE_GOOD, "%s %s: edited and queued again, to %s", e->row.channel, e->row.id,
+		note_add(c, ROLE_GOOD, _("%s %s: edited and queued again, to %s"), e->row.channel, e->row.id,
 		        recipient ? recipient : "?");
 	else
-		note_add(c, ROLE_BAD, "%s %s %s: %s", e->row.channel, e->row.id,
-		        reply->unsure ? "is not known to be edited" : "not edited and redriven",
-		        reply->message);
+		note_add(c, ROLE_BAD,
+		        reply->unsure ? _("%s %s is not known to be edited: %s")
+		                      : _("%s %s not edited and redriven: %s"),
+		        e->row.channel, e->row.id, reply->message);
 	end(c);
 	console_refresh(c);
 }
@@ -143,11 +148,11 @@ static void address_dialog(struct console *c, const char *why)
 	struct edit *e = c->edit;
 	struct lines body = { .width = DIALOG_LINES_WIDTH };
 	char title[96];
-	snprintf(title, sizeof title, "Correct the address of %s %s", e->row.channel, e->row.id);
+	snprintf(title, sizeof title, _("Correct the address of %s %s"), e->row.channel, e->row.id);
 	if (why)
 		lines_addf(&body, ROLE_BAD, NULL, "! %s", why);
 	lines_add(&body, ROLE_FAINT, NULL,
-	        "The right mail address. Enter stores it and sends again; what was is kept.");
+	        _("The right mail address. Enter stores it and sends again; what was is kept."));
 	e->asking = true;
 	dialog_input(&c->dialog, title, &body, why ? buf_str(&e->text) : NULL, true, address_given, c, drop);
 }
@@ -194,7 +199,7 @@ static void add_missing(
 		if (stands_in(text, other))
 			continue;
 		if (l->count == DIFF_LINES_MAX) {
-			lines_add(l, ROLE_FAINT, NULL, "... and more");
+			lines_add(l, ROLE_FAINT, NULL, _("... and more"));
 			return;
 		}
 		struct buf b = BUF(EDITOR_TEXT_MAX + 8);
@@ -218,11 +223,12 @@ static void show_changes(struct console *c)
 	struct edit *e = c->edit;
 	struct lines body = { .width = DIALOG_LINES_WIDTH };
 	char title[96];
-	snprintf(title, sizeof title, "Send %s %s like this?", e->row.channel, e->row.id);
+	snprintf(title, sizeof title, _("Send %s %s like this?"), e->row.channel, e->row.id);
 	add_missing(&body, buf_str(&e->former), buf_str(&e->text), ROLE_BAD, "- ");
 	add_missing(&body, buf_str(&e->text), buf_str(&e->former), ROLE_GOOD, "+ ");
 	if (body.count == 0)
-		lines_add(&body, ROLE_NORMAL, NULL, "Only the order of lines, or white space, is changed.");
+		lines_add(
+		        &body, ROLE_NORMAL, NULL, _("Only the order of lines, or white space, is changed."));
 	e->asking = true;
 	dialog_confirm(&c->dialog, title, &body, agreed, c, drop);
 }
@@ -241,9 +247,9 @@ static void refused_dialog(struct console *c, const char *why)
 {
 	struct lines body = { .width = DIALOG_LINES_WIDTH };
 	lines_addf(&body, ROLE_BAD, NULL, "! %s", why);
-	lines_add(&body, ROLE_FAINT, NULL, "Nothing is changed yet. No leaves everything as it is.");
+	lines_add(&body, ROLE_FAINT, NULL, _("Nothing is changed yet. No leaves everything as it is."));
 	c->edit->asking = true;
-	dialog_confirm(&c->dialog, "It is refused. Edit it again?", &body, edit_again, c, drop);
+	dialog_confirm(&c->dialog, _("It is refused. Edit it again?"), &body, edit_again, c, drop);
 }
 
 static void keep_listening(void *arg)
@@ -251,6 +257,14 @@ static void keep_listening(void *arg)
 	struct console *c = arg;
 	client_wait(c->client, NULL, 0, IDLE_MS);
 	client_turn(c->client);
+}
+
+static void say_error(struct console *c, const struct usher_error *err)
+{
+	struct buf words = BUF(2 * USHER_ERROR_MESSAGE_MAX);
+	error_print(err, &words);
+	note_add(c, ROLE_BAD, "%s", buf_str(&words));
+	buf_free(&words);
 }
 
 static void trim_end(struct buf *b)
@@ -278,9 +292,9 @@ void edit_turn(struct console *c)
 	buf_free(&e->text);
 	e->text = edited;
 	if (rc < 0)
-		note_add(c, ROLE_BAD, "%s", err.message);
+		say_error(c, &err);
 	else if (strcmp(buf_str(&e->text), buf_str(&e->former)) == 0)
-		note_add(c, ROLE_GOOD, "%s %s: nothing is changed, nothing is sent", e->row.channel,
+		note_add(c, ROLE_GOOD, _("%s %s: nothing is changed, nothing is sent"), e->row.channel,
 		        e->row.id);
 	else {
 		show_changes(c);
@@ -296,8 +310,8 @@ static void on_revealed(void *arg, struct reply *reply)
 	const char *event = json_string(reply->json, "event"), *payload = json_string(reply->json, "payload");
 	console_heard(c, reply);
 	if (reply->code != 0) {
-		note_add(
-		        c, ROLE_BAD, "%s %s cannot be edited: %s", e->row.channel, e->row.id, reply->message);
+		note_add(c, ROLE_BAD, _("%s %s cannot be edited: %s"), e->row.channel, e->row.id,
+		        reply->message);
 		end(c);
 		return;
 	}
@@ -317,7 +331,8 @@ static void reveal_agreed(struct console *c, void *arg, const char *text)
 	(void)arg;
 	(void)text;
 	c->edit->asking = false;
-	json_add_string(body, "reason", REVEAL_REASON);
+	/* TRANSLATORS: a reason that is kept in the audit */
+	json_add_string(body, "reason", _("to edit the payload"));
 	post(c->edit, "reveal", body, on_revealed);
 	cJSON_Delete(body);
 }
@@ -329,11 +344,10 @@ void edit_ask(struct console *c, const struct row_ref *row)
 	if (!may_edit(c, row))
 		return;
 	begin(c, row, false);
-	snprintf(title, sizeof title, "Edit %s %s?", row->channel, row->id);
+	snprintf(title, sizeof title, _("Edit %s %s?"), row->channel, row->id);
 	lines_add(&body, ROLE_NORMAL, NULL,
-	        "Your editor shows what it sends, unmasked: that stands in the audit. You see what is "
-	        "changed "
-	        "before it is sent.");
+	        _("Your editor shows what it sends, unmasked: that stands in the audit. You see what is "
+	          "changed before it is sent."));
 	c->edit->asking = true;
 	dialog_confirm(&c->dialog, title, &body, reveal_agreed, c, drop);
 }

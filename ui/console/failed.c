@@ -5,6 +5,7 @@
 #include "views.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -70,13 +71,13 @@ static void failed_draw(void *state, const struct console *c, struct rect area)
 	struct failed *f = state;
 	struct buf left = BUF(8192), right = BUF(4096);
 	(void)c;
-	buf_printf(&left, "status: %s", statuses[f->status]);
+	buf_printf(&left, _("status: %s"), f->status ? statuses[f->status] : C_("status", "any"));
 	finder_describe(&f->finder, &left);
 	if (f->place_count)
-		buf_puts(&left, "  Esc: back");
+		buf_printf(&left, "  %s", _("Esc: back"));
 	list_summary(shown(f), &right);
 	if (f->grouped && !json_bool(f->groups.json, "complete", true))
-		buf_puts(&right, "  of the newest rows only");
+		buf_printf(&right, "  %s", _("of the newest rows only"));
 	finder_draw_line(&left, &right, area);
 	finder_mark_sort(&f->finder, &f->rows);
 	list_draw(shown(f), (struct rect){ area.y + 1, area.x, area.height - 1, area.width });
@@ -204,7 +205,7 @@ static void act_on_all(struct failed *f)
 		filter = json_string(list_selected(l), "filter");
 	else if (f->status > 1) {
 		note_add(f->console, ROLE_WARN,
-		        "Only dead rows can be redriven, and these are %s: f changes that",
+		        _("Only dead rows can be redriven, and these are %s: f changes that"),
 		        statuses[f->status]);
 		return;
 	}
@@ -294,9 +295,9 @@ void failed_open(struct screen *s, struct console *c)
 	list_open(&f->rows);
 	list_open(&f->groups);
 	*s = (struct screen){ .number = 3,
-		.name = "Failed",
-		.brief = "Fail",
-		.title = "Failed notifications",
+		.name = N_("Failed"),
+		.brief = N_("Fail"),
+		.title = N_("Failed notifications"),
 		.state = f,
 		.scope = failed_scope,
 		.fetch = failed_fetch,

@@ -5,6 +5,7 @@
 #include "../format.h"
 
 #include "base/json.h"
+#include "base/language.h"
 
 #include <curses.h>
 #include <string.h>
@@ -62,15 +63,16 @@ bool jobs_draw(const struct console *c, int y)
 	const struct jobs *j = &c->jobs;
 	if (!j->newest)
 		return false;
-	struct buf b = BUF(4096);
+	struct buf b = BUF(8192), progress = BUF(4096);
 	const char *id = json_string(j->newest, "id"), *waits = json_string(j->newest, "waits");
-	buf_printf(&b, "job %s: ", id ? id : "?");
-	facts_redrive_progress(&b, j->newest);
+	facts_redrive_progress(&progress, j->newest);
+	buf_printf(&b, _("job %s: %s"), id ? id : "?", buf_str(&progress));
+	buf_free(&progress);
 	if (waits)
-		buf_printf(&b, ", waits: %s", waits);
+		buf_printf(&b, _(", waits: %s"), waits);
 	if (j->running > 1)
-		buf_printf(&b, "; %d more", j->running - 1);
-	int used = paint(y, COLS - 11, 10, ROLE_FAINT, TEXT_RIGHT, "5: jobs");
+		buf_printf(&b, C_("jobs", "; %d more"), j->running - 1);
+	int used = paint(y, COLS - 11, 10, ROLE_FAINT, TEXT_RIGHT, _("5: jobs"));
 	paint(y, 1, COLS - 3 - used, json_int(j->newest, "failed_again", 0) ? ROLE_WARN : ROLE_ACCENT,
 	        TEXT_LEFT, buf_str(&b));
 	buf_free(&b);

@@ -5,6 +5,7 @@
 
 #include "../format.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <curses.h>
@@ -46,7 +47,7 @@ static void add_entry(struct lines *l, const struct journal_entry *e, wall_time 
 {
 	struct buf label = BUF(64);
 	format_when(&label, e->at, WHEN_CLOCK, now);
-	buf_puts(&label, e->role == ROLE_BAD ? " !!" : e->role == ROLE_WARN ? " !" : " ok");
+	buf_printf(&label, " %s", e->role == ROLE_BAD ? "!!" : e->role == ROLE_WARN ? "!" : "ok");
 	lines_add(l, e->role, buf_str(&label), e->text);
 	buf_free(&label);
 }
@@ -60,13 +61,13 @@ void journal_draw(struct console *c)
 	for (int i = 0; i < j->count; i++)
 		add_entry(&l, &j->entries[(j->first + i) % JOURNAL_MAX], c->now);
 	if (j->count == 0)
-		lines_add(&l, ROLE_FAINT, NULL, "Nothing was said or done yet.");
+		lines_add(&l, ROLE_FAINT, NULL, _("Nothing was said or done yet."));
 	int most = l.count > room ? l.count - room : 0;
 	j->back = j->back > most ? most : j->back < 0 ? 0 : j->back;
-	paint_box(box, "This session: messages and acts, the newest last");
+	paint_box(box, _("This session: messages and acts, the newest last"));
 	paint_lines(&l, most - j->back, (struct rect){ box.y + 1, box.x + 2, room, box.width - 4 });
 	paintf(box.y + box.height - 2, box.x + 2, box.width - 4, ROLE_FAINT,
-	        "%d of %d lines above   k j PgUp PgDn scroll   q: back", most - j->back, l.count);
+	        _("%d of %d lines above   k j PgUp PgDn scroll   q: back"), most - j->back, l.count);
 	lines_clear(&l);
 }
 

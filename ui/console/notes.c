@@ -1,6 +1,7 @@
 /* Messages that stay until they are read; see screen.h. */
 #include "screen.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdarg.h>
@@ -53,6 +54,6 @@ void note_offer_undo(struct console *c, const char *text)
 	struct notes *n = &c->notes;
 	for (int i = 0; i < n->count; i++)
 		n->items[i].offers_undo = false; /* of an act before */
-	note_add(c, ROLE_GOOD, "%s   u: undo", text);
+	note_add(c, ROLE_GOOD, "%s   %s", text, _("u: undo"));
 	n->items[n->count - 1].offers_undo = n->items[n->count - 1].role == ROLE_GOOD;
 }

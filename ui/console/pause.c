@@ -4,6 +4,7 @@
 #include "screen.h"
 
 #include "base/json.h"
+#include "base/language.h"
 
 #include <stdio.h>
 
@@ -14,13 +15,14 @@ static void on_done(void *arg, struct reply *reply)
 	p->running = false;
 	console_heard(c, reply);
 	if (reply->code == 0)
-		note_add(c, ROLE_GOOD, "%s: %s", p->channel, p->resume ? "resumed" : "paused in all daemons");
+		note_add(c, ROLE_GOOD, p->resume ? _("%s: resumed") : _("%s: paused in all daemons"),
+		        p->channel);
 	else
-		note_add(c, ROLE_BAD, "%s %s: %s", p->channel,
-		        reply->unsure ? "may have been changed or not"
-		        : p->resume   ? "not resumed"
-		                      : "not paused",
-		        reply->message);
+		note_add(c, ROLE_BAD,
+		        reply->unsure ? _("%s may have been changed or not: %s")
+		        : p->resume   ? _("%s not resumed: %s")
+		                      : _("%s not paused: %s"),
+		        p->channel, reply->message);
 	console_refresh(c);
 }
 
@@ -66,16 +68,15 @@ void pause_ask(struct console *c, const cJSON *channel)
 		return;
 	snprintf(p->channel, sizeof p->channel, "%s", name);
 	p->resume = cJSON_IsObject(json_get(channel, "paused"));
-	snprintf(title, sizeof title, "%s %s%s", p->resume ? "Resume" : "Pause", p->channel,
-	        p->resume ? "?" : "");
+	snprintf(title, sizeof title, p->resume ? _("Resume %s?") : _("Pause %s"), p->channel);
 	if (p->resume) {
 		facts_paused(&fact, channel, c->now);
 		lines_add(&body, ROLE_NORMAL, NULL, buf_str(&fact));
 		dialog_confirm(&c->dialog, title, &body, answered, NULL, NULL);
 	} else {
 		lines_add(&body, ROLE_FAINT, NULL,
-		        "No daemon receives anything on it until somebody resumes it. What is being sent is "
-		        "finished; nothing is lost. Say why, for everybody to see:");
+		        _("No daemon receives anything on it until somebody resumes it. What is being sent "
+		          "is finished; nothing is lost. Say why, for everybody to see:"));
 		dialog_input(&c->dialog, title, &body, NULL, true, answered, NULL, NULL);
 	}
 	buf_free(&fact);
