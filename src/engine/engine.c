@@ -101,6 +101,15 @@ void engine_kick_watcher(struct engine *engine)
 	pthread_mutex_unlock(&engine->kick_lock);
 }
 
+void engine_expect(struct engine *engine, unsigned messages)
+{
+	pthread_mutex_lock(&engine->kick_lock);
+	for (enum channel_id id = 0; id < CHANNEL_COUNT; id++)
+		if (engine->pipeline[id])
+			pipeline_expect(engine->pipeline[id], messages);
+	pthread_mutex_unlock(&engine->kick_lock);
+}
+
 void engine_control(struct engine *engine, enum channel_id channel, const struct control *control)
 {
 	pthread_mutex_lock(&engine->kick_lock);

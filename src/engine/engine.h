@@ -65,6 +65,7 @@ void engine_free(struct engine *engine);
  * none. Any thread. */
 void engine_kick_relay(struct engine *engine);
 void engine_kick_watcher(struct engine *engine);
+void engine_expect(struct engine *engine, unsigned messages); /* pipeline_expect of each channel */
 /* pipeline_control, likewise. */
 void engine_control(struct engine *engine, enum channel_id channel, const struct control *control);
 
@@ -77,6 +78,9 @@ uint64_t engine_ask_reload(struct engine *engine, const char *who, const char *s
 int pipeline_start(
         struct engine *engine, enum channel_id channel, struct pipeline **ret, struct usher_error *err);
 /* What operators say of the channel, now; the same again does nothing. Any thread. */
+/* So many messages are in the channel's queue, or will be at once: receives for them begin together, in place
+ * of one after another's round trip. Any thread. */
+void pipeline_expect(struct pipeline *pipeline, unsigned messages);
 void pipeline_control(struct pipeline *pipeline, const struct control *control);
 void pipeline_configure(struct pipeline *pipeline, const struct config *config); /* any thread */
 void pipeline_stop(struct pipeline *pipeline);                                   /* asks; returns at once */

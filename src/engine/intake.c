@@ -45,14 +45,28 @@ static void job_decode(struct job *job)
 	snprintf(job->reason, sizeof job->reason, "%s", err.message);
 }
 
+static void receives_want(struct pipeline *p, int n)
+{
+	n = n < p->config->receivers ? n : p->config->receivers;
+	p->receives_wanted = n > 1 ? n : 1;
+}
+
 /* A burst far away takes as many round trips as it takes to see that it is one: quickly up, slowly down. */
 static void receives_adapt(struct pipeline *p, bool full)
 {
-	p->receives_wanted += full ? RECEIVES_STEP_UP : -1;
-	if (p->receives_wanted > p->config->receivers)
-		p->receives_wanted = p->config->receivers;
-	if (p->receives_wanted < 1)
-		p->receives_wanted = 1;
+	receives_want(p, p->receives_wanted + (full ? RECEIVES_STEP_UP : -1));
+}
+
+/* Fewer than a receive can bring are no burst: they are gathered as they come. */
+void intake_expect(struct pipeline *p, unsigned messages)
+{
+	int batches = (int)(messages / p->broker->ops->receive_max);
+
+	if (batches == 0)
+		return;
+	if (batches > p->receives_wanted)
+		receives_want(p, batches);
+	p->receive_at = (mono_time){ 0 };
 }
 
 static void on_received(void *arg, struct message **messages, size_t n, const struct usher_error *err)

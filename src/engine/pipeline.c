@@ -292,6 +292,20 @@ void pipeline_control(struct pipeline *p, const struct control *control)
 		loop_post(p->loop, control_here, p);
 }
 
+static void expect_here(void *arg)
+{
+	struct pipeline *p = arg;
+
+	intake_expect(p, atomic_exchange(&p->expected, 0));
+	pipeline_wake(p);
+}
+
+void pipeline_expect(struct pipeline *p, unsigned messages)
+{
+	if (atomic_fetch_add(&p->expected, messages) == 0)
+		loop_post(p->loop, expect_here, p);
+}
+
 /* Before the first receive. As without the ledger: nothing is received until it can be read. */
 static void control_learn(struct pipeline *p, mono_time now)
 {

@@ -123,6 +123,7 @@ struct pipeline {
 
 	/* What operators say of the channel. Unknown at first: then nothing is received. */
 	bool control_known, paused;
+	atomic_uint expected;      /* messages that the relay has sent and no turn has looked for */
 	atomic_int control_posted; /* the newest word of the watcher, packed: CONTROL_... below */
 
 	bool stopping;
@@ -160,6 +161,7 @@ bool pipeline_held(const struct pipeline *p);
 
 /* -- intake.c: receive, decode, claim -------------------------------------------------------- */
 void intake_receive(struct pipeline *p, mono_time now);
+void intake_expect(struct pipeline *p, unsigned messages); /* that many are in the queue by now */
 void intake_claim(struct pipeline *p, mono_time now);
 
 /* -- outlet.c: the channels that send ---------------------------------------------------------- */

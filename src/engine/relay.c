@@ -90,6 +90,8 @@ static void finish_take(struct relay *r)
 	struct usher_error err = { 0 };
 	bool full = r->n == RELAY_TAKE;
 
+	if (r->published_n)
+		engine_expect(r->engine, (unsigned)r->published_n);
 	if (r->published_n && outbox_published(r->db, r->published, r->published_n, &err) < 0) {
 		/* They will be published again when the lease is over, and answered by the ledger. */
 		pause_ms = pause_after_failure(r, &err);
