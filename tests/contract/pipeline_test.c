@@ -591,6 +591,24 @@ static void a_trickle_is_gathered(void **state)
 	assert_true(scripted_calls(OP_RECEIVE) + scripted_calls(OP_DELETE) <= 60);
 }
 
+/* What the relay has sent is received at once, by no more receives than are allowed. */
+static void a_burst_that_is_expected_is_met(void **state)
+{
+	(void)state;
+	start_pipeline();
+	WAIT_FOR(scripted_waiting() == 1);
+	pipeline_expect(engine->pipeline[CHANNEL_EMAIL], 9);
+	WAIT_FOR(pipeline_idle_for(100));
+	assert_int_equal(scripted_waiting(), 1);
+	pipeline_expect(engine->pipeline[CHANNEL_EMAIL], 35);
+	WAIT_FOR(scripted_waiting() == 3);
+	pipeline_expect(engine->pipeline[CHANNEL_EMAIL], 1000);
+	WAIT_FOR(scripted_waiting() == config.channel[CHANNEL_EMAIL].receivers);
+	put_events(0, 40);
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(40);
+}
+
 /* -- What operators say ------------------------------------------------------------------------ */
 
 static void say(bool paused, enum control_breaker breaker)
@@ -864,6 +882,7 @@ int main(void)
 		T(a_database_that_dies_during_sends_costs_no_second_send),
 		T(another_workers_lease_is_respected),
 		T(a_trickle_is_gathered),
+		T(a_burst_that_is_expected_is_met),
 		T(a_pause_hands_back_what_is_held_and_finishes_what_is_sent),
 		T(a_pause_ends_the_receive_that_waits),
 		T(a_pipeline_that_starts_while_paused_receives_nothing),
