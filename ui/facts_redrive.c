@@ -18,15 +18,31 @@ static long long number(const cJSON *object, const char *key)
 	return (long long)json_int(object, key, 0);
 }
 
-/* "12 of 300 sent, 10 delivered, 1 failed again, 1 on the way" */
+/* A job of another act sends nothing: it cancels, or restores. */
+static bool is_of(const cJSON *job, const char *act)
+{
+	return !strcmp(word(job, "act"), act);
+}
+
+static const char *progress_words(const cJSON *job)
+{
+	bool capped = json_bool(job, "total_capped", false);
+	if (is_of(job, "cancel"))
+		return capped ? _("%s of more than %s cancelled") : _("%s of %s cancelled");
+	if (is_of(job, "restore"))
+		return capped ? _("%s of more than %s restored") : _("%s of %s restored");
+	return capped ? _("%s of more than %s sent") : _("%s of %s sent");
+}
+
+/* "12 of 300 sent, 10 delivered, 1 failed again, 1 on the way"; "12 of 300 cancelled" */
 void facts_redrive_progress(struct buf *b, const cJSON *job)
 {
 	long long skipped = number(job, "skipped");
-	buf_printf(b,
-	        json_bool(job, "total_capped", false) ? _("%s of more than %s sent") : _("%s of %s sent"),
-	        part_count(number(job, "sent")).text, part_count(number(job, "total")).text);
-	buf_printf(b, _(", %lld delivered, %lld failed again, %lld on the way"), number(job, "delivered"),
-	        number(job, "failed_again"), number(job, "on_the_way"));
+	buf_printf(b, progress_words(job), part_count(number(job, "sent")).text,
+	        part_count(number(job, "total")).text);
+	if (!is_of(job, "cancel") && !is_of(job, "restore"))
+		buf_printf(b, _(", %lld delivered, %lld failed again, %lld on the way"),
+		        number(job, "delivered"), number(job, "failed_again"), number(job, "on_the_way"));
 	if (skipped)
 		buf_printf(b,
 		        ngettext(", %lld had changed and was left alone",
@@ -49,6 +65,10 @@ void facts_redrive_state(struct buf *b, const cJSON *job)
 
 static void add_selection(struct buf *b, const cJSON *job)
 {
+	if (json_string(job, "of_job")) {
+		buf_printf(b, _("what job %s cancelled"), word(job, "of_job"));
+		return;
+	}
 	buf_printf(b, _("channel %s, class %s"),
 	        json_string(job, "channel") ? word(job, "channel") : C_("selection", "any"),
 	        json_string(job, "class") ? word(job, "class") : C_("selection", "any"));
@@ -114,8 +134,10 @@ void facts_redrive(struct lines *l, const cJSON *job, wall_time now)
 	add_line(l, _("Selected"), &b);
 	add_frozen(&b, job, now);
 	add_line(l, _("Frozen"), &b);
-	add_how(&b, job);
-	add_line(l, _("How"), &b);
+	if (!is_of(job, "cancel") && !is_of(job, "restore")) {
+		add_how(&b, job);
+		add_line(l, _("How"), &b);
+	}
 	buf_printf(&b, "%s%s%s, ", word(job, "created_by"), json_string(job, "reason") ? ": " : "",
 	        json_string(job, "reason") ? word(job, "reason") : "");
 	format_when(&b, time_get(job, "created_at"), WHEN_FULL, now);

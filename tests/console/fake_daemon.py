@@ -101,7 +101,7 @@ def waiting(number, **changes):
 def job(number, **changes):
     """One redrive job."""
     made = {
-        "id": str(number), "kind": "operator", "state": "running", "version": 1, "waits": None, "why": None,
+        "id": str(number), "kind": "operator", "act": "redrive", "of_job": None, "state": "running", "version": 1, "waits": None, "why": None,
         "created_by": "mina", "reason": "쿠폰 service is back", "listed": False, "channel": "coupon", "class": "service_down",
         "q": None, "since": None, "until": None, "frozen_at": stamp(300), "rate": 10, "canary": 1, "stop_on_failures": 5,
         "total": 300, "total_capped": False, "sent": 150, "skipped": 0, "delivered": 120, "failed_again": 1,
@@ -117,7 +117,7 @@ DETAIL_ONLY = ("payload", "payload_bytes", "attributes", "attempt_list", "audit"
 
 
 # What the console goes by; times, too, stay what they are.
-KEPT = {"id", "next", "exactness", "state", "status", "severity", "kind", "version", "key", "words", "by"}
+KEPT = {"id", "next", "exactness", "state", "status", "severity", "kind", "act", "of_job", "version", "key", "words", "by"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT")
 LARGE, FEW = 10_000, {"reason", "text", "reply", "name", "last_reply", "last_error", "payload", "detail", "host"}
 
@@ -151,6 +151,7 @@ class FakeDaemon:
         self.poison = None           # a text: every answer has it wherever it could
         self.paused, self.forced = {}, {}   # channel -> who said it, why and when
         self.jobs = {}               # redrive jobs by id: job(...)
+        self.cancelled = {}          # job -> rows it cancelled
         self.refuse, self.gaps = None, 0    # a problem for every list of failed rows; pages that are not looked through
         self.gap_rows = 0                   # what each of them has found
         self.count_exactness = "exact"      # of groups
@@ -280,33 +281,39 @@ class FakeDaemon:
         """A look, or a job: rows of a job are queued at once, and it stays as it is then."""
         if read_only:
             raise Problem(403, "Forbidden", "this socket is read-only: use usher.sock to act")
-        until = body.get("seen_until", stamp())
-        if "ids" in body:
+        until, act = body.get("seen_until", stamp()), body.get("act", "redrive")
+        if act == "restore":
+            found = [self.rows[i] for i in self.cancelled.get(body["of_job"], []) if self.rows[i]["status"] == "cancelled"]
+        elif "ids" in body:
             found = [self.rows[i] for i in body["ids"] if self.rows[i]["status"] == "dead"]
         else:
             found = [r for r in self.select({"filter": body["filter"], "status": "dead"}) if r["dead_at"] <= until]
         if body.get("dry_run"):
-            return 200, self.preview(found)
+            return 200, self.preview(found, act)
         if not found:
             raise Problem(404, "Not Found", "no dead row matches: widen the filter, or there is nothing to do")
-        if "filter" in body and not body.get("reason"):
+        if ("filter" in body or act == "cancel") and not body.get("reason"):
             raise Problem(400, "Bad Request", "reason: is required")
         number = str(len(self.jobs) + 1)
-        self.jobs[number] = job(number, total=len(found), sent=0, delivered=0, failed_again=0, on_the_way=0,
+        done = 0 if act == "redrive" else len(found)
+        self.cancelled[number] = [r["id"] for r in found] if act == "cancel" else []
+        self.jobs[number] = job(number, total=len(found), sent=done, delivered=0, failed_again=0, on_the_way=0, act=act,
+                                of_job=body.get("of_job"), state="done" if done else "running",
                                 reason=body.get("reason"), listed="ids" in body,
                                 **{k: body[k] for k in ("rate", "canary", "stop_on_failures") if k in body})
         for r in found:
-            r.update(status="queued", version=r["version"] + 1, settled_by="mina")
+            r.update(status={"redrive": "queued", "cancel": "cancelled", "restore": "dead"}[act], version=r["version"] + 1,
+                     settled_by=None if act == "restore" else "mina")
         return 201, self.jobs[number]
 
-    def preview(self, found):
+    def preview(self, found, act):
         groups = {}
         for r in found:
             groups[r["channel"], r["class"]] = groups.get((r["channel"], r["class"]), 0) + 1
         died = sorted(r["dead_at"] for r in found)
-        return {"dry_run": True, "total": len(found), "total_capped": False,
+        return {"dry_run": True, "act": act, "total": len(found), "total_capped": False,
                 "groups": [{"channel": k[0], "class": k[1], "count": v} for k, v in sorted(groups.items())],
-                "mails_maybe_sent": sum(r["class"] == "ambiguous" for r in found), "coupons_maybe_granted": 0,
+                "mails_maybe_sent": sum(r["class"] == "ambiguous" for r in found) if act == "redrive" else 0, "coupons_maybe_granted": 0,
                 "members_with_coupon": 0, "oldest": died[0] if died else None, "newest": died[-1] if died else None,
                 "frozen_at": stamp()}
 

@@ -1,4 +1,4 @@
-/* Redrive jobs from the console; see bulk.h. */
+/* Jobs over many rows, from the console; see bulk.h. */
 #include "bulk.h"
 
 #include "../format.h"
@@ -15,7 +15,9 @@
 
 struct bulk {
 	struct console *console;
-	char *filter; /* NULL: rows */
+	enum bulk_act act;
+	char *filter; /* NULL: rows, or a job */
+	char job[ROW_ID_MAX];
 	struct row_ref *rows;
 	int count, left_out;
 	wall_time seen;
@@ -26,7 +28,31 @@ struct bulk {
 	bool late_capped;
 };
 
-enum field { REASON, RATE, CANARY, STOP_ON, COUNT, FIELD_COUNT_ };
+/* What is said of each. */
+static const struct {
+	const char *name; /* as the API has it */
+	const char *looking, *title, *nothing, *refused, *went_on, *started;
+} words[] = {
+	[BULK_REDRIVE] = { "redrive", N_("looking what would be redriven ...   Esc: leave it"),
+	        N_("Redrive all that match"), N_("No dead row matches: there is nothing to redrive"),
+	        N_("Nothing is redriven: %s"),
+	        N_("What would be redriven is known by now, but you went on: ask again"),
+	        N_("job %s redrives %s; 5 shows how far it is") },
+	[BULK_CANCEL] = { "cancel", N_("looking what would be cancelled ...   Esc: leave it"),
+	        N_("Cancel all that match"), N_("No dead row matches: there is nothing to cancel"),
+	        N_("Nothing is cancelled: %s"),
+	        N_("What would be cancelled is known by now, but you went on: ask again"),
+	        N_("job %s cancels %s; 5 shows how far it is, and u there restores them") },
+	[BULK_RESTORE] = { "restore", N_("looking what would be restored ...   Esc: leave it"),
+	        N_("Restore what the job cancelled"), N_("There is nothing to restore"),
+	        N_("Nothing is restored: %s"),
+	        N_("What would be restored is known by now, but you went on: ask again"),
+	        N_("job %s restores %s; 5 shows how far it is") },
+};
+
+/* The forms' fields, in their order. */
+enum redrive_field { REASON, RATE, CANARY, STOP_ON, REDRIVE_COUNT, REDRIVE_FIELDS };
+enum settle_field { SETTLE_REASON, SETTLE_COUNT, SETTLE_FIELDS };
 
 static void clear(struct bulk *b)
 {
@@ -71,7 +97,7 @@ const char *bulk_running(const struct console *c)
 {
 	return !c->bulk                              ? NULL
 	       : c->bulk->start                      ? _("starting the job ...")
-	       : c->bulk->look || c->bulk->late_look ? _("looking what would be redriven ...   Esc: leave it")
+	       : c->bulk->look || c->bulk->late_look ? _(words[c->bulk->act].looking)
 	                                             : NULL;
 }
 
@@ -87,7 +113,10 @@ static cJSON *order(const struct bulk *b)
 {
 	cJSON *body = cJSON_CreateObject();
 	char seen[WALL_TEXT_SIZE];
-	if (b->filter) {
+	json_add_string(body, "act", words[b->act].name);
+	if (b->act == BULK_RESTORE) {
+		json_add_string(body, "of_job", b->job);
+	} else if (b->filter) {
 		json_add_string(body, "filter", b->filter);
 	} else {
 		cJSON *ids = json_add_array(body, "ids");
@@ -115,7 +144,7 @@ static void say_started(struct bulk *b, const cJSON *job)
 	        buf_str(&count));
 	for (int i = 0; i < b->count; i++)
 		console_unmark(c, "/v1/failed", b->rows[i].id);
-	note_add(c, ROLE_GOOD, _("job %s redrives %s; 5 shows how far it is"), id ? id : "?", buf_str(&rows));
+	note_add(c, ROLE_GOOD, _(words[b->act].started), id ? id : "?", buf_str(&rows));
 	buf_free(&count);
 	buf_free(&rows);
 	jobs_look(c);
@@ -148,11 +177,13 @@ static void agreed(struct console *c, void *arg, const char *const texts[])
 {
 	struct bulk *b = arg;
 	cJSON *body = order(b);
-	if (*texts[REASON])
+	if (*texts[REASON]) /* the first field of each form */
 		json_add_string(body, "reason", texts[REASON]);
-	add_number(body, "rate", texts[RATE]);
-	add_number(body, "canary", texts[CANARY]);
-	add_number(body, "stop_on_failures", texts[STOP_ON]);
+	if (b->act == BULK_REDRIVE) {
+		add_number(body, "rate", texts[RATE]);
+		add_number(body, "canary", texts[CANARY]);
+		add_number(body, "stop_on_failures", texts[STOP_ON]);
+	}
 	b->start = client_start(c->client, "/v1/redrives", body, CLIENT_ACT_MS, on_started, b);
 	cJSON_Delete(body);
 }
@@ -174,34 +205,60 @@ static void add_late(const struct bulk *b, struct lines *body)
 	buf_free(&seen);
 }
 
-static void ask(struct bulk *b)
+static void ask_redrive(struct bulk *b, struct lines *body, int64_t total)
 {
-	struct console *c = b->console;
-	int64_t total = json_int(b->verdict, "total", 0);
 	const struct dialog_field fields[] = {
 		[REASON] = { .label = _("Reason"), .required = b->filter != NULL },
 		[RATE] = { .label = _("At most, a second"), .text = "10", .kind = FIELD_NUMBER },
 		[CANARY] = { .label = _("Sent first, to see"), .text = "1", .kind = FIELD_NUMBER },
 		[STOP_ON] = { .label = _("Stop when so many fail"), .text = "5", .kind = FIELD_NUMBER },
-		[COUNT] = { .label = _("How many? Type it"), .count = total },
+		[REDRIVE_COUNT] = { .label = _("How many? Type it"), .count = total },
 	};
-	struct lines body = { .width = 70 };
-	facts_redrive_preview(&body, b->verdict, c->now);
-	add_late(b, &body);
+	dialog_form(&b->console->dialog,
+	        b->filter ? _(words[BULK_REDRIVE].title) : _("Redrive the marked rows"), body, fields,
+	        total > DIALOG_TYPE_COUNT ? REDRIVE_FIELDS : REDRIVE_COUNT, agreed, b, drop);
+}
+
+static void ask_settle(struct bulk *b, struct lines *body, int64_t total)
+{
+	const struct dialog_field fields[] = {
+		[SETTLE_REASON] = { .label = _("Reason"), .required = b->act == BULK_CANCEL },
+		[SETTLE_COUNT] = { .label = _("How many? Type it"), .count = total },
+	};
+	if (b->act == BULK_CANCEL)
+		lines_add(body, ROLE_FAINT, NULL,
+		        _("They are given up, not deleted: u on screen 5 restores all of them."));
+	dialog_form(&b->console->dialog, _(words[b->act].title), body, fields,
+	        total > DIALOG_TYPE_COUNT ? SETTLE_FIELDS : SETTLE_COUNT, agreed, b, drop);
+}
+
+static void add_left_out(const struct bulk *b, struct lines *body, int64_t total)
+{
 	if (b->left_out)
-		lines_addf(&body, ROLE_WARN, NULL,
+		lines_addf(body, ROLE_WARN, NULL,
 		        ngettext("! %d other marked row is left out: only dead rows can be redriven.",
 		                "! %d other marked rows are left out: only dead rows can be redriven.",
 		                (unsigned long)b->left_out),
 		        b->left_out);
 	if (total < b->count)
-		lines_addf(&body, ROLE_WARN, NULL,
+		lines_addf(body, ROLE_WARN, NULL,
 		        ngettext("! %d of the marked rows changed meanwhile and is left out.",
 		                "! %d of the marked rows changed meanwhile and are left out.",
 		                (unsigned long)(b->count - total)),
 		        b->count - (int)total);
-	dialog_form(&c->dialog, b->filter ? _("Redrive all that match") : _("Redrive the marked rows"), &body,
-	        fields, total > DIALOG_TYPE_COUNT ? FIELD_COUNT_ : COUNT, agreed, b, drop);
+}
+
+static void ask(struct bulk *b)
+{
+	int64_t total = json_int(b->verdict, "total", 0);
+	struct lines body = { .width = 70 };
+	facts_redrive_preview(&body, b->verdict, b->console->now);
+	add_late(b, &body);
+	add_left_out(b, &body, total);
+	if (b->act == BULK_REDRIVE)
+		ask_redrive(b, &body, total);
+	else
+		ask_settle(b, &body, total);
 }
 
 static void looked(struct bulk *b)
@@ -210,12 +267,11 @@ static void looked(struct bulk *b)
 	if (b->look || b->late_look || !b->verdict)
 		return;
 	if (json_int(b->verdict, "total", 0) == 0) {
-		note_add(c, ROLE_WARN, _("No dead row matches: there is nothing to redrive"));
+		note_add(c, ROLE_WARN, "%s", _(words[b->act].nothing));
 		end(b);
 	} else if (console_screen(c) != b->screen || c->dialog.kind != DIALOG_NONE || c->prompt.ops ||
 	           c->help) {
-		note_add(c, ROLE_WARN,
-		        _("What would be redriven is known by now, but you went on: ask again"));
+		note_add(c, ROLE_WARN, "%s", _(words[b->act].went_on));
 		end(b);
 	} else {
 		ask(b);
@@ -239,7 +295,7 @@ static void on_verdict(void *arg, struct reply *reply)
 	console_heard(b->console, reply);
 	if (reply->code != 0) {
 		note_add(b->console, reply->code == USHER_ENOTFOUND ? ROLE_WARN : ROLE_BAD,
-		        _("Nothing is redriven: %s"), reply->message);
+		        _(words[b->act].refused), reply->message);
 		end(b);
 		return;
 	}
@@ -271,28 +327,38 @@ static void look(struct bulk *b)
 		look_for_late(b);
 }
 
-static struct bulk *begin(struct console *c)
+static struct bulk *begin(struct console *c, enum bulk_act act)
 {
 	struct bulk *b = mem_alloc(sizeof *b);
+	b->act = act;
 	b->console = c;
 	b->screen = console_screen(c);
 	c->bulk = b;
 	return b;
 }
 
-void bulk_ask_filter(struct console *c, const char *filter, wall_time seen)
+void bulk_ask_filter(struct console *c, enum bulk_act act, const char *filter, wall_time seen)
 {
 	if (!acts_may(c))
 		return;
-	struct bulk *b = begin(c);
+	struct bulk *b = begin(c, act);
 	b->filter = mem_string(filter);
 	b->seen = seen;
 	look(b);
 }
 
+void bulk_ask_job(struct console *c, const char *id)
+{
+	if (!acts_may(c))
+		return;
+	struct bulk *b = begin(c, BULK_RESTORE);
+	snprintf(b->job, sizeof b->job, "%s", id);
+	look(b);
+}
+
 void bulk_ask_rows(struct console *c, const struct row_ref *rows, int count, int left_out)
 {
-	struct bulk *b = begin(c);
+	struct bulk *b = begin(c, BULK_REDRIVE);
 	b->rows = mem_array((size_t)count, sizeof *b->rows);
 	memcpy(b->rows, rows, (size_t)count * sizeof *rows);
 	for (int i = 0; i < count; i++) /* as they were seen last */

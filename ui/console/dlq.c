@@ -125,7 +125,7 @@ static void dlq_draw(void *state, const struct console *c, struct rect area)
 }
 
 /* All that match of what stands in this queue. */
-static void act_on_all(struct dlq *d)
+static void act_on_all(struct dlq *d, enum bulk_act act)
 {
 	struct buf filter = BUF(FILTER_BYTES_MAX + 256);
 	if (!d->list.loaded || d->list.other)
@@ -134,7 +134,7 @@ static void act_on_all(struct dlq *d)
 	buf_printf(&filter, " channel:%s", d->channel);
 	if (d->finder.filter[0])
 		buf_printf(&filter, " %s", d->finder.filter);
-	bulk_ask_filter(d->list.console, buf_str(&filter), d->list.seen);
+	bulk_ask_filter(d->list.console, act, buf_str(&filter), d->list.seen);
 	buf_free(&filter);
 }
 
@@ -163,7 +163,10 @@ static bool dlq_key(void *state, struct console *c, enum action action)
 		filter_changed(d);
 		return true;
 	case ACTION_REDRIVE_ALL:
-		act_on_all(d);
+		act_on_all(d, BULK_REDRIVE);
+		return true;
+	case ACTION_CANCEL_ALL:
+		act_on_all(d, BULK_CANCEL);
 		return true;
 	case ACTION_ROW:
 		to_failed(d);

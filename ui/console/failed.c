@@ -195,7 +195,7 @@ static void open_group(struct failed *f)
 /* -- Keys ---------------------------------------------------------------------------------------------- */
 
 /* All that match, or all of the selected group. */
-static void act_on_all(struct failed *f)
+static void act_on_all(struct failed *f, enum bulk_act act)
 {
 	const char *filter = f->finder.filter;
 	const struct list *l = shown(f);
@@ -205,12 +205,12 @@ static void act_on_all(struct failed *f)
 		filter = json_string(list_selected(l), "filter");
 	else if (f->status > 1) {
 		note_add(f->console, ROLE_WARN,
-		        _("Only dead rows can be redriven, and these are %s: f changes that"),
+		        _("Only dead rows can be redriven or cancelled, and these are %s: f changes that"),
 		        statuses[f->status]);
 		return;
 	}
 	if (filter)
-		bulk_ask_filter(f->console, filter, l->seen);
+		bulk_ask_filter(f->console, act, filter, l->seen);
 }
 
 static bool failed_key(void *state, struct console *c, enum action action)
@@ -235,7 +235,10 @@ static bool failed_key(void *state, struct console *c, enum action action)
 		shown(f)->due = true;
 		return true;
 	case ACTION_REDRIVE_ALL:
-		act_on_all(f);
+		act_on_all(f, BULK_REDRIVE);
+		return true;
+	case ACTION_CANCEL_ALL:
+		act_on_all(f, BULK_CANCEL);
 		return true;
 	case ACTION_READ:
 	case ACTION_BACK:

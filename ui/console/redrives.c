@@ -1,5 +1,6 @@
 /* Screen 5: redrive jobs, of operators and of usher itself: how far each is, what came of it, and why it
- * waits or stopped. Keys pause, resume and stop the selected one. */
+ * waits or stopped. Keys pause, resume and stop the selected one, and take back what it cancelled. */
+#include "bulk.h"
 #include "list.h"
 
 #include "../format.h"
@@ -38,6 +39,11 @@ static bool is(const cJSON *row, const char *state)
 	return !strcmp(text_of(row, "state"), state);
 }
 
+static bool is_of(const cJSON *row, const char *act)
+{
+	return !strcmp(text_of(row, "act"), act);
+}
+
 #define TEXT_CELL(name, key)                                                                                 \
 	static void name(const cJSON *row, wall_time now, struct buf *out)                                   \
 	{                                                                                                    \
@@ -56,8 +62,19 @@ TEXT_CELL(cell_by, "created_by")
 		format_count(out, json_int(row, key, 0));                                                    \
 	}
 COUNT_CELL(cell_sent, "sent")
-COUNT_CELL(cell_delivered, "delivered")
-COUNT_CELL(cell_failed, "failed_again")
+
+/* Of what a redrive sends; the others send nothing. */
+#define OUTCOME_CELL(name, key)                                                                              \
+	static void name(const cJSON *row, wall_time now, struct buf *out)                                   \
+	{                                                                                                    \
+		(void)now;                                                                                   \
+		if (is_of(row, "redrive"))                                                                   \
+			format_count(out, json_int(row, key, 0));                                            \
+		else                                                                                         \
+			buf_putc(out, '-');                                                                  \
+	}
+OUTCOME_CELL(cell_delivered, "delivered")
+OUTCOME_CELL(cell_failed, "failed_again")
 
 static void cell_state(const cJSON *row, wall_time now, struct buf *out)
 {
@@ -92,6 +109,10 @@ static void cell_age(const cJSON *row, wall_time now, struct buf *out)
 static void cell_why(const cJSON *row, wall_time now, struct buf *out)
 {
 	(void)now;
+	if (is_of(row, "cancel"))
+		buf_printf(out, "%s: ", C_("what a job does", "cancel"));
+	else if (is_of(row, "restore"))
+		buf_printf(out, "%s: ", C_("what a job does", "restore"));
 	if (json_string(row, "waits"))
 		buf_printf(out, _("waits: %s"), text_of(row, "waits"));
 	else
@@ -170,7 +191,7 @@ static void redrives_draw(void *state, const struct console *c, struct rect area
 	(void)c;
 	list_summary(&r->list, &right);
 	int used = paint(area.y, area.x + 1, area.width - 1, ROLE_TITLE, TEXT_CLIP,
-	        _("redrive jobs, newest first; A in Failed starts one"));
+	        _("jobs, newest first; in Failed A redrives and C cancels all that match"));
 	paint(area.y, area.x + used + 3, area.width - used - 3, ROLE_FAINT, TEXT_RIGHT, buf_str(&right));
 	buf_free(&right);
 	list_draw(&r->list, (struct rect){ area.y + 1, area.x, area.height - 1 - pane, area.width });
@@ -235,8 +256,11 @@ static void ask(struct redrives *r, const char *act)
 		return;
 	}
 	lines_add(&body, ROLE_FAINT, NULL,
-	        _("It does not go on after this; what is not sent stays dead. Say why, for who comes after "
-	          "you:"));
+	        is_of(job, "redrive") ? _("It does not go on after this; what is not sent stays dead. Say "
+	                                  "why, for who comes after "
+	                                  "you:")
+	                              : _("It does not go on after this; the rest stays as it is. Say why, "
+	                                  "for who comes after you:"));
 	dialog_input(&r->console->dialog, buf_str(&title), &body, NULL, true, answered, r, NULL);
 	buf_free(&title);
 }
@@ -262,15 +286,30 @@ static void act_on(struct redrives *r, bool stop)
 		ask(r, "pause");
 }
 
+static void restore(struct redrives *r)
+{
+	const cJSON *job = list_selected(&r->list);
+	if (!job)
+		return;
+	if (is_of(job, "cancel"))
+		bulk_ask_job(r->console, text_of(job, "id"));
+	else
+		note_add(r->console, ROLE_WARN, _("job %s cancels nothing: there is nothing to restore"),
+		        text_of(job, "id"));
+}
+
 static bool redrives_key(void *state, struct console *c, enum action action)
 {
 	struct redrives *r = state;
 	(void)c;
 	if (list_key(&r->list, action))
 		return true;
-	if (action != ACTION_JOB_PAUSE && action != ACTION_JOB_STOP)
+	if (action == ACTION_JOB_RESTORE)
+		restore(r);
+	else if (action == ACTION_JOB_PAUSE || action == ACTION_JOB_STOP)
+		act_on(r, action == ACTION_JOB_STOP);
+	else
 		return false;
-	act_on(r, action == ACTION_JOB_STOP);
 	return true;
 }
 

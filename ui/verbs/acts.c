@@ -70,7 +70,7 @@ bool reason_missing(const struct verb_call *call)
 	return !reason || strspn(reason, " \t") == strlen(reason);
 }
 
-int verb_cancel(struct verb_call *call)
+int verb_cancel_rows(struct verb_call *call)
 {
 	if (reason_missing(call))
 		return usage_error(

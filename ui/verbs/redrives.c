@@ -1,5 +1,5 @@
-/* Redrive jobs: `usher redrive` with a filter or a job's options starts one, `usher redrives` lists, shows,
- * watches and moves them; see verbs.h. */
+/* Jobs over many rows: `usher redrive` and `usher cancel` with a filter or a job's options start one, `usher
+ * redrives` lists, shows, watches and moves them, and takes back what one cancelled; see verbs.h. */
 #include "listing.h"
 
 #include "../format.h"
@@ -45,7 +45,12 @@ static bool is_over(const cJSON *job)
 static void print_job(const struct verb_call *call, const cJSON *job)
 {
 	struct lines l = { .width = print_width() };
-	lines_addf(&l, ROLE_TITLE, NULL, _("redrive job %s"), word(job, "id"));
+	const char *act = word(job, "act");
+	lines_addf(&l, ROLE_TITLE, NULL,
+	        !strcmp(act, "cancel")    ? _("cancel job %s")
+	        : !strcmp(act, "restore") ? _("restore job %s")
+	                                  : _("redrive job %s"),
+	        word(job, "id"));
 	facts_redrive(&l, job, call->now);
 	lines_print(&l, stdout);
 	lines_clear(&l);
@@ -153,11 +158,11 @@ static int show(struct verb_call *call, const char *id)
 static void print_jobs(const struct listing *l, wall_time now)
 {
 	static const struct table_column columns[] = { { N_("ID"), TEXT_RIGHT, 0 },
-		{ N_("STATE"), TEXT_LEFT, 0 }, { N_("SENT"), TEXT_RIGHT, 0 }, { N_("OF"), TEXT_RIGHT, 0 },
-		{ N_("DELIVERED"), TEXT_RIGHT, 0 }, { N_("FAILED"), TEXT_RIGHT, 0 },
-		{ N_("ON WAY"), TEXT_RIGHT, 0 }, { N_("CHANNEL"), TEXT_LEFT, 16 },
-		{ N_("CLASS"), TEXT_LEFT, 0 }, { N_("AGE"), TEXT_RIGHT, 0 }, { N_("BY"), TEXT_LEFT, 20 },
-		{ N_("WHY"), TEXT_LEFT, 0 } };
+		{ N_("ACT"), TEXT_LEFT, 0 }, { N_("STATE"), TEXT_LEFT, 0 }, { N_("SENT"), TEXT_RIGHT, 0 },
+		{ N_("OF"), TEXT_RIGHT, 0 }, { N_("DELIVERED"), TEXT_RIGHT, 0 },
+		{ N_("FAILED"), TEXT_RIGHT, 0 }, { N_("ON WAY"), TEXT_RIGHT, 0 },
+		{ N_("CHANNEL"), TEXT_LEFT, 16 }, { N_("CLASS"), TEXT_LEFT, 0 }, { N_("AGE"), TEXT_RIGHT, 0 },
+		{ N_("BY"), TEXT_LEFT, 20 }, { N_("WHY"), TEXT_LEFT, 0 } };
 	struct table t = { .columns = columns, .column_count = ARRAY_LEN(columns) };
 	struct buf b = BUF(256);
 	const cJSON *job;
@@ -165,6 +170,7 @@ static void print_jobs(const struct listing *l, wall_time now)
 	{
 		static const char *const counts[] = { "delivered", "failed_again", "on_the_way" };
 		table_add(&t, word(job, "id"));
+		table_add(&t, word(job, "act"));
 		table_add(&t, word(job, "state"));
 		format_count(&b, number(job, "sent"));
 		table_take(&t, &b);
@@ -223,23 +229,6 @@ static int move(struct verb_call *call, const char *act, const char *id)
 	buf_free(&path);
 	reply_free(&reply);
 	return status;
-}
-
-int verb_redrives(struct verb_call *call)
-{
-	static const char *const acts[] = { "show", "pause", "resume", "stop", NULL };
-	if (call->arg_count == 0)
-		return verb_watch(call, list);
-	if (call->option[OPT_CSV] || call->option[OPT_LIMIT])
-		return usage_error(call, _("--csv and --limit go with the list of jobs"));
-	if (call->arg_count == 1)
-		return usage_error(call, _("say which job: usher redrives %s ID"), call->args[0]);
-	if (!strcmp(call->args[0], acts[0]))
-		return show(call, call->args[1]);
-	for (size_t i = 1; acts[i]; i++)
-		if (!strcmp(call->args[0], acts[i]))
-			return move(call, acts[i], call->args[1]);
-	return usage_none_of(call, call->args[0], acts);
 }
 
 /* -- Starting one --------------------------------------------------------------------------------------- */
@@ -322,11 +311,14 @@ static int add_ids(struct verb_call *call, cJSON *body)
 	return 0;
 }
 
-static int order_of(struct verb_call *call, cJSON *body)
+static int order_of(struct verb_call *call, const char *act, cJSON *body)
 {
 	const char *reason = call->option[OPT_REASON];
 	int status = add_numbers(call, body);
-	if (status == 0)
+	json_add_string(body, "act", act);
+	if (!strcmp(act, "restore")) /* usher redrives restore JOB */
+		json_add_string(body, "of_job", call->args[1]);
+	else if (status == 0)
 		status = has_ids(call)         ? add_ids(call, body)
 		         : call->arg_count > 0 ? add_words(call, body)
 		                               : add_filter(call, body);
@@ -337,17 +329,31 @@ static int order_of(struct verb_call *call, cJSON *body)
 	return status;
 }
 
+static const char *preview_words(const cJSON *p)
+{
+	const char *act = word(p, "act");
+	bool capped = json_bool(p, "total_capped", false);
+	if (!strcmp(act, "cancel"))
+		return capped ? _("more than %s dead rows would be cancelled, the oldest dead since %s, the "
+		                  "newest since "
+		                  "%s")
+		              : _("%s dead rows would be cancelled, the oldest dead since %s, the newest "
+		                  "since %s");
+	if (!strcmp(act, "restore"))
+		return capped ? _("more than %s rows would be restored, the oldest dead since %s, the newest "
+		                  "since %s")
+		              : _("%s rows would be restored, the oldest dead since %s, the newest since %s");
+	return capped ? _("more than %s dead rows would be redriven, the oldest dead since %s, the newest "
+	                  "since %s")
+	              : _("%s dead rows would be redriven, the oldest dead since %s, the newest since %s");
+}
+
 static void print_preview(const cJSON *p)
 {
 	struct buf b = BUF(4096);
 	const cJSON *group;
 	format_count(&b, number(p, "total"));
-	print_clean(stdout,
-	        json_bool(p, "total_capped", false)
-	                ? _("more than %s dead rows would be redriven, the oldest dead since %s, the newest "
-	                    "since %s")
-	                : _("%s dead rows would be redriven, the oldest dead since %s, the newest since %s"),
-	        buf_str(&b), word(p, "oldest"), word(p, "newest"));
+	print_clean(stdout, preview_words(p), buf_str(&b), word(p, "oldest"), word(p, "newest"));
 	cJSON_ArrayForEach(group, json_get(p, "groups"))
 	{
 		print_clean(stdout, "  %lld %s, %s", number(group, "count"), word(group, "channel"),
@@ -371,18 +377,26 @@ static void print_preview(const cJSON *p)
 
 static void say_started(const struct verb_call *call, const cJSON *job)
 {
-	print_done(call,
-	        json_bool(job, "total_capped", false)
-	                ? _("redrive job %s: more than %lld dead rows; usher redrives show %s --watch")
-	                : _("redrive job %s: %lld dead rows; usher redrives show %s --watch"),
-	        word(job, "id"), number(job, "total"), word(job, "id"));
+	const char *act = word(job, "act");
+	bool capped = json_bool(job, "total_capped", false);
+	const char *words =
+	        capped ? _("redrive job %s: more than %lld dead rows; usher redrives show %s --watch")
+	               : _("redrive job %s: %lld dead rows; usher redrives show %s --watch");
+	if (!strcmp(act, "cancel"))
+		words = capped ? _("cancel job %s: more than %lld dead rows; usher redrives restore %s takes "
+		                   "it back")
+		               : _("cancel job %s: %lld dead rows; usher redrives restore %s takes it back");
+	else if (!strcmp(act, "restore"))
+		words = capped ? _("restore job %s: more than %lld rows; usher redrives show %s --watch")
+		               : _("restore job %s: %lld rows; usher redrives show %s --watch");
+	print_done(call, words, word(job, "id"), number(job, "total"), word(job, "id"));
 }
 
-static int start(struct verb_call *call)
+static int start(struct verb_call *call, const char *act)
 {
 	struct reply reply = { 0 };
 	cJSON *body = cJSON_CreateObject();
-	int status = order_of(call, body);
+	int status = order_of(call, act, body);
 	if (status == 0) {
 		client_call(call->client, "/v1/redrives", body, CLIENT_ACT_MS, &reply);
 		if (reply.code != 0)
@@ -402,7 +416,9 @@ static int start(struct verb_call *call)
 	return status;
 }
 
-int verb_redrive(struct verb_call *call)
+/* Rows by their numbers are acted on one by one; what a filter finds, and what has a job's options, is a job.
+ */
+static int act_on_many(struct verb_call *call, const char *act, int (*one_by_one)(struct verb_call *))
 {
 	bool options = has_filter_option(call), words = call->arg_count > 0 && !has_ids(call);
 	int status = verb_may_act(call);
@@ -413,11 +429,47 @@ int verb_redrive(struct verb_call *call)
 		        call, _("ids, a filter in words, or one in options: one of them says which rows"));
 	if (call->arg_count == 0 && !options)
 		return usage_error(call,
-		        _("redrive needs ID..., or a filter such as --channel coupon --class service_down"));
-	const char *reason = call->option[OPT_REASON];
+		        _("%s needs ID..., or a filter such as --channel coupon --class service_down"), act);
 	bool filter = words || options;
-	if (filter && !call->option[OPT_DRY_RUN] && (!reason || strspn(reason, " \t") == strlen(reason)))
+	if (filter && !call->option[OPT_DRY_RUN] && reason_missing(call))
 		return usage_error(
 		        call, _("a filter needs --reason TEXT: it is kept for who comes after you"));
-	return filter || has_job_option(call) ? start(call) : verb_redrive_rows(call);
+	return filter || has_job_option(call) ? start(call, act) : one_by_one(call);
+}
+
+int verb_redrive(struct verb_call *call)
+{
+	return act_on_many(call, "redrive", verb_redrive_rows);
+}
+
+int verb_cancel(struct verb_call *call)
+{
+	return act_on_many(call, "cancel", verb_cancel_rows);
+}
+
+/* -- The verb of jobs ------------------------------------------------------------------------------------ */
+
+static int restore(struct verb_call *call)
+{
+	int status = verb_may_act(call);
+	return status == 0 ? start(call, "restore") : status;
+}
+
+int verb_redrives(struct verb_call *call)
+{
+	static const char *const acts[] = { "show", "pause", "resume", "stop", "restore", NULL };
+	if (call->arg_count == 0)
+		return verb_watch(call, list);
+	if (call->option[OPT_CSV] || call->option[OPT_LIMIT])
+		return usage_error(call, _("--csv and --limit go with the list of jobs"));
+	if (call->arg_count == 1)
+		return usage_error(call, _("say which job: usher redrives %s ID"), call->args[0]);
+	if (!strcmp(call->args[0], acts[0]))
+		return show(call, call->args[1]);
+	if (!strcmp(call->args[0], "restore"))
+		return restore(call);
+	for (size_t i = 1; acts[i]; i++)
+		if (!strcmp(call->args[0], acts[i]))
+			return move(call, acts[i], call->args[1]);
+	return usage_none_of(call, call->args[0], acts);
 }

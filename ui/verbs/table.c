@@ -42,12 +42,17 @@ const struct verb verbs[] = {
 	        "redrive 42 43\nredrive --class service_down --channel coupon --reason 'they are back' "
 	        "--watch",
 	        "/v1/failed?status=dead", false },
-	{ "redrives", N_("[show|pause|resume|stop ID]"), N_("redrive jobs; show, pause, resume or stop one"),
-	        0, 2, BIT(REASON) | LIST, verb_redrives, GROUP_SETTLE,
+	{ "redrives", N_("[show|pause|resume|stop|restore ID]"),
+	        N_("jobs that redrive or cancel; show, pause, resume or stop one, or restore what it "
+	           "cancelled"),
+	        0, 2, BIT(REASON) | BIT(DRY_RUN) | LIST, verb_redrives, GROUP_SETTLE,
 	        "redrives show 7 --watch\nredrives stop 7 --reason 'wrong class'", "/v1/redrives", false },
-	{ "cancel", N_("ID..."), N_("give dead notifications up, with a reason"), 1, ARGS_ANY, BIT(REASON),
-	        verb_cancel, GROUP_SETTLE, "cancel 44 --reason 'left the company'", "/v1/failed?status=dead",
-	        false },
+	{ "cancel", N_("[ID... | FILTER]"),
+	        N_("give dead notifications up, with a reason: these, or what a filter finds as a job"), 0,
+	        ARGS_ANY, BIT(REASON) | SELECTION | BIT(DRY_RUN) | BIT(WATCH), verb_cancel, GROUP_SETTLE,
+	        "cancel 44 --reason 'left the company'\ncancel --class out_of_stock --reason 'the campaign "
+	        "is over'",
+	        "/v1/failed?status=dead", false },
 	{ "restore", N_("ID..."), N_("undo a cancel"), 1, ARGS_ANY, BIT(REASON), verb_restore, GROUP_SETTLE,
 	        "restore 44", "/v1/failed?status=cancelled", false },
 	{ "pause", N_("CHANNEL"), N_("receive nothing on a channel, in all daemons, until it is resumed"), 1,

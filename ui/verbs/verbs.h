@@ -152,6 +152,7 @@ int may_act(const struct verb_call *call, const char *act);
 int verb_may_act(const struct verb_call *call);
 /* One act a row, by id: redrive without any of a job's options. */
 int verb_redrive_rows(struct verb_call *call);
+int verb_cancel_rows(struct verb_call *call);
 
 /* -- Saying it (print.c) -- */
 
