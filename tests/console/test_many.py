@@ -152,7 +152,7 @@ def test_rows_that_are_not_dead_are_not_redriven(fake, failed_screen):
     t.press("f", "f", "f", "f")
     t.wait_for("status: cancelled", "1-1 of 1")
     t.press("A")
-    t.wait_for("Only dead rows can be redriven, and these are cancelled")
+    t.wait_for("Only dead rows can be redriven or cancelled, and these are cancelled")
     assert posts(fake) == []
 
 
@@ -301,3 +301,62 @@ def test_a_long_log_scrolls(fake, failed_screen):
     t.wait_for("0 of", re.compile(r"(60|59|58|57): cancelled"))
     t.press("pgdn", "G")
     t.wait_for("60 rows cancelled")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (250, 60)])
+def test_all_that_match_are_cancelled_and_restored(fake, failed_screen, size):
+    t = failed_screen(size=size, rows=60)
+    t.press("/")
+    t.type("channel:email\r")
+    t.wait_for("1-48 of 48")
+    fake.rows["61"] = row(61, dead_at=stamp(-1))     # dies when the list is on the screen
+    t.press("C")
+    t.wait_for("Cancel all that match", "48 rows: 12 email ambiguous", "1 died after", "They are given up, not deleted",
+               "Reason", "How many? Type it")
+    assert "At most, a second" not in t.text() and "may have gone out" not in t.text(), "nothing is sent"
+    t.press("enter")
+    t.wait_for("It cannot be empty.")
+    t.type("캠페인 is over")
+    t.press("enter")
+    t.wait_for("Type the number")
+    t.type("47")
+    t.press("enter")
+    t.wait_for("That is not the number.")
+    t.press("ctrl-u")
+    t.type("48")
+    t.press("enter")
+    t.wait_for("job 1 cancels 48 rows", "restores them")
+    order = orders(fake)[0]
+    assert order.pop("seen_until") < stamp() and order == {"act": "cancel", "filter": "channel:email", "reason": "캠페인 is over"}
+    assert sum(r["status"] == "cancelled" for r in fake.rows.values()) == 48 and fake.rows["61"]["status"] == "dead"
+    t.press("5")
+    t.wait_for("[5 ", "cancel: ", "48 of 48 cancelled")
+    t.press("u")
+    t.wait_for("Restore what the job cancelled", "48 rows")
+    t.press("tab")
+    t.type("48")
+    t.press("enter")
+    t.wait_for("job 2 restores 48 rows")
+    t.press("esc", "k")
+    t.wait_for("what job 1 cancelled")
+    assert orders(fake)[1] == {"act": "restore", "of_job": "1"}
+    assert all(r["status"] == "dead" for r in fake.rows.values())
+    t.press("u")
+    t.wait_for("job 2 cancels nothing: there is nothing to restore")
+
+
+def test_a_group_is_cancelled(fake, failed_screen):
+    t = failed_screen()
+    t.press("v")
+    t.wait_for("COUNT")
+    t.press("C")
+    t.wait_for("Cancel all that match", "3 rows")
+    t.press("esc")
+    assert orders(fake) == []
+
+
+def test_who_may_only_look_cancels_nothing(fake, failed_screen):
+    t = failed_screen("-R")
+    t.press("C")
+    t.wait_for("read-only")
+    assert posts(fake) == []

@@ -261,3 +261,22 @@ def test_a_full_disk_is_told(build, fake):
         done = subprocess.run([str(build / "usher"), "status", "--socket", fake.socket], stdout=full,
                               stderr=subprocess.PIPE, check=False)
     assert done.returncode == 1 and b"No space left" in done.stderr
+
+
+def test_cancel_takes_a_filter_and_restore_a_job(usher, fake):
+    look = usher("cancel", "class:out_of_stock", "--dry-run")
+    assert "dead rows would be cancelled" in look.out and "Nothing was done" in look.out
+    assert "needs --reason" in usher("cancel", "--class", "out_of_stock", check=2).err
+    assert "needs ID..., or a filter" in usher("cancel", check=2).err
+    assert "one of them says which rows" in usher("cancel", "4", "--class", "timeout", "--reason", "x", check=2).err
+    done = usher("cancel", "class:out_of_stock", "--reason", "the campaign is over")
+    assert re.match(r"cancel job 1: \d+ dead rows; usher redrives restore 1 takes it back", done.out)
+    listed = usher("redrives").out.splitlines()
+    assert listed[0].split()[:3] == ["ID", "ACT", "STATE"] and listed[1].split()[:3] == ["1", "cancel", "done"]
+    shown = usher("redrives", "show", "1").out
+    assert shown.startswith("cancel job 1") and "cancelled" in shown and "canary" not in shown
+    assert "rows would be restored" in usher("redrives", "restore", "1", "--dry-run").out
+    assert "restore job 2" in usher("redrives", "restore", "1").out
+    assert "what job 1 cancelled" in usher("redrives", "show", "2").out
+    assert all(r["status"] == "dead" for r in fake.rows.values())
+    assert "look only" in usher("-R", "redrives", "restore", "1", check=5).err

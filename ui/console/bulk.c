@@ -113,7 +113,8 @@ static cJSON *order(const struct bulk *b)
 {
 	cJSON *body = cJSON_CreateObject();
 	char seen[WALL_TEXT_SIZE];
-	json_add_string(body, "act", words[b->act].name);
+	if (b->act != BULK_REDRIVE) /* which is what a daemon that knows no other does */
+		json_add_string(body, "act", words[b->act].name);
 	if (b->act == BULK_RESTORE) {
 		json_add_string(body, "of_job", b->job);
 	} else if (b->filter) {

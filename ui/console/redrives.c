@@ -108,15 +108,17 @@ static void cell_age(const cJSON *row, wall_time now, struct buf *out)
 
 static void cell_why(const cJSON *row, wall_time now, struct buf *out)
 {
+	const char *act = is_of(row, "cancel")    ? C_("what a job does", "cancel")
+	                  : is_of(row, "restore") ? C_("what a job does", "restore")
+	                                          : NULL;
+	const char *why = json_string(row, "why") ? json_string(row, "why") : json_string(row, "reason");
 	(void)now;
-	if (is_of(row, "cancel"))
-		buf_printf(out, "%s: ", C_("what a job does", "cancel"));
-	else if (is_of(row, "restore"))
-		buf_printf(out, "%s: ", C_("what a job does", "restore"));
+	if (act)
+		buf_printf(out, why || json_string(row, "waits") ? "%s: " : "%s", act);
 	if (json_string(row, "waits"))
 		buf_printf(out, _("waits: %s"), text_of(row, "waits"));
 	else
-		buf_puts(out, json_string(row, "why") ? text_of(row, "why") : text_of(row, "reason"));
+		buf_puts(out, why ? why : act ? "" : "-");
 }
 
 static enum role state_role(const cJSON *row)

@@ -315,7 +315,8 @@ static int order_of(struct verb_call *call, const char *act, cJSON *body)
 {
 	const char *reason = call->option[OPT_REASON];
 	int status = add_numbers(call, body);
-	json_add_string(body, "act", act);
+	if (strcmp(act, "redrive") != 0) /* which is what a daemon that knows no other does */
+		json_add_string(body, "act", act);
 	if (!strcmp(act, "restore")) /* usher redrives restore JOB */
 		json_add_string(body, "of_job", call->args[1]);
 	else if (status == 0)
