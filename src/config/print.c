@@ -99,10 +99,15 @@ static void section_print(FILE *out, const char *section)
 
 /* -- usher.ini(5) ------------------------------------------------------------------------------- */
 
-/* Begins another sentence here, behind ". "? */
-static bool sentence_begins(const char *text)
+/* Is this blank between two sentences? What follows tells in English, what is before it in Korean. */
+static bool sentence_ends(const char *start, const char *blank)
 {
-	return (*text >= 'A' && *text <= 'Z') || (unsigned char)*text >= 0x80;
+	char next = blank[1];
+
+	if (*blank != ' ' || blank == start || blank[-1] != '.')
+		return false;
+	return (next >= 'A' && next <= 'Z') || (unsigned char)next >= 0x80 ||
+	       (blank - start > 1 && (unsigned char)blank[-2] >= 0x80);
 }
 
 /* Text whose dashes stay dashes and which roff does not take for a request. Each sentence begins a
@@ -118,7 +123,7 @@ static void roff_print(FILE *out, const char *text)
 			fputs("\\e", out);
 		else if (*text == '-')
 			fputs("\\-", out);
-		else if (*text == ' ' && text > start && text[-1] == '.' && sentence_begins(text + 1))
+		else if (sentence_ends(start, text))
 			fputc('\n', out);
 		else
 			fputc(*text, out);
