@@ -195,6 +195,15 @@ static int run(const struct options *options)
 	return EXIT_DONE;
 }
 
+/* What a command should tell of the configuration: in the log, which is English, or to its user. */
+static void tell_of_config(const struct config *config)
+{
+	if (language_now() == LANGUAGE_ENGLISH)
+		config_log(config);
+	else
+		config_print_notes(config, stderr);
+}
+
 /* -- migrate ------------------------------------------------------------------------------------ */
 
 static void print_line(void *arg, const char *line)
@@ -209,7 +218,7 @@ static int migrate(const struct options *options)
 
 	if (config_load_database(options->config, environment(), stderr, &config, &err))
 		return EXIT_FAILED;
-	config_log(config);
+	tell_of_config(config);
 	bool own = config->database.migrate_user != NULL;
 	struct db_settings settings = {
 		.host = config->database.host,
@@ -242,7 +251,7 @@ static int provision(const struct options *options)
 	/* A command's answer is on standard output; of its doings only what went wrong is told. */
 	log_setup(
 	        config->log.level == LOG_DEBUG_LEVEL ? LOG_DEBUG_LEVEL : LOG_WARN_LEVEL, config->log.format);
-	config_log(config);
+	tell_of_config(config);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	int code = provision_run(config, options->apply, stdout, &differs, &err);
 	config_free(config);

@@ -120,8 +120,8 @@ static void tell_notes(struct load *load)
 {
 	struct config *config = load->config;
 
-	for (size_t i = 0; load->report && i < config->note_count; i++)
-		fprintf(load->report, _("note: %s\n"), config->notes[i]);
+	if (load->report)
+		config_print_notes(config, load->report);
 	if (!load->told)
 		return;
 	load->told->notes = config->notes;

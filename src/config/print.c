@@ -73,11 +73,16 @@ static void value_print(FILE *out, const struct config *config, size_t i)
 	buf_free(&value);
 }
 
+void config_print_notes(const struct config *config, FILE *out)
+{
+	for (size_t i = 0; i < config->note_count; i++)
+		fprintf(out, _("note: %s\n"), config->notes[i]);
+}
+
 void config_print(const struct config *config, FILE *out)
 {
 	answer_print(config->answer, out);
-	for (size_t i = 0; i < config->note_count; i++)
-		fprintf(out, _("note: %s\n"), config->notes[i]);
+	config_print_notes(config, out);
 	if (config->note_count)
 		fputc('\n', out);
 	for (size_t i = 0; i < config->key_count; i++) {
