@@ -61,6 +61,7 @@ $(BUILD)/locale/%/LC_MESSAGES/usher.mo: ui/po/%.po
 	$(call say,mo  $@) msgfmt --check -o $@ $<
 XGETTEXT = xgettext --language=C --from-code=UTF-8 --add-location=file --add-comments=TRANSLATORS: --no-wrap --package-name=usher
 MESSAGES = _ N_ C_:1c,2 NC_:1c,2 ngettext:1,2 KEY:8 COMMAND:6 OPTION:5 GROUP:2 CLASS:7 METRIC:7 ALARM:9 error_set:3 error_prefix:3 error_add:3
+MESSAGES += load_error:3 load_note:2 CHANNEL_KEYS:3 KEY:5,5t
 MESSAGES_TOO = KEY:9 METRIC:8 OPTION:2c,4 # xgettext takes one text a call: the second is taken in a second round
 MESSAGE_FILES = $(sort $(wildcard $(foreach d,ui src/admin src/engine src/store src/model src/notice src/config src/provision,$d/*.[ch] $d/*.def $d/*/*.[ch] $d/*/*.def))) src/usherd.c
 $(BUILD)/usher.pot: $(MESSAGE_FILES) Makefile

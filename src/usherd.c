@@ -2,8 +2,11 @@
  * thread, and makes exit codes; everything else is in libusher.
  *
  * Signals are blocked before the first thread starts, so that every thread inherits the mask and
- * only the main thread, in sigwaitinfo, meets them. */
+ * only the main thread, in sigwaitinfo, meets them.
+ *
+ * Its verbs answer in the user's language; `run` is a daemon, whose log is English. */
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/language.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -45,7 +48,11 @@ static const char *const *environment(void)
 
 static int fail(const struct usher_error *err)
 {
-	fprintf(stderr, "usherd: %s\n", err->message);
+	struct buf words = BUF(4 * USHER_ERROR_MESSAGE_MAX);
+
+	error_print(err, &words);
+	fprintf(stderr, "usherd: %s\n", buf_str(&words));
+	buf_free(&words);
 	return EXIT_FAILED;
 }
 
@@ -54,7 +61,7 @@ static int finish_output(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return EXIT_DONE;
-	fprintf(stderr, "usherd: cannot write the output: %s\n", strerror(errno));
+	fprintf(stderr, _("usherd: cannot write the output: %s\n"), strerror(errno));
 	return EXIT_FAILED;
 }
 
@@ -167,6 +174,7 @@ static int run(const struct options *options)
 	sigset_t signals;
 	int code;
 
+	language_of_user(false);
 	language_of_daemon();
 	signals_block(&signals);
 	code = usher_worker_new(options->config, &worker, &err);
@@ -187,6 +195,15 @@ static int run(const struct options *options)
 	return EXIT_DONE;
 }
 
+/* What a command should tell of the configuration: in the log, which is English, or to its user. */
+static void tell_of_config(const struct config *config)
+{
+	if (language_now() == LANGUAGE_ENGLISH)
+		config_log(config);
+	else
+		config_print_notes(config, stderr);
+}
+
 /* -- migrate ------------------------------------------------------------------------------------ */
 
 static void print_line(void *arg, const char *line)
@@ -201,7 +218,7 @@ static int migrate(const struct options *options)
 
 	if (config_load_database(options->config, environment(), stderr, &config, &err))
 		return EXIT_FAILED;
-	config_log(config);
+	tell_of_config(config);
 	bool own = config->database.migrate_user != NULL;
 	struct db_settings settings = {
 		.host = config->database.host,
@@ -234,7 +251,7 @@ static int provision(const struct options *options)
 	/* A command's answer is on standard output; of its doings only what went wrong is told. */
 	log_setup(
 	        config->log.level == LOG_DEBUG_LEVEL ? LOG_DEBUG_LEVEL : LOG_WARN_LEVEL, config->log.format);
-	config_log(config);
+	tell_of_config(config);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	int code = provision_run(config, options->apply, stdout, &differs, &err);
 	config_free(config);
@@ -255,13 +272,16 @@ static int config_check(const struct options *options)
 		.offline = options->offline,
 		.report = options->json ? NULL : stderr,
 		.errors = &errors };
+	if (options->json) /* for programs */
+		language_of_user(false);
 	int code = config_load_as(&request, &config, NULL) ? EXIT_FAILED : EXIT_DONE;
 
 	if (options->json) {
 		config_print_json(options->config, config, &errors, stdout);
 	} else if (config) {
-		printf("%s\n\n", options->config ? options->config
-		                                 : "no configuration file; built-in values and environment");
+		printf("%s\n\n", options->config
+		                         ? options->config
+		                         : _("no configuration file; built-in values and environment"));
 		config_print(config, stdout);
 	}
 	config_free(config);
@@ -289,38 +309,43 @@ static const struct verb {
 	const char *name, *help;
 	int (*act)(const struct options *options);
 } verbs[] = {
-	{ "run", "deliver until SIGTERM or SIGINT (what is done without a verb)", run },
-	{ "migrate", "create the database's tables, or bring them up to date", migrate },
-	{ "provision", "make in AWS what the configuration needs, or tell what is missing", provision },
-	{ "check-config", "tell every error of the configuration, or what is in force", check_config },
+	{ "run", N_("deliver until SIGTERM or SIGINT (what is done without a verb)"), run },
+	{ "migrate", N_("create the database's tables, or bring them up to date"), migrate },
+	{ "provision", N_("make in AWS what the configuration needs, or tell what is missing"), provision },
+	{ "check-config", N_("tell every error of the configuration, or what is in force"), check_config },
 };
 
 static void help(void)
 {
-	puts("usherd: welcomes new members with a mail and a coupon.\n\n"
-	     "Usage: usherd [-c FILE] [VERB]\n\nVerbs:");
+	puts(_("usherd: welcomes new members with a mail and a coupon.\n\n"
+	       "Usage: usherd [-c FILE] [VERB]\n\nVerbs:"));
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
-		printf("  %-14s %s\n", verbs[i].name, verbs[i].help);
-	puts("\nOptions:\n"
-	     "  -c, --config FILE  configuration; else USHER_CONFIG, else " DEFAULT_CONFIG "\n"
-	     "  --plan             with provision: tell what it would do; exit status 3 if there is "
-	     "something\n"
-	     "  --apply            with provision: do it\n"
-	     "  --json             with check-config: the answer as JSON, errors too\n"
-	     "  --offline          with check-config: do not ask the config server\n"
-	     "  --manual           with check-config: the keys as usher.ini(5) has them\n"
-	     "  --sample           with check-config: a configuration file of all keys\n"
-	     "  -h, --help         this text\n"
-	     "  -V, --version      the version\n\n"
-	     "Exit status: 0 done, 1 failed, 2 wrong usage, 3 the plan is not empty. See usherd(8), "
-	     "usher.ini(5).");
+		printf("  %-14s %s\n", verbs[i].name, _(verbs[i].help));
+	printf(_("\nOptions:\n"
+	         "  -c, --config FILE  configuration; else USHER_CONFIG, else %s\n"
+	         "  --plan             with provision: tell what it would do; exit status 3 if there is "
+	         "something\n"
+	         "  --apply            with provision: do it\n"
+	         "  --json             with check-config: the answer as JSON, errors too\n"
+	         "  --offline          with check-config: do not ask the config server\n"
+	         "  --manual           with check-config: the keys as usher.ini(5) has them\n"
+	         "  --sample           with check-config: a configuration file of all keys\n"
+	         "  -h, --help         this text\n"
+	         "  -V, --version      the version\n\n"
+	         "Exit status: 0 done, 1 failed, 2 wrong usage, 3 the plan is not empty. "
+	         "See usherd(8), usher.ini(5).\n"),
+	        DEFAULT_CONFIG);
 }
 
-static int usage(const char *what, const char *word)
+/* `fmt`: NULL, or what is wrong, with the word if it has a %s. */
+static int usage(const char *fmt, const char *word)
 {
-	if (what)
-		fprintf(stderr, "usherd: %s%s%s\n", what, *word ? " " : "", word);
-	fputs("Try usherd --help.\n", stderr);
+	if (fmt) {
+		fputs("usherd: ", stderr);
+		fprintf(stderr, fmt, word);
+		fputc('\n', stderr);
+	}
+	fputs(_("Try usherd --help.\n"), stderr);
 	return EXIT_USAGE;
 }
 
@@ -349,12 +374,12 @@ static const char *options_misfit(const struct options *options, const struct ve
 {
 	if ((options->manual || options->sample) &&
 	        (verb->act != check_config || options->manual == options->sample))
-		return "--manual or --sample goes with check-config, one of them";
+		return _("--manual or --sample goes with check-config, one of them");
 	if ((options->json || options->offline) &&
 	        (verb->act != check_config || options->manual || options->sample))
-		return "--json and --offline go with check-config alone";
+		return _("--json and --offline go with check-config alone");
 	if (verb->act == provision ? options->plan == options->apply : options->plan || options->apply)
-		return "provision needs --plan or --apply, one of them, and no other verb takes them";
+		return _("provision needs --plan or --apply, one of them, and no other verb takes them");
 	return NULL;
 }
 
@@ -395,6 +420,7 @@ int main(int argc, char **argv)
 	/* Before the first secret is read: none is in a core dump, nor shown to a debugger of another
 	 * process. The worker takes it back where [daemon] core_dumps = yes. */
 	prctl(PR_SET_DUMPABLE, 0);
+	language_of_user(true);
 	while ((letter = getopt_long(argc, argv, "c:hV", long_options, NULL)) != -1) {
 		switch (letter) {
 		case 'c':
@@ -412,9 +438,9 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind < argc && !(verb = verb_find(argv[optind])))
-		return usage("there is no verb", argv[optind]);
+		return usage(_("there is no verb %s"), argv[optind]);
 	if (optind + 1 < argc)
-		return usage("there is one verb at a time, not also", argv[optind + 1]);
+		return usage(_("there is one verb at a time, not also %s"), argv[optind + 1]);
 	const char *wrong = options_misfit(&options, verb);
 	if (wrong)
 		return usage(wrong, "");

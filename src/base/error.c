@@ -136,7 +136,7 @@ static void say(const struct usher_error *err, struct buf *out, bool translated)
 	const char *arguments = err->arguments;
 	for (size_t i = 0; i < USHER_ERROR_SENTENCES_MAX && err->formats[i]; i++) {
 		const char *format = err->formats[i];
-		buf_puts(out, i ? ": " : "");
+		buf_puts(out, i && (err->prefixes >> (i - 1) & 1) ? ": " : "");
 		arguments = sentence_print(
 		        out, format, translated && *format ? gettext(format) : format, arguments);
 	}

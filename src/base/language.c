@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 #define DOMAIN "usher"
-#define STAND_IN "C.UTF-8" /* every glibc has it, and gettext looks LANGUAGE up in it, unlike in "C" */
-#define KEY_SIZE 256       /* of a word in its context */
+#define SYSTEM_DOMAIN "libc" /* strerror's, getopt's */
+#define STAND_IN "C.UTF-8"   /* every glibc has it, and gettext looks LANGUAGE up in it, unlike in "C" */
+#define KEY_SIZE 256         /* of a word in its context */
 
 static const char *const tags[LANGUAGE_COUNT] = { [LANGUAGE_ENGLISH] = "en", [LANGUAGE_KOREAN] = "ko" };
 
@@ -106,6 +107,7 @@ void language_of_user(bool speaks)
 		return;
 	}
 	bind_catalogues();
+	bind_textdomain_codeset(SYSTEM_DOMAIN, "UTF-8"); /* else in LC_CTYPE's, which may be ASCII: "???" */
 	setenv("LANGUAGE", tags[language], 1);
 	const char *real = setlocale(LC_MESSAGES, "");
 	if (!real || is_plain_locale(real))
@@ -125,8 +127,9 @@ enum language language_now(void)
 void language_of_daemon(void)
 {
 	bind_catalogues();
-	setenv("LANGUAGE", tags[LANGUAGE_KOREAN],
-	        1); /* looked up only in STAND_IN: elsewhere the locale is "C" */
+	bindtextdomain(SYSTEM_DOMAIN, "/nonexistent"); /* its words are parts of what the log says too */
+	/* looked up only in STAND_IN: elsewhere the locale is "C" */
+	setenv("LANGUAGE", tags[LANGUAGE_KOREAN], 1);
 }
 
 void language_begin(enum language language)

@@ -3,6 +3,7 @@
  * in the making. */
 #include "config/load.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 #include "config/value.h"
 
@@ -51,14 +52,15 @@ static bool refused(const struct section *s, const char *key)
 	return s->load->refused[key_in(s->load->config, s->name, key) - s->load->config->keys];
 }
 
-static void need(const struct section *s, const char *key, const char *value, const char *reason)
+/* `fmt`: of the section, the key, and what may have been meant. */
+static void need(const struct section *s, const char *key, const char *value, const char *fmt)
 {
 	struct buf hint = BUF(256);
 
 	if (value || refused(s, key))
 		return;
 	section_suggest(&hint, s->load->config, s->name);
-	load_error(s->load, s->at, "[%s] %s is needed%s%s", s->name, key, reason, buf_str(&hint));
+	load_error(s->load, s->at, fmt, s->name, key, buf_str(&hint));
 	buf_free(&hint);
 }
 
@@ -69,24 +71,25 @@ static void notify_check(struct load *load, struct config_notify *n)
 	struct section s = { .load = load, .at = n->at };
 
 	snprintf(s.name, sizeof s.name, "notify.%s", n->name);
-	need(&s, "kind", n->kind, "");
+	need(&s, "kind", n->kind, N_("[%s] %s is needed%s"));
 	if (!n->kind)
 		return;
 	if (strcmp(n->kind, "webhook") == 0)
-		need(&s, "url", n->url, " by a webhook");
+		need(&s, "url", n->url, N_("[%s] %s is needed by a webhook%s"));
 	if (strcmp(n->kind, "mail") == 0) {
-		need(&s, "to", n->to, " by a mail");
+		need(&s, "to", n->to, N_("[%s] %s is needed by a mail%s"));
 		if (!load->config->email.from)
-			need(&s, "from", n->from, " by a mail, because [email] from is not set");
+			need(&s, "from", n->from,
+			        N_("[%s] %s is needed by a mail, because [email] from is not set%s"));
 	}
 	if (strcmp(n->kind, "sns") == 0) {
-		need(&s, "topic", n->topic, " by sns");
+		need(&s, "topic", n->topic, N_("[%s] %s is needed by sns%s"));
 		if (n->topic && strncmp(n->topic, "arn:", 4) != 0)
 			load_error(load, origin(&s, "topic"),
 			        "[%s] topic: write its ARN, as arn:aws:sns:REGION:ACCOUNT:NAME", s.name);
 	}
 	if (n->user)
-		need(&s, "password", n->password, " because user is set");
+		need(&s, "password", n->password, N_("[%s] %s is needed because user is set%s"));
 	if ((n->user || n->tls) && !n->smtp_url && !refused(&s, "smtp_url"))
 		load_error(load, origin(&s, n->user ? "user" : "tls"),
 		        "[%s] %s goes with smtp_url, which is not set", s.name, n->user ? "user" : "tls");
@@ -107,7 +110,7 @@ static bool threshold(
 	if (alarm_value_parse(text, info->unit, ret))
 		return true;
 	load_error(s->load, origin(s, key), "[%s] %s: \"%.40s\" is not allowed; %s wants %s", s->name, key,
-	        text, info->name, alarm_value_form(info->unit));
+	        text, info->name, _(alarm_value_form(info->unit)));
 	return false;
 }
 
@@ -125,7 +128,7 @@ static void forget(const struct section *s, const char *key)
 
 	value_free(config, row);
 	free(*from);
-	*from = mem_string("not with what is set");
+	*from = mem_string(N_("not with what is set"));
 }
 
 /* What holds without a word gives way to what is said, and does not contradict it. */
@@ -150,7 +153,7 @@ static void thresholds_check(const struct section *s, struct config_alarm *a)
 		return;
 	}
 	a->is_below = a->below != NULL;
-	need(s, "above", text, ", or below");
+	need(s, "above", text, N_("[%s] %s is needed, or below%s"));
 	if (!text || !threshold(s, side, text, a->watches, &a->raise_at))
 		return;
 	a->clear_at = a->raise_at;
@@ -193,7 +196,7 @@ static void alarm_check(struct load *load, struct config_alarm *a)
 
 	snprintf(s.name, sizeof s.name, "alarm.%s", a->name);
 	a->of_channel = -1;
-	need(&s, "metric", a->metric, "");
+	need(&s, "metric", a->metric, N_("[%s] %s is needed%s"));
 	if (!a->metric || !alarm_metric_by_name(a->metric, &a->watches))
 		return;
 	enum channel_id channel;

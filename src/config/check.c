@@ -3,6 +3,7 @@
 #include "config/load.h"
 
 #include "base/clock.h"
+#include "base/language.h"
 #include "base/mem.h"
 #include "config/value.h"
 #include "net/smtp.h"
@@ -10,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ORIGIN_RETRY "as in [retry]"
+#define ORIGIN_RETRY N_("as in [retry]")
+#define ORIGIN_RUN_DIR N_("from run_dir")
 
 static size_t row(const char *section, const char *name)
 {
@@ -45,10 +47,12 @@ static void derive_socket(struct load *load, const char *name, const char *file)
 	if (*value_text(load->config, key))
 		return;
 	buf_printf(&path, "%s/%s", load->config->daemon.run_dir, file);
-	if (value_store(load->config, key, buf_str(&path), &err))
-		load_error(load, origin(load, "daemon", "run_dir"), "[daemon] %s in run_dir: %s", name,
-		        err.message);
-	set_origin(load, row("daemon", name), "from run_dir");
+	if (value_store(load->config, key, buf_str(&path), &err)) {
+		OWNED char *words = load_words(&err);
+		load_error(
+		        load, origin(load, "daemon", "run_dir"), "[daemon] %s in run_dir: %s", name, words);
+	}
+	set_origin(load, row("daemon", name), ORIGIN_RUN_DIR);
 	buf_free(&path);
 }
 
@@ -59,7 +63,7 @@ static void derive_state_dir(struct load *load)
 	if (config->daemon.state_dir)
 		return;
 	config->daemon.state_dir = mem_string(config->daemon.run_dir);
-	set_origin(load, row("daemon", "state_dir"), "from run_dir");
+	set_origin(load, row("daemon", "state_dir"), ORIGIN_RUN_DIR);
 }
 
 static void derive_retry(struct load *load, const char *section)
@@ -84,7 +88,7 @@ static void derive_tls(struct load *load)
 	if (!smtps(load) || given(load, "email", "tls"))
 		return;
 	load->config->email.tls = SMTP_TLS_IMPLICIT;
-	set_origin(load, row("email", "tls"), "from smtp_url");
+	set_origin(load, row("email", "tls"), N_("from smtp_url"));
 }
 
 /* As the AWS SDKs have it. */
@@ -99,9 +103,11 @@ static void derive_region(struct load *load)
 			continue;
 		struct usher_error err;
 		char from[64];
-		if (value_store(load->config, key, text, &err))
-			load_error(load, names[i], "[aws] region: %s", err.message);
-		snprintf(from, sizeof from, "from %s", names[i]);
+		if (value_store(load->config, key, text, &err)) {
+			OWNED char *words = load_words(&err);
+			load_error(load, names[i], "[aws] region: %s", words);
+		}
+		snprintf(from, sizeof from, _("from %s"), names[i]);
 		set_origin(load, row("aws", "region"), from);
 	}
 }
@@ -111,16 +117,19 @@ static void derive_region(struct load *load)
 static void need(struct load *load, const char *section, const char *name, const char *reason)
 {
 	const struct config_key *key = key_find(section, name);
-	char env[CONFIG_ENV_NAME_MAX], file[CONFIG_ENV_NAME_MAX] = "";
+	const char *where = load->path ? load->path : _("configuration");
+	char env[CONFIG_ENV_NAME_MAX];
 
 	/* One that was given and refused has its error already. */
 	if (*value_text(load->config, key) || load->refused[row(section, name)])
 		return;
+	key_env_name(key, env);
 	if (key->flags & SECRET)
-		snprintf(file, sizeof file, ", %s_file", name);
-	load_error(load, load->path ? load->path : "configuration",
-	        "[%s] %s is needed %s; set it%s or %s in the environment", section, name, reason, file,
-	        key_env_name(key, env));
+		load_error(load, where, "[%s] %s is needed %s; set it, %s_file or %s in the environment",
+		        section, name, reason, name, env);
+	else
+		load_error(load, where, "[%s] %s is needed %s; set it or %s in the environment", section,
+		        name, reason, env);
 }
 
 void load_check_needed(struct load *load)
@@ -128,15 +137,15 @@ void load_check_needed(struct load *load)
 	const struct config *c = load->config;
 
 	if (c->channel[CHANNEL_EMAIL].enabled)
-		need(load, "email", "from", "while [channel.email] is enabled");
+		need(load, "email", "from", _("while [channel.email] is enabled"));
 	if (c->channel[CHANNEL_COUPON].enabled)
-		need(load, "coupon", "url", "while [channel.coupon] is enabled");
+		need(load, "coupon", "url", _("while [channel.coupon] is enabled"));
 	if (c->email.user)
-		need(load, "email", "password", "because [email] user is set");
+		need(load, "email", "password", _("because [email] user is set"));
 	if (c->email.password)
-		need(load, "email", "user", "because [email] password is set");
+		need(load, "email", "user", _("because [email] password is set"));
 	if (c->database.migrate_password)
-		need(load, "database", "migrate_user", "because [database] migrate_password is set");
+		need(load, "database", "migrate_user", _("because [database] migrate_password is set"));
 }
 
 static bool on_aws(const struct load *load)
@@ -170,7 +179,7 @@ static void check_fifo(struct load *load, const char *section, enum channel_id i
 static void check_driver(struct load *load)
 {
 	if (on_aws(load))
-		need(load, "aws", "region", "while [broker] driver is aws (AWS_REGION serves too)");
+		need(load, "aws", "region", _("while [broker] driver is aws (AWS_REGION serves too)"));
 	check_fifo(load, "channel.email", CHANNEL_EMAIL);
 	check_fifo(load, "channel.coupon", CHANNEL_COUPON);
 }
@@ -206,7 +215,7 @@ static void check_server(struct load *load)
 		load_error(load, origin(load, "config_server", "user"),
 		        "[config_server] user: a login of HTTP Basic holds no colon");
 	else
-		need(load, "config_server", "password", "because [config_server] user is set");
+		need(load, "config_server", "password", _("because [config_server] user is set"));
 }
 
 /* Two of these with one name would carry each other's messages. */
@@ -275,10 +284,10 @@ static void note_unmasked(struct load *load)
 		bool hidden;
 		const char *name, *what;
 	} kinds[] = {
-		{ c->mask.email, "email", "mail addresses" },
-		{ c->mask.name, "name", "names" },
-		{ c->mask.user_id, "user_id", "user ids" },
-		{ c->mask.phone, "phone", "phone numbers" },
+		{ c->mask.email, "email", N_("mail addresses") },
+		{ c->mask.name, "name", N_("names") },
+		{ c->mask.user_id, "user_id", N_("user ids") },
+		{ c->mask.phone, "phone", N_("phone numbers") },
 	};
 
 	if (!c->log.mask)
@@ -287,7 +296,7 @@ static void note_unmasked(struct load *load)
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (!kinds[i].hidden)
 			load_note(load, "[mask] %s is no: %s of members are shown to all who may look",
-			        kinds[i].name, kinds[i].what);
+			        kinds[i].name, _(kinds[i].what));
 }
 
 void load_check(struct load *load)

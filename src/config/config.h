@@ -210,6 +210,8 @@ void config_free(const struct config *config);
 
 /* Writes to the log where the configuration comes from, and its notes. */
 void config_log(const struct config *config);
+/* The notes alone, a line each. */
+void config_print_notes(const struct config *config, FILE *out);
 /* Directory for what outlives a restart. */
 const char *config_state_dir(const struct config *config);
 /* Keeps what the config server answered, without its secrets, for a start without it. For the daemon alone;

@@ -2,6 +2,7 @@
  * it is given, never the process's own; any thread. */
 #include "config/load.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -96,7 +97,7 @@ static void take(struct load *load, const char *name, const char *value)
 {
 	char section[CONFIG_ENV_NAME_MAX], where[CONFIG_WHERE_MAX];
 
-	snprintf(where, sizeof where, "environment %s", name);
+	snprintf(where, sizeof where, _("environment %s"), name);
 	if (give(load, name, value, where))
 		return;
 	if (section_meant(name, section, sizeof section) && !section_known(load->config, section)) {

@@ -4,6 +4,7 @@
 #include "config/load.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "config/value.h"
@@ -77,7 +78,7 @@ void load_error(struct load *load, const char *where, const char *fmt, ...)
 	buf_printf(&line, "%s: ", where);
 	prefix = line.len;
 	va_start(ap, fmt);
-	buf_vprintf(&line, fmt, ap);
+	buf_vprintf(&line, gettext(fmt), ap);
 	va_end(ap);
 	if (load->report)
 		fprintf(load->report, "%s\n", buf_str(&line));
@@ -100,10 +101,18 @@ void load_note(struct load *load, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	buf_vprintf(&text, fmt, ap);
+	buf_vprintf(&text, gettext(fmt), ap);
 	va_end(ap);
 	config->notes = mem_resize(config->notes, config->note_count + 1, sizeof *config->notes);
 	config->notes[config->note_count++] = buf_take(&text);
+}
+
+char *load_words(const struct usher_error *err)
+{
+	struct buf words = BUF(4 * USHER_ERROR_MESSAGE_MAX);
+
+	error_print(err, &words);
+	return buf_take(&words);
 }
 
 /* Notes go with the errors: a value may be missing because of what they say. */
@@ -111,8 +120,8 @@ static void tell_notes(struct load *load)
 {
 	struct config *config = load->config;
 
-	for (size_t i = 0; load->report && i < config->note_count; i++)
-		fprintf(load->report, "note: %s\n", config->notes[i]);
+	if (load->report)
+		config_print_notes(config, load->report);
 	if (!load->told)
 		return;
 	load->told->notes = config->notes;
@@ -123,10 +132,16 @@ static void tell_notes(struct load *load)
 
 int load_tell(struct load *load, struct usher_error *err)
 {
-	if (load->errors > CONFIG_ERRORS_MAX && load->report)
-		fprintf(load->report, "%d more errors\n", load->errors - CONFIG_ERRORS_MAX);
+	int more = load->errors - CONFIG_ERRORS_MAX;
+	const char *all = load->summary.failed ? _(" ... (usherd check-config lists all)") : "";
+
+	if (more > 0 && load->report)
+		fprintf(load->report, ngettext("%d more error\n", "%d more errors\n", (unsigned long)more),
+		        more);
 	tell_notes(load);
-	return error_set(err, USHER_ECONFIG, "%d error%s in the configuration: %s%s", load->errors,
-	        load->errors == 1 ? "" : "s", buf_str(&load->summary),
-	        load->summary.failed ? " ... (usherd check-config lists all)" : "");
+	if (load->errors == 1)
+		return error_set(err, USHER_ECONFIG, "1 error in the configuration: %s%s",
+		        buf_str(&load->summary), all);
+	return error_set(err, USHER_ECONFIG, "%d errors in the configuration: %s%s", load->errors,
+	        buf_str(&load->summary), all);
 }

@@ -2,6 +2,7 @@
  * data and pure functions; any thread. */
 #include "config/keys.h"
 
+#include "base/language.h"
 #include "base/mem.h"
 #include "config/config.h"
 #include "net/smtp.h"
@@ -252,12 +253,12 @@ void key_suggest(struct buf *out, const struct config *config, const char *secti
 		if (strcmp(config->keys[i].section, section) == 0)
 			nearest_offer(&n, config->keys[i].name);
 	if (n.found) {
-		buf_printf(out, " (did you mean \"%s\"?)", n.found);
+		buf_printf(out, _(" (did you mean \"%s\"?)"), n.found);
 		return;
 	}
 	for (size_t i = 0; i < config_key_count; i++) {
 		if (strcmp(config_keys[i].name, name) == 0) {
-			buf_printf(out, " (it belongs in [%s])", section_shown(&config_keys[i]));
+			buf_printf(out, _(" (it belongs in [%s])"), section_shown(&config_keys[i]));
 			return;
 		}
 	}
@@ -271,7 +272,7 @@ void section_suggest(struct buf *out, const struct config *config, const char *s
 		if (!key_is_pattern(&config->keys[i]) && strcmp(config->keys[i].section, section) != 0)
 			nearest_offer(&n, config->keys[i].section);
 	if (n.found)
-		buf_printf(out, " (did you mean [%s]?)", n.found);
+		buf_printf(out, _(" (did you mean [%s]?)"), n.found);
 }
 
 void env_suggest(struct buf *out, const struct config *config, const char *env_name)
@@ -286,7 +287,7 @@ void env_suggest(struct buf *out, const struct config *config, const char *env_n
 			n.found = best;
 		}
 	if (n.found)
-		buf_printf(out, " (did you mean %s?)", n.found);
+		buf_printf(out, _(" (did you mean %s?)"), n.found);
 }
 
 void property_suggest(struct buf *out, const struct config *config, const char *property)
@@ -304,5 +305,5 @@ void property_suggest(struct buf *out, const struct config *config, const char *
 		}
 	}
 	if (n.found)
-		buf_printf(out, " (did you mean %s?)", n.found);
+		buf_printf(out, _(" (did you mean %s?)"), n.found);
 }

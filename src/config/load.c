@@ -4,6 +4,7 @@
 #include "config/load.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "config/value.h"
@@ -17,11 +18,13 @@
 static void refuse(struct load *load, const struct config_key *key, const char *where, const char *file,
         const struct usher_error *err)
 {
+	OWNED char *words = load_words(err);
+
 	load->refused[key - load->config->keys] = true;
 	if (file)
-		load_error(load, where, "[%s] %s_file: %s: %s", key->section, key->name, file, err->message);
+		load_error(load, where, "[%s] %s_file: %s: %s", key->section, key->name, file, words);
 	else
-		load_error(load, where, "[%s] %s: %s", key->section, key->name, err->message);
+		load_error(load, where, "[%s] %s: %s", key->section, key->name, words);
 }
 
 static void take(struct load *load, const struct config_key *key, const char *text, const char *where,
@@ -35,7 +38,9 @@ static void take(struct load *load, const struct config_key *key, const char *te
 		refuse(load, key, where, file, &err);
 		return;
 	}
-	buf_printf(&from, "%s%s%s", where, file ? ", file " : "", file ? file : "");
+	buf_puts(&from, where);
+	if (file)
+		buf_printf(&from, _(", file %s"), file);
 	free(*origin);
 	*origin = buf_take(&from);
 }
@@ -163,7 +168,8 @@ bool load_section(struct load *load, const char *section, const char *at)
 	size_t n;
 
 	if (section_add(load->config, section, at, &first, &n, &err)) {
-		load_error(load, at, "%s", err.message);
+		OWNED char *words = load_words(&err);
+		load_error(load, at, "%s", words);
 		return false;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -207,7 +213,8 @@ static void load_file(struct load *load, const char *path)
 	char *text = file_read(path, CONFIG_FILE_MAX, &len, &err);
 
 	if (!text) {
-		load_error(load, path, "%s", err.message);
+		OWNED char *words = load_words(&err);
+		load_error(load, path, "%s", words);
 		return;
 	}
 	load_ini(load, path, text, len);
@@ -237,7 +244,7 @@ static void load_profile(struct load *load, const char *path, const char *profil
 	char *file;
 
 	if (!path) {
-		load_error(load, "profile",
+		load_error(load, _("profile"),
 		        "\"%s\" cannot be read: there is no configuration file to look beside", profile);
 		return;
 	}

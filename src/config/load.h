@@ -4,6 +4,7 @@
 #define CONFIG_LOAD_H
 
 #include "base/buf.h"
+#include "base/language.h"
 #include "config/config.h"
 #include "config/keys.h"
 
@@ -18,7 +19,7 @@
 #define LOAD_SUMMARY_MAX                                                                                     \
 	(USHER_ERROR_MESSAGE_MAX - 128) /* bytes of `summary`: room for the words around it */
 
-#define ORIGIN_BUILT_IN "built-in"
+#define ORIGIN_BUILT_IN N_("built-in")
 
 struct server_environment;
 
@@ -54,11 +55,15 @@ bool load_section(struct load *load, const char *section, const char *at);
 int load_finish(struct load *load, struct config **ret_config, struct usher_error *err);
 
 /* -- What is wrong: errors.c ------------------------------------------------------------------- */
-/* A message that is about a key begins with "[section] key": programs are told which, and what is allowed. */
+/* In the language in force (base/language.h), by their formats: a command's user reads them in his own, a
+ * daemon has them in English. A message that is about a key begins with "[section] key": programs are told
+ * which, and what is allowed. */
 void load_error(struct load *load, const char *where, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
 /* A sentence that the operator should read, and no error. */
 void load_note(struct load *load, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The error's message, to be a part of theirs. The caller frees. */
+char *load_words(const struct usher_error *err);
 /* The whole of it, for who asked: USHER_ECONFIG. */
 int load_tell(struct load *load, struct usher_error *err);
 void config_notes_free(char **notes, size_t count);

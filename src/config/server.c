@@ -4,6 +4,7 @@
 #include "config/server.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -17,19 +18,20 @@
 
 /* -- Properties ----------------------------------------------------------------------------------- */
 
-/* What decides which server is asked for what cannot come from the server. */
+/* What decides which server is asked for what cannot come from the server: a sentence about the property. */
 static const char *property_misplaced(const struct config_key *key, bool file)
 {
 	if (strcmp(key->section, "config_server") == 0)
-		return "stands in usher.ini or the environment only: it says how the server is asked";
+		return N_("%s stands in usher.ini or the environment only: it says how the server is asked");
 	if (key_is(key, "daemon", "profile"))
-		return "stands in usher.ini or the environment only: it says what the server is asked for";
+		return N_("%s stands in usher.ini or the environment only: it says what the server is asked "
+		          "for");
 	if (key_is(key, "daemon", "run_dir") || key_is(key, "daemon", "state_dir"))
-		return "stands in usher.ini or the environment only: it says where the answer is kept";
+		return N_("%s stands in usher.ini or the environment only: it says where the answer is kept");
 	if (file)
-		return "is not taken from a server, which would then read files of this machine: give the "
-		       "value "
-		       "itself, or name the file here";
+		return N_("%s is not taken from a server, which would then read files of this machine: give "
+		          "the "
+		          "value itself, or name the file here");
 	return NULL;
 }
 
@@ -62,13 +64,13 @@ static void property_take(struct load *load, const struct server_property *p, co
 	const char *misplaced = key ? property_misplaced(key, file) : NULL;
 
 	if (p->fault) {
-		load_error(load, where, "%s: %s", p->name, p->fault);
+		load_error(load, where, "%s: %s", p->name, _(p->fault));
 		if (key)
 			load->refused[key - load->config->keys] = true;
 	} else if (!key)
 		property_unknown(load, p, where);
 	else if (misplaced)
-		load_error(load, where, "%s %s", p->name, misplaced);
+		load_error(load, where, misplaced, p->name);
 	else if (p->list && !key_is_list(key))
 		load_error(load, where, "[%s] %s: it takes one value, not a list", key->section, key->name);
 	else
@@ -180,7 +182,7 @@ static void withheld_check(struct load *load, const struct server_environment *e
 		        strcmp(load->config->origins[key - load->config->keys], ORIGIN_BUILT_IN) != 0)
 			continue;
 		load->refused[key - load->config->keys] = true;
-		load_error(load, "config server",
+		load_error(load, _("config server"),
 		        "[%s] %s comes from the config server, which is away, and is not kept on disk; set "
 		        "%s_file "
 		        "or %s to start without the server",
@@ -196,10 +198,11 @@ static void kept_take(struct load *load, const struct config *settings, const ch
 	char age[DURATION_TEXT_SIZE], at[WALL_TEXT_SIZE];
 
 	if (server_kept_read(settings, &environment, &err) < 0) {
+		OWNED char *words = load_words(&err);
 		load->config->unanswered = true;
 		load_note(load,
 		        "%s; nothing of it is kept (%s): usher.ini and the environment are all there is", why,
-		        err.message);
+		        words);
 		return;
 	}
 	environment_take(load, settings, environment, NULL);
@@ -222,17 +225,17 @@ static void ask(struct load *load, const struct config *settings)
 		environment_take(load, settings, environment, url);
 		server_environment_free(environment);
 	} else if (verdict == SERVER_REFUSED) {
-		load_error(load, "config server", "%s", buf_str(&reasons));
+		load_error(load, _("config server"), "%s", buf_str(&reasons));
 	} else if (verdict == SERVER_NOTHING && required) {
-		load_error(load, "config server",
+		load_error(load, _("config server"),
 		        "it knows nothing of %s, and [config_server] required = yes", asked);
 	} else if (verdict == SERVER_NOTHING) {
 		load_note(load, "the config server knows nothing of %s", asked);
 	} else if (required) {
-		load_error(load, "config server", "none answers, and [config_server] required = yes: %s",
+		load_error(load, _("config server"), "none answers, and [config_server] required = yes: %s",
 		        buf_str(&reasons));
 	} else {
-		buf_printf(&why, "no config server answers (%s)", buf_str(&reasons));
+		buf_printf(&why, _("no config server answers (%s)"), buf_str(&reasons));
 		kept_take(load, settings, buf_str(&why));
 	}
 	buf_free(&reasons);
@@ -244,7 +247,7 @@ void load_server(struct load *load, const struct config *settings, bool offline)
 	if (!settings->config_server.url)
 		return;
 	if (offline)
-		kept_take(load, settings, "the config server was not asked");
+		kept_take(load, settings, _("the config server was not asked"));
 	else
 		ask(load, settings);
 }

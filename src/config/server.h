@@ -19,7 +19,7 @@
 struct server_property {
 	char *name;        /* "usher.channel.email.rate" */
 	char *text;        /* NULL: it cannot be used, and `fault` says why */
-	const char *fault; /* static text */
+	const char *fault; /* static text, to be looked up in the language in force */
 	char *source;      /* the name of its property source */
 	char *origin;      /* where it stands there; NULL: not said */
 	size_t rank;       /* of its source: 0 is the first, which wins */

@@ -4,6 +4,7 @@
 #include "config/server.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -14,7 +15,7 @@
 #define PREFIX "usher."
 #define INVALID "invalid." /* what the server puts in front of a name whose value it could not decrypt */
 #define NOT_DECRYPTED                                                                                        \
-	"the server could not decrypt it; see its log, and encrypt the value anew with the key it has"
+	N_("the server could not decrypt it; see its log, and encrypt the value anew with the key it has")
 #define NOT_AVAILABLE "<n/a>" /* and the value it puts there */
 #define CIPHER "{cipher}"
 #define INDEX_MAX 1000 /* of a list's item */
@@ -73,10 +74,11 @@ static const char *text_fault(const char *text)
 	if (strcmp(text, NOT_AVAILABLE) == 0)
 		return NOT_DECRYPTED;
 	if (strncmp(text, CIPHER, strlen(CIPHER)) == 0)
-		return "it is encrypted, and usher has no key: let the server decrypt it "
-		       "(spring.cloud.config.server.encrypt.enabled)";
+		return N_("it is encrypted, and usher has no key: let the server decrypt it "
+		          "(spring.cloud.config.server.encrypt.enabled)");
 	if (open && strchr(open, '}'))
-		return "it holds a placeholder ${...}, which usher does not resolve; write the value itself";
+		return N_("it holds a placeholder ${...}, which usher does not resolve; write the value "
+		          "itself");
 	return NULL;
 }
 
@@ -96,7 +98,7 @@ static void value_read(const cJSON *value, struct server_property *property)
 	else if (cJSON_IsString(value))
 		property->fault = text_fault(cJSON_GetStringValue(value));
 	else if (!cJSON_IsNumber(value) && !cJSON_IsBool(value))
-		property->fault = "its value is neither text, nor a number, nor true or false";
+		property->fault = N_("its value is neither text, nor a number, nor true or false");
 	if (property->fault)
 		return;
 	property->text = cJSON_IsString(value) ? mem_string(cJSON_GetStringValue(value)) : json_print(value);
@@ -147,7 +149,7 @@ static void list_read(struct server_property *property, const cJSON *source)
 	if (!property->fault && text.len)
 		property->text = mem_string(buf_str(&text));
 	else if (!property->fault)
-		property->fault = "it is a list without a first item, or without text";
+		property->fault = N_("it is a list without a first item, or without text");
 	mem_wipe(text.data, text.cap);
 	buf_free(&text);
 }
@@ -279,10 +281,10 @@ char *server_where(const struct server_environment *environment, const struct se
 	struct buf where = BUF(WHERE_MAX * 2);
 	char kept[WALL_TEXT_SIZE];
 
-	buf_printf(&where, "config server %.*s", WHERE_MAX / 2, property->source);
+	buf_printf(&where, _("config server %.*s"), WHERE_MAX / 2, property->source);
 	if (property->origin)
 		buf_printf(&where, " (%.*s)", WHERE_MAX / 2, property->origin);
 	if (environment->kept_at.ms)
-		buf_printf(&where, ", as kept %s", wall_format(environment->kept_at, kept));
+		buf_printf(&where, _(", as kept %s"), wall_format(environment->kept_at, kept));
 	return buf_take(&where);
 }

@@ -4,9 +4,11 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "config/keys.h"
+#include "config/load.h"
 #include "net/http.h"
 
 #include <stdio.h>
@@ -148,11 +150,11 @@ static void status_words(const struct http_answer *answer, char words[WORDS_MAX]
 static const char *status_hint(int status)
 {
 	if (status == 401)
-		return "; the login is not accepted, see [config_server] user, password and bearer";
+		return _("; the login is not accepted, see [config_server] user, password and bearer");
 	if (status == 403)
-		return "; the login may not read this, see [config_server] user, token and name";
+		return _("; the login may not read this, see [config_server] user, token and name");
 	if (status >= 300 && status < 400)
-		return "; redirects are not followed, write the address it leads to";
+		return _("; redirects are not followed, write the address it leads to");
 	return "";
 }
 
@@ -183,8 +185,9 @@ static void answer_read(struct question *q, const struct http_answer *answer)
 		q->verdict = passes ? SERVER_AWAY : SERVER_REFUSED;
 		answer_refused(q, answer);
 	} else if (server_parse(answer->body, answer->body_len, &q->environment, &err) < 0) {
-		struct buf what = BUF(1024);
-		buf_printf(&what, "its answer cannot be used: %s", err.message);
+		struct buf what = BUF(8 * 1024);
+		OWNED char *words = load_words(&err);
+		buf_printf(&what, _("its answer cannot be used: %s"), words);
 		reason_add(q, buf_str(&what));
 		buf_free(&what);
 	} else {

@@ -123,8 +123,11 @@ int server_kept_read(
 	if (rc < 0 || !environment)
 		return rc;
 	if (!environment->asked || strcmp(environment->asked, asked) != 0 || !environment->kept_at.ms) {
-		rc = error_set(err, USHER_ENOTFOUND, "%s: is the answer for %s, not for %s", path,
-		        environment->asked ? environment->asked : "something else", asked);
+		rc = environment->asked
+		             ? error_set(err, USHER_ENOTFOUND, "%s: is the answer for %s, not for %s", path,
+		                       environment->asked, asked)
+		             : error_set(err, USHER_ENOTFOUND,
+		                       "%s: is the answer for something else, not for %s", path, asked);
 		server_environment_free(environment);
 		return rc;
 	}

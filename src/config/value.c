@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/language.h"
 #include "base/mask.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -311,7 +312,7 @@ static int refuse(const struct config_key *key, const char *text, struct usher_e
 	show_refused(key, text, shown);
 	value_allowed(&allowed, key);
 	error_set(err, USHER_EINVAL, "\"%s\" is not allowed; use %s%s", shown, buf_str(&allowed),
-	        comment ? " (a comment needs a line of its own)" : "");
+	        comment ? _(" (a comment needs a line of its own)") : "");
 	buf_free(&allowed);
 	return USHER_EINVAL;
 }

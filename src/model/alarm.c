@@ -2,6 +2,7 @@
 #include "model/alarm.h"
 
 #include "base/clock.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <math.h>
@@ -137,13 +138,14 @@ const char *alarm_value_form(enum alarm_unit unit)
 {
 	switch (unit) {
 	case UNIT_SHARE:
-		return "a share, as 5% or 0.05";
+		/* xgettext:no-c-format */
+		return N_("a share, as 5% or 0.05");
 	case UNIT_SECONDS:
-		return "a duration, as 90s";
+		return N_("a duration, as 90s");
 	case UNIT_RATE:
-		return "a number of messages a second";
+		return N_("a number of messages a second");
 	case UNIT_COUNT:
 		break;
 	}
-	return "a number";
+	return N_("a number");
 }

@@ -208,13 +208,15 @@ static const char *envelope_encoding(const cJSON *envelope)
 
 /* -- Fields of the event ------------------------------------------------------------------------ */
 
-static const char *type_words(const cJSON *item)
+static int no_string(const cJSON *item, const char *field, struct usher_error *err)
 {
 	if (cJSON_IsNumber(item))
-		return "a number";
+		return error_set(err, USHER_EINVAL, "%s is a number; it must be a string", field);
 	if (cJSON_IsBool(item))
-		return "a boolean";
-	return cJSON_IsArray(item) ? "a list" : "an object";
+		return error_set(err, USHER_EINVAL, "%s is a boolean; it must be a string", field);
+	if (cJSON_IsArray(item))
+		return error_set(err, USHER_EINVAL, "%s is a list; it must be a string", field);
+	return error_set(err, USHER_EINVAL, "%s is an object; it must be a string", field);
 }
 
 /* A string member; NULL when absent or null. */
@@ -225,7 +227,7 @@ static int take_string(const cJSON *json, const char *field, const char **ret_va
 	if (!item || cJSON_IsNull(item))
 		return 0;
 	if (!cJSON_IsString(item))
-		return error_set(err, USHER_EINVAL, "%s is %s; it must be a string", field, type_words(item));
+		return no_string(item, field, err);
 	*ret_value = item->valuestring;
 	return 0;
 }
@@ -251,7 +253,7 @@ static int check_type(const cJSON *json, struct usher_error *err)
 		return rc;
 	char shown[SHOWN_MAX];
 	utf8_copy(shown, sizeof shown, type, strlen(type));
-	return error_set(err, USHER_EINVAL, "type is \"%s\"; only \"" EVENT_TYPE "\" is understood", shown);
+	return error_set(err, USHER_EINVAL, "type is \"%s\"; only \"%s\" is understood", shown, EVENT_TYPE);
 }
 
 /* `id`: what stands in for an absent eventId. */

@@ -97,21 +97,12 @@ struct parsing {
 	struct usher_error *err;
 };
 
-/* What is wrong with what stands at `where`: "filter, character 8: ..." */
-static int wrong(struct parsing *p, const char *where, const char *fmt, ...)
-        __attribute__((format(printf, 3, 4)));
-static int wrong(struct parsing *p, const char *where, const char *fmt, ...)
+/* Says of an error, whose code this is, what stands at which place of the text: "filter, character 8: ..." */
+static int wrong_at(struct parsing *p, const char *where, int code)
 {
-	struct buf words = BUF(USHER_ERROR_MESSAGE_MAX);
 	OWNED char *before = mem_stringn(p->text, (size_t)(where - p->text));
-	va_list ap;
-	va_start(ap, fmt);
-	buf_vprintf(&words, fmt, ap);
-	va_end(ap);
-	error_set(
-	        p->err, USHER_EINVAL, "filter, character %zu: %s", utf8_length(before) + 1, buf_str(&words));
-	buf_free(&words);
-	return USHER_EINVAL;
+
+	return error_prefix(p->err, code, "filter, character %zu", utf8_length(before) + 1);
 }
 
 static void add_words(struct buf *out, const struct filter_info *key)
@@ -125,11 +116,11 @@ static int unknown_key(struct parsing *p, const char *where, size_t len)
 	struct buf known = BUF(USHER_ERROR_MESSAGE_MAX);
 	for (size_t i = 0; i < FILTER_KEY_COUNT; i++)
 		buf_printf(&known, "%s%s", i ? ", " : "", keys[i].name);
-	int rc = wrong(p, where,
+	int rc = error_set(p->err, USHER_EINVAL,
 	        "there is no key \"%.*s\"; known: %s. To search for the text itself, put it in quotes",
 	        (int)len, where, buf_str(&known));
 	buf_free(&known);
-	return rc;
+	return wrong_at(p, where, rc);
 }
 
 static bool is_blank(char c)
@@ -160,10 +151,12 @@ static int read_value(struct parsing *p, bool list, struct filter_value *ret)
 	if (!quoted)
 		return 0;
 	if (*p->at != '"')
-		return wrong(p, from, "the quote is not closed");
+		return wrong_at(p, from, error_set(p->err, USHER_EINVAL, "the quote is not closed"));
 	p->at++;
 	if (*p->at && !is_blank(*p->at) && !(list && *p->at == ','))
-		return wrong(p, p->at, "a blank%s must follow the quote", list ? " or a comma" : "");
+		return wrong_at(p, p->at,
+		        list ? error_set(p->err, USHER_EINVAL, "a blank or a comma must follow the quote")
+		             : error_set(p->err, USHER_EINVAL, "a blank must follow the quote"));
 	return 0;
 }
 
@@ -177,9 +170,10 @@ static int read_word(struct parsing *p, const struct filter_info *key, const cha
 		}
 	struct buf words = BUF(USHER_ERROR_MESSAGE_MAX);
 	add_words(&words, key);
-	int rc = wrong(p, from, "%s:%.40s: one of %s is allowed", key->name, text, buf_str(&words));
+	int rc = error_set(
+	        p->err, USHER_EINVAL, "%s:%.40s: one of %s is allowed", key->name, text, buf_str(&words));
 	buf_free(&words);
-	return rc;
+	return wrong_at(p, from, rc);
 }
 
 static bool whole_number(const char *text, int64_t *ret)
@@ -213,15 +207,20 @@ static int convert(
 	int64_t ago;
 	if (key->kind == &kinds[FILTER_KIND_NUMBER] || key->kind == &kinds[FILTER_KIND_ROW]) {
 		if (!whole_number(text, &v->number))
-			return wrong(p, from, "%s takes a whole number, such as %s", key->name, key->example);
+			return wrong_at(p, from,
+			        error_set(p->err, USHER_EINVAL, "%s takes a whole number, such as %s",
+			                key->name, key->example));
 	} else if (key->kind == &kinds[FILTER_KIND_CAUSE]) {
 		if (!cause_number(text, &v->number))
-			return wrong(p, from, "%s takes the 16 hexadecimal digits of a group, such as %s",
-			        key->name, key->example);
+			return wrong_at(p, from,
+			        error_set(p->err, USHER_EINVAL,
+			                "%s takes the 16 hexadecimal digits of a group, such as %s",
+			                key->name, key->example));
 	} else if (key->kind == &kinds[FILTER_KIND_AGE]) {
 		if (duration_parse(text, &ago) < 0)
-			return wrong(p, from, "%s takes an age such as 90s, 1h or 2d: %s", key->name,
-			        key->example);
+			return wrong_at(p, from,
+			        error_set(p->err, USHER_EINVAL, "%s takes an age such as 90s, 1h or 2d: %s",
+			                key->name, key->example));
 		v->number = ago < p->now.ms ? p->now.ms - ago : 1;
 	}
 	return 0;
@@ -232,13 +231,16 @@ static int keep_value(struct parsing *p, struct filter_term *term, const char *f
 	struct filter *f = p->out;
 	const char *text = filter_value_text(f, v);
 	if (!*text)
-		return term->key == FILTER_FREE ? wrong(p, from, "there is nothing between the quotes")
-		                                : wrong(p, from, "%s wants a value, such as %s",
-		                                          keys[term->key].name, keys[term->key].example);
+		return wrong_at(p, from,
+		        term->key == FILTER_FREE
+		                ? error_set(p->err, USHER_EINVAL, "there is nothing between the quotes")
+		                : error_set(p->err, USHER_EINVAL, "%s wants a value, such as %s",
+		                          keys[term->key].name, keys[term->key].example));
 	if (term->key != FILTER_FREE && keys[term->key].kind->word)
 		return read_word(p, &keys[term->key], from, text, term);
 	if (f->value_count == FILTER_VALUES_MAX)
-		return wrong(p, from, "more than %d values", FILTER_VALUES_MAX);
+		return wrong_at(
+		        p, from, error_set(p->err, USHER_EINVAL, "more than %d values", FILTER_VALUES_MAX));
 	if (term->key != FILTER_FREE && convert(p, term, from, v) < 0)
 		return USHER_EINVAL;
 	f->values[f->value_count++] = *v;
@@ -301,8 +303,9 @@ static int read_key(struct parsing *p, struct filter_term *term)
 	const char *known = keys[term->key].kind->operators;
 	bool is = term->op == FILTER_IS;
 	if (is ? *known != ':' : strcmp(known, OPERATORS_IS) == 0)
-		return wrong(p, name + len, "%s takes %s: %s", keys[term->key].name, known,
-		        keys[term->key].example);
+		return wrong_at(p, name + len,
+		        error_set(p->err, USHER_EINVAL, "%s takes %s: %s", keys[term->key].name, known,
+		                keys[term->key].example));
 	return 0;
 }
 
@@ -311,7 +314,8 @@ static int read_term(struct parsing *p)
 	struct filter *f = p->out;
 	const char *from = p->at;
 	if (f->term_count == FILTER_TERMS_MAX)
-		return wrong(p, from, "more than %d terms", FILTER_TERMS_MAX);
+		return wrong_at(
+		        p, from, error_set(p->err, USHER_EINVAL, "more than %d terms", FILTER_TERMS_MAX));
 	struct filter_term *term = &f->terms[f->term_count];
 	*term = (struct filter_term){ .first = f->value_count };
 	if (*p->at == '-' && p->at[1] && !is_blank(p->at[1])) {
@@ -322,8 +326,10 @@ static int read_term(struct parsing *p)
 		return USHER_EINVAL;
 	f->term_count++;
 	if (term->key != FILTER_FREE && keys[term->key].kind->word && filter_words(f, term->key) == 0)
-		return wrong(p, from, "with this no %s is left: nothing can match. Any of several is %s:A,B",
-		        keys[term->key].name, keys[term->key].name);
+		return wrong_at(p, from,
+		        error_set(p->err, USHER_EINVAL,
+		                "with this no %s is left: nothing can match. Any of several is %s:A,B",
+		                keys[term->key].name, keys[term->key].name));
 	return 0;
 }
 

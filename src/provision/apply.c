@@ -183,7 +183,7 @@ int apply_plan(struct services *services, const struct plan *plan, const struct 
 			step_print(&w.steps[j], desired, true, out);
 	}
 	if (rc == 0 && plan->n == 0)
-		fprintf(out, "Nothing to do: all %zu things are as they should be.\n", desired->n);
+		nothing_print(desired, out);
 	buf_free(&w.body);
 	return rc;
 }

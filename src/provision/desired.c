@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
@@ -17,10 +18,10 @@
 const char *thing_kind_word(enum thing_kind kind)
 {
 	static const char *const words[] = {
-		[THING_TOPIC] = "topic",
-		[THING_QUEUE] = "queue",
-		[THING_SUBSCRIPTION] = "subscription",
-		[THING_ALARM] = "alarm",
+		[THING_TOPIC] = N_("topic"),
+		[THING_QUEUE] = N_("queue"),
+		[THING_SUBSCRIPTION] = N_("subscription"),
+		[THING_ALARM] = N_("alarm"),
 	};
 
 	return words[kind];

@@ -78,7 +78,7 @@ int desired_make(const struct provision_settings *settings, const struct provisi
         struct state *ret, struct usher_error *err);
 void state_free(struct state *state);
 
-/* "topic", "queue", ... */
+/* "topic", "queue", ...; to be looked up in the language in force. */
 const char *thing_kind_word(enum thing_kind kind);
 struct thing *state_add(struct state *state, enum thing_kind kind, const char *name, const char *arn);
 /* A later one of the same name takes the earlier's place. Beyond ATTRIBUTES_MAX nothing is kept: those are

@@ -2,6 +2,7 @@
 #include "provision/differ.h"
 
 #include "base/json.h"
+#include "base/language.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -156,16 +157,21 @@ void plan_make(const struct state *desired, const struct state *actual, struct p
 void step_print(const struct step *step, const struct state *desired, bool done, FILE *out)
 {
 	const struct thing *thing = &desired->things[step->thing];
-	const char *word = thing_kind_word(thing->kind);
+	const char *word = _(thing_kind_word(thing->kind));
 
 	if (step->kind == STEP_CHANGE) {
-		fprintf(out, "%s %s %s: %s: %s -> %s\n", done ? "changed" : "~", word, thing->name,
-		        step->should->name, step->is ? step->is : "(not set)", step->should->value);
+		fprintf(out, "%s %s %s: %s: %s -> %s\n", done ? _("changed") : "~", word, thing->name,
+		        step->should->name, step->is ? step->is : _("(not set)"), step->should->value);
 		return;
 	}
-	fprintf(out, "%s %s %s\n", done ? "created" : "+", word, thing->name);
+	fprintf(out, "%s %s %s\n", done ? _("created") : "+", word, thing->name);
 	for (size_t i = 0; i < thing->attribute_count && !done; i++)
 		fprintf(out, "    %s = %s\n", thing->attributes[i].name, thing->attributes[i].value);
+}
+
+void nothing_print(const struct state *desired, FILE *out)
+{
+	fprintf(out, _("Nothing to do: all %zu things are as they should be.\n"), desired->n);
 }
 
 void plan_print(const struct plan *plan, const struct state *desired, FILE *out)
@@ -177,10 +183,10 @@ void plan_print(const struct plan *plan, const struct state *desired, FILE *out)
 		created += plan->steps[i].kind == STEP_CREATE;
 	}
 	if (plan->n == 0)
-		fprintf(out, "Nothing to do: all %zu things are as they should be.\n", desired->n);
+		nothing_print(desired, out);
 	else
 		fprintf(out,
-		        "%zu to create, %zu to change, nothing to delete. usherd provision --apply does "
-		        "it.\n",
+		        _("%zu to create, %zu to change, nothing to delete. usherd provision --apply does "
+		          "it.\n"),
 		        created, plan->n - created);
 }

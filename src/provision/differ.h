@@ -30,8 +30,9 @@ void plan_make(const struct state *desired, const struct state *actual, struct p
  * one element as its list, 10 as "10". */
 bool attribute_same(enum attribute_form form, const char *a, const char *b);
 
-/* One step: a line for a change, a few for what is made. */
+/* For people, in the language in force. One step: a line for a change, a few for what is made. */
 void step_print(const struct step *step, const struct state *desired, bool done, FILE *out);
+void nothing_print(const struct state *desired, FILE *out); /* an empty plan */
 void plan_print(const struct plan *plan, const struct state *desired, FILE *out);
 
 #endif

@@ -2,6 +2,7 @@
 #include "provision/provision.h"
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/mem.h"
 #include "model/failure.h"
 #include "model/message.h"
@@ -88,9 +89,9 @@ static int compare(struct provisioning *p, const struct provision_settings *sett
 		rc = actual_read(p->services, &p->desired, emulated, &p->actual, &no_alarms, err);
 	if (rc)
 		return rc;
-	fprintf(out, "Account %s, region %s, as %s\n", who.account, settings->region, who.principal);
+	fprintf(out, _("Account %s, region %s, as %s\n"), who.account, settings->region, who.principal);
 	if (no_alarms)
-		fprintf(out, "The endpoint knows no CloudWatch: the alarms are left out.\n");
+		fputs(_("The endpoint knows no CloudWatch: the alarms are left out.\n"), out);
 	plan_make(&p->desired, &p->actual, &p->plan);
 	return 0;
 }

@@ -114,15 +114,20 @@ void query_add(struct buf *body, const char *value, const char *name_fmt, ...)
 static int refused(struct waiting *w, const struct aws_answer *answer)
 {
 	const struct provision_identity *who = &w->services->who;
+	const char *permission = services_known[w->service].permission;
 
 	if (strncmp(answer->error_type, "AccessDenied", 12) != 0 &&
 	        strncmp(answer->error_type, "AuthorizationError", 18) != 0)
 		return error_set(w->err, answer->code, "%s", answer->error_message);
+	if (!*who->principal)
+		return error_set(w->err, answer->code,
+		        "%s\nWho runs this needs the permission %s:%s; %s has all that provisioning needs "
+		        "(usher-aws(7))",
+		        answer->error_message, permission, w->action, POLICY_FILE);
 	return error_set(w->err, answer->code,
-	        "%s\n%s%s needs the permission %s:%s; " POLICY_FILE
-	        " has all that provisioning needs (usher-aws(7))",
-	        answer->error_message, *who->principal ? "The role of " : "Who runs this", who->principal,
-	        services_known[w->service].permission, w->action);
+	        "%s\nThe role of %s needs the permission %s:%s; %s has all that provisioning needs "
+	        "(usher-aws(7))",
+	        answer->error_message, who->principal, permission, w->action, POLICY_FILE);
 }
 
 static void on_answer(void *arg, const struct aws_answer *answer)
