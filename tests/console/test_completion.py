@@ -27,12 +27,12 @@ def test_verbs_and_options(usher, words):
     assert words("status", "--") == ["--watch", "--check", "--json", "--quiet", "--socket", "--read-only", "--help"]
     assert words("failed", "--gr") == ["--groups"] and words("--ver") == ["--version"]
     assert words("nonsense", "") == [] and words("--json", "out") == ["outbox"]
-    assert usher("completion", "words", "--", "redrives").out == "redrives\tredrive jobs; show, pause, resume or stop one\n"
+    assert usher("completion", "words", "--", "redrives").out == "redrives\tjobs over many rows; show or move one, or restore what it cancelled\n"
 
 
 def test_words_of_the_usage(words):
     assert words("breaker", "email", "") == ["open", "closed", "auto"] and words("breaker", "email", "open", "") == []
-    assert words("redrives", "") == ["show", "pause", "resume", "stop"]
+    assert words("redrives", "") == ["show", "pause", "resume", "stop", "restore"]
     assert words("completion", "") == ["bash", "zsh", "fish"] and words("help", "ou") == ["outbox"]
     assert words("status", "") == [] and words("failed", "--socket", "/t") == ["@files"]
     assert words("failed", "--sort", "att") == ["attempts"]
@@ -123,7 +123,7 @@ def test_a_shell_completes(shell, fake):
     completes(shell, "usher outb", "usher outbox")
     completes(shell, "usher failed --gro", "usher failed --groups")
     completes(shell, "usher breaker email clo", "usher breaker email closed")
-    completes(shell, "usher cancel ", "usher cancel 11")
+    completes(shell, "usher cancel 1", "usher cancel 11")
     completes(shell, "usher restore 1", "usher restore 12")
     completes(shell, "usher failed --status que", "usher failed --status queued")
     completes(shell, "usher failed stat", "usher failed status:")

@@ -43,13 +43,12 @@ const struct verb verbs[] = {
 	        "--watch",
 	        "/v1/failed?status=dead", false },
 	{ "redrives", N_("[show|pause|resume|stop|restore ID]"),
-	        N_("jobs that redrive or cancel; show, pause, resume or stop one, or restore what it "
-	           "cancelled"),
-	        0, 2, BIT(REASON) | BIT(DRY_RUN) | LIST, verb_redrives, GROUP_SETTLE,
+	        N_("jobs over many rows; show or move one, or restore what it cancelled"), 0, 2,
+	        BIT(REASON) | BIT(DRY_RUN) | LIST, verb_redrives, GROUP_SETTLE,
 	        "redrives show 7 --watch\nredrives stop 7 --reason 'wrong class'", "/v1/redrives", false },
 	{ "cancel", N_("[ID... | FILTER]"),
-	        N_("give dead notifications up, with a reason: these, or what a filter finds as a job"), 0,
-	        ARGS_ANY, BIT(REASON) | SELECTION | BIT(DRY_RUN) | BIT(WATCH), verb_cancel, GROUP_SETTLE,
+	        N_("give dead notifications up: these, or what a filter finds as a job"), 0, ARGS_ANY,
+	        BIT(REASON) | SELECTION | BIT(DRY_RUN) | BIT(WATCH), verb_cancel, GROUP_SETTLE,
 	        "cancel 44 --reason 'left the company'\ncancel --class out_of_stock --reason 'the campaign "
 	        "is over'",
 	        "/v1/failed?status=dead", false },
