@@ -220,10 +220,12 @@ soak: deps $(if $(filter aws,$(BROKER)),deps-aws) ## two daemons under load and 
 C_FILES = $(wildcard src/*.c src/*/*.c ui/*.c ui/*/*.c)
 # One file a run: clang-tidy 14 carries the state of va_lists from one file into the next.
 ALL_C   = $(C_FILES) $(wildcard src/*/*.h ui/*.h ui/*/*.h include/usher/*.h tests/*/*.c tests/*/*.h)
-lint: deps-lint $(BUILD)/gen/schema.c lint-includes lint-manuals lint-format lint-tidy lint-cppcheck lint-analyzer ## style and static analysis
+lint: deps-lint $(BUILD)/gen/schema.c lint-includes lint-messages lint-manuals lint-format lint-tidy lint-cppcheck lint-analyzer ## style and static analysis
 	@echo "lint: nothing found"
 lint-includes:
 	@$(PYTHON) tests/lint/includes.py
+lint-messages: $(BUILD)/usher.pot
+	@$(PYTHON) tests/lint/messages.py $(BUILD)
 lint-manuals:
 	@$(PYTHON) tests/lint/manuals.py
 lint-format:
@@ -274,4 +276,4 @@ clean: ## remove everything built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 .PHONY: all deps deps-aws deps-promtool deps-lint demo check unit contract system console asan tsan fuzz bench bench-finding bench-console soak lint install clean help force \
-        unit-bins contract-bins aws-bins bench-bins fuzz-bins lint-includes lint-manuals lint-format lint-tidy lint-cppcheck lint-analyzer
+        unit-bins contract-bins aws-bins bench-bins fuzz-bins lint-includes lint-messages lint-manuals lint-format lint-tidy lint-cppcheck lint-analyzer

@@ -151,6 +151,7 @@ class FakeDaemon:
         self.poison = None           # a text: every answer has it wherever it could
         self.paused, self.forced = {}, {}   # channel -> who said it, why and when
         self.jobs = {}               # redrive jobs by id: job(...)
+        self.languages = []          # of each request: its Accept-Language
         self.cancelled = {}          # job -> rows it cancelled
         self.refuse, self.gaps = None, 0    # a problem for every list of failed rows; pages that are not looked through
         self.gap_rows = 0                   # what each of them has found
@@ -497,6 +498,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         split = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(split.query))
         daemon.requests.append((self.command, urllib.parse.unquote(split.path), query, body))
+        daemon.languages.append(self.headers.get("Accept-Language"))
         daemon._open.wait()
         if daemon.delay_s:
             threading.Event().wait(daemon.delay_s)

@@ -3,16 +3,21 @@
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import time
+import unicodedata
 
 import pytest
+from fake_daemon import alarm, job
 from support.process import wait_until
 from terminal import Terminal
 
 RESTORED = b"\x1b[?1049l"
+
+
+def columns(text):
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def mouse_is_let_go(t, times):
@@ -259,36 +264,80 @@ def test_idle_costs_next_to_nothing(console):
     assert peak < 12 * 1024
 
 
-def test_through_tmux(build, fake, tmp_path):
-    """A real terminal program between usher and the eye: keys, a split that resizes it, and its end."""
-    assert shutil.which("tmux")
-    socket = str(tmp_path / "tmux")
-    keep = {k: v for k, v in os.environ.items() if k not in ("TMUX", "NO_COLOR")}
-    environment = {**keep, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "SHELL": "/bin/sh"}
+class Tmux:
+    """A real terminal program between usher and the eye."""
 
-    def tmux(*words):
-        return subprocess.run(["tmux", "-S", socket, "-f", "/dev/null", *words], env=environment, check=True,
+    def __init__(self, folder, command, size, **environment):
+        keep = {k: v for k, v in os.environ.items() if k not in ("TMUX", "NO_COLOR")}
+        self._environment = {**keep, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "SHELL": "/bin/sh"}
+        self._socket = str(folder / "tmux")
+        words = " ".join(f"{name}={value}" for name, value in environment.items())
+        self("new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), f"env {words} {command}; echo left $?; exec sleep 60")
+
+    def __call__(self, *words):
+        return subprocess.run(["tmux", "-S", self._socket, "-f", "/dev/null", *words], env=self._environment, check=True,
                               stdout=subprocess.PIPE, timeout=20).stdout.decode()
 
-    def shows(*wanted):
-        wait_until(lambda: all(w in tmux("capture-pane", "-p", "-t", "0") for w in wanted),
-                   lambda: f"{wanted}:\n" + tmux("capture-pane", "-p", "-t", "0"))
-    tmux("new-session", "-d", "-x", "160", "-y", "50", f"{build}/usher --socket {fake.socket}; echo left $?; exec sleep 60")
-    try:
-        shows("[1 Overview]", "OUTBOX", "█")
-        tmux("send-keys", "3")
-        shows("[3 Failed]", "김*수", "1-12 of 12")
-        tmux("send-keys", "j", "Enter")
-        shows("> Detail", "email 11")
-        tmux("split-window", "-d", "-h", "-l", "75", "exec sleep 60")
-        shows("> Detail", "ATTEMPTS", "email 11")
-        tmux("kill-pane", "-t", "1")
-        tmux("send-keys", "r")
-        shows("Redrive 1 row?")
-        tmux("send-keys", "y")
-        shows("email 11: queued again")
-        tmux("send-keys", "q", "q")
-        shows("left 0")
-        assert fake.rows["11"]["status"] == "queued"
-    finally:
-        tmux("kill-server")
+    def keys(self, *keys):
+        self("send-keys", *keys)
+
+    def screen(self):
+        return self("capture-pane", "-p", "-t", "0")
+
+    def shows(self, *wanted):
+        wait_until(lambda: all(w in self.screen() for w in wanted), lambda: f"{wanted}:\n" + self.screen())
+
+
+@pytest.fixture
+def tmux(tmp_path):
+    made = []
+
+    def start(command, size=(160, 50), **environment):
+        made.append(Tmux(tmp_path, command, size, **environment))
+        return made[0]
+    yield start
+    for one in made:
+        one("kill-server")
+
+
+def test_through_tmux(build, fake, tmux):
+    """Keys, a split that resizes it, and its end."""
+    one = tmux(f"{build}/usher --socket {fake.socket}")
+    one.shows("[1 Overview]", "OUTBOX", "█")
+    one.keys("3")
+    one.shows("[3 Failed]", "김*수", "1-12 of 12")
+    one.keys("j", "Enter")
+    one.shows("> Detail", "email 11")
+    one("split-window", "-d", "-h", "-l", "75", "exec sleep 60")
+    one.shows("> Detail", "ATTEMPTS", "email 11")
+    one("kill-pane", "-t", "1")
+    one.keys("r")
+    one.shows("Redrive 1 row?")
+    one.keys("y")
+    one.shows("email 11: queued again")
+    one.keys("q", "q")
+    one.shows("left 0")
+    assert fake.rows["11"]["status"] == "queued"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (250, 60)], ids=lambda s: f"{s[0]}x{s[1]}")
+@pytest.mark.parametrize("locale, screens, footer", [
+    ("C.UTF-8", {"4": ("timeout",), "5": ("150 of 300 sent",), "6": ("dead",)}, "help"),
+    ("ko_KR.UTF-8", {"4": ("다음 시도가 빠른 순", "timeout"), "5": ("300건 중 150건 전송",), "6": ("dead",)}, "도움말")], ids=["en", "ko"])
+def test_jobs_alarms_and_retries_through_tmux(build, fake, tmux, locale, screens, footer, size):
+    fake.jobs, fake.alarms = {"1": job(1)}, [alarm(1)]
+    one = tmux(f"{build}/usher --socket {fake.socket}", size, LC_ALL=locale)
+    one.shows("[1 ")
+    for key, wanted in screens.items():
+        one.keys(key)
+        one.shows(f"[{key} ", footer, *wanted)
+        lines = one.screen().splitlines()
+        assert len(lines) == size[1] and all(columns(line) <= size[0] for line in lines)
+    one.keys("5")
+    one.shows("[5 ")
+    one.keys("p")
+    one.shows("y ")
+    one.keys("y")
+    wait_until(lambda: fake.jobs["1"]["state"] == "paused", one.screen)
+    one.keys("Escape", "q")
+    one.shows("left 0")
