@@ -98,7 +98,8 @@ class Terminal:
         if self._fd is not None:
             self.pump()
             self.text()
-            planted.see("what the console wrote", self.raw, self.typed)
+            # without the letters that end escape sequences: they are not part of the word behind them
+            planted.see("what the console wrote", re.sub(rb"\x1b\[[0-9;?]*[@-~]", b"\x1b", self.raw), self.typed)
         if self.exit_code is None:
             os.kill(self.pid, signal.SIGKILL)
             os.kill(self.pid, signal.SIGCONT)

@@ -39,6 +39,8 @@ def test_a_full_disk(request, smtp, coupon, mariadb, driver):
     assert "is full" in database["error"] and "make room" in database["error"]
     assert "is full" in usherd.usher("status").out
     assert usherd.api.get("/actuator/health/db").status == 503
+    for channel in ("email", "coupon"):     # each finds out by its own next statement
+        wait_until(lambda: f"pipeline {channel}: the ledger cannot be written" in usherd.log(), usherd.log)
     seen, ends = len(smtp.mails) + len(coupon.grants), time.monotonic() + FULL_S
     wait_until(lambda: time.monotonic() > ends or len(smtp.mails) + len(coupon.grants) > seen + 40, "never")
     assert time.monotonic() > ends, "it goes on without a ledger"

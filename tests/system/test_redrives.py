@@ -256,7 +256,7 @@ def test_the_verbs_start_show_and_move_a_job(daemon, mariadb, smtp, coupon):
     assert usher("redrives", "show", "1", "--json").json["state"] == "paused"
     assert "running" in usher("redrives", "resume", "1").out
     row = usher("redrives").out.splitlines()[1].split()
-    assert row[0] == "1" and row[3] == "20"
+    assert row[0] == "1" and row[4] == "20"
     watched = usher("redrives", "show", "1", "--watch", timeout=60).out.splitlines()
     assert "20 of 20 sent, 20 delivered" in watched[-1] and "done" in watched[-1]
     assert "no redrive job 9" in usher("redrives", "stop", "9", check=3).err
