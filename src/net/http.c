@@ -13,6 +13,9 @@
 #include <string.h>
 #include <usher/usher.h>
 
+#define READ_SIZE                                                                                            \
+	8192L /* bytes read at once: a full answer of SQS is about as long; libcurl would keep 16 KiB a      \
+	         transfer */
 #define HTTP_IDLE_CALLS_MAX 256        /* calls kept for reuse, with their easy handles */
 #define HTTP_KEEP_BODY_MAX (64 * 1024) /* a kept call gives larger buffers back */
 #define HTTP_SIGNATURE_TEXT_MAX 160    /* bytes of provider, region and service */
@@ -73,6 +76,7 @@ static struct http_call *call_new(struct http *http)
 	call->request = BUF(HTTP_REQUEST_MAX);
 	call->answer = BUF(HTTP_ANSWER_MAX);
 	call->header_text = BUF(HTTP_HEADER_BYTES_MAX);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, READ_SIZE);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* a name lookup under way never blocks the loop */
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");      /* none, whatever the environment says */

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define READ_SIZE                                                                                            \
+	2048L /* bytes read at once; a line of a reply has 512 at most (RFC 5321). libcurl would keep 16 KiB \
+	         a connection */
 #define CONN_AGE_MAX_S 31536000L /* never: a busy connection looks old and idle to curl */
 
 /* Everything the server says until the connection is open comes here, a line at a time. */
@@ -105,6 +108,7 @@ static void set_up_easy(struct connection *c)
 	curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONN_AGE_MAX_S);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, READ_SIZE);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
