@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 KOREAN = {"LC_ALL": "ko_KR.UTF-8"}      # which this machine need not have
 HANGUL = re.compile("[가-힣]")
 TITLES = {"1": "Overview", "2": "DLQ", "3": "Failed", "4": "Retrying", "5": "Redrives", "6": "Alarms", "7": "Config"}
-TITLES_KO = {"1": "개요", "2": "DLQ", "3": "실패", "4": "재시도", "5": "재처리", "6": "경보", "7": "설정"}
+TITLES_KO = {"1": "개요", "2": "DLQ", "3": "실패", "4": "재시도", "5": "작업", "6": "경보", "7": "설정"}
 LOADING = ("Asking the daemon", "데몬에 조회 중")
 # The words of the trade that are the same in Korean, of which some stand side by side.
 KEPT = re.compile(r"\b(SMTP|DLQ|usherd|usher|dead|queued|delivered|cancelled|email|coupon|closed|open|ID|at|RCPT|no such user)\b")

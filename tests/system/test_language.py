@@ -33,7 +33,7 @@ def test_refusals_in_the_language_of_the_caller(daemon, mariadb):
     assert refused.status == 409 and refused.json["title"] == "Conflict"
     assert re.fullmatch(rf"{row}번은 이미 cancelled 상태입니다: \S+ 취소, (방금|\d+초 전)", refused.json["detail"])
     edited = korean(usherd, "POST", f"/v1/failed/{row}/edit", set={"email": "kim@shop.example"}, reason="고침")
-    assert re.fullmatch(rf"{row}번은 cancelled 상태입니다\(\S+\), (방금|\d+초 전)\. dead 상태인 건만 수정할 수 있습니다\. 먼저 복원하십시오",
+    assert re.fullmatch(rf"{row}번은 cancelled 상태입니다\(\S+\), (방금|\d+초 전)\. 실패 확정\(dead\) 건만 편집할 수 있습니다\. 먼저 복원하십시오",
                         edited.json["detail"])
     assert korean(usherd, "GET", "/v1/failed/99999999").json["detail"] == "실패 건 99999999번은 없습니다"
     assert korean(usherd, "GET", "/v1/failed?limit=0").json["detail"] == "limit: 1~500 범위의 정수여야 합니다"
