@@ -216,7 +216,7 @@ def test_the_configuration_and_its_history_in_korean(daemon, console):
 
 
 def test_a_conflict_is_said_in_the_daemons_korean(build, fake):
-    """The client asks for it; what the daemon makes of that is in tests/system/test_language.py."""
+    """The client asks for it; what the daemon makes of that is in tests/system/test_korean.py."""
     run(build, fake, "failed", "12", **KOREAN)
     run(build, fake, "failed", "12", "--json", **KOREAN)
     run(build, fake, "failed", "12", LC_ALL="C.UTF-8")
