@@ -20,7 +20,7 @@ def test_a_filter_takes_effect_while_it_is_typed(fake, failed_screen, size):
     t.type("class:ambiguous")
     t.wait_for("1-2 of 2", re.compile(r"^> +10 ", re.M), "Enter takes it", "filter: class:ambiguous")
     t.type(" 없는")
-    t.wait_for("Nothing here.", "no rows")
+    t.wait_for("Nothing matches. F clears the filter.", "no rows")
     t.press("esc")      # as it was before
     t.wait_for("1-12 of 12", "? help")
     assert "filter:" not in t.text()

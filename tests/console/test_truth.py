@@ -122,6 +122,9 @@ def test_gone_is_said_on_every_screen(fake, console):
         t.press(screen)
         t.wait_for(place)
     t.wait(lambda: looks(t) == bright["6"], "it is bright again")
+    t.press("M")
+    t.wait_for(re.compile(r"\d\d:\d\d:\d\d !! +.*(no daemon|does not answer|broke off)"),
+               re.compile(r"\d\d:\d\d:\d\d ok +the daemon answers again, after \d+s"))
 
 
 def looks(t):

@@ -3,6 +3,7 @@
 #include "console.h"
 
 #include "bulk.h"
+#include "journal.h"
 #include "list.h"
 #include "screen.h"
 #include "terminal.h"
@@ -107,8 +108,10 @@ static void choose_again(struct console *c)
 void console_heard(struct console *c, const struct reply *reply)
 {
 	if (reply_unreachable(reply)) {
-		if (!c->down)
+		if (!c->down) {
 			c->down_since = c->last_heard.ms ? c->last_heard : c->now;
+			journal_add(c, ROLE_BAD, "%s", reply->message);
+		}
 		c->down = true;
 		snprintf(c->down_why, sizeof c->down_why, "%s", reply->message);
 		if (reply->os_error == EACCES)
@@ -118,6 +121,8 @@ void console_heard(struct console *c, const struct reply *reply)
 	c->last_heard = c->now;
 	if (c->down) {
 		c->down = false;
+		journal_add(c, ROLE_GOOD, _("the daemon answers again, after %s"),
+		        part_span(seconds_between(c->down_since, c->now)).text);
 		console_refresh(c);
 	}
 }

@@ -121,6 +121,7 @@ static void dlq_draw(void *state, const struct console *c, struct rect area)
 	struct dlq *d = state;
 	draw_channels(d, c, area);
 	finder_mark_sort(&d->finder, &d->list);
+	d->list.narrowed = d->finder.filter[0] != '\0';
 	list_draw(&d->list, (struct rect){ area.y + 1, area.x, area.height - 1, area.width });
 }
 

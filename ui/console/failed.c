@@ -80,6 +80,7 @@ static void failed_draw(void *state, const struct console *c, struct rect area)
 		buf_printf(&right, "  %s", _("of the newest rows only"));
 	finder_draw_line(&left, &right, area);
 	finder_mark_sort(&f->finder, &f->rows);
+	shown(f)->narrowed = f->status || f->finder.filter[0];
 	list_draw(shown(f), (struct rect){ area.y + 1, area.x, area.height - 1, area.width });
 	buf_free(&left);
 	buf_free(&right);
