@@ -346,7 +346,7 @@ int redrive_job_settle(struct db *db, int64_t id, struct usher_error *err)
 	struct sql sql = sql_new(db);
 	int code;
 
-	sql_add(&sql, "DELETE FROM redrive_job_row WHERE job_id = ?i AND NOT acted", id);
+	sql_add(&sql, "DELETE FROM redrive_job_row WHERE job_id = ?i AND acted IS NULL", id);
 	code = db_exec(db, &sql, NULL, err);
 	if (code != 0)
 		return code;

@@ -725,6 +725,30 @@ static void what_a_job_cancelled_is_restored_and_nothing_else(void **state)
 	assert_non_null(strstr(err.message, "nothing to restore"));
 }
 
+/* Rows that were taken back and cancelled again, by hand and by another job, stay with who did it last. */
+static void what_was_cancelled_again_by_another_stays(void **state)
+{
+	struct redrive_order order = cancel_of(-1, -1), back;
+	const struct act lee = { .operator= "lee", .role = "operator", .reason = "the member asked" };
+	struct redrive_preview seen;
+
+	(void)state;
+	dead_rows(1, 5, "email", "timeout", 100);
+	int64_t first = create(&order);
+	assert_int_equal(run(first), 5);
+	assert_done(failed_restore(db, 2, -1, &lee, &err), &err);
+	assert_done(failed_cancel(db, 2, -1, &lee, &err), &err);
+	assert_done(failed_restore(db, 3, -1, &lee, &err), &err);
+	fixture_exec(db, "UPDATE failed_notification SET updated_at = dead_at WHERE id = 3");
+	assert_int_equal(run(create(&order)), 1);
+	back = restore_of(first);
+	assert_done(redrive_job_preview(db, FAILED_RESTORE, &back.selection, &seen, &err), &err);
+	assert_int_equal(seen.total, 3);
+	assert_int_equal(run(create(&back)), 3);
+	assert_int_equal(rows("status = 'cancelled' AND id IN (2, 3)"), 2);
+	assert_int_equal(rows("status = 'dead' AND id IN (1, 4, 5)"), 3);
+}
+
 /* Two operators: what one cancels the other's job does not send, whichever is first. */
 static void a_cancel_and_a_redrive_share_the_rows(void **state)
 {
@@ -810,6 +834,7 @@ int main(void)
 		TEST(a_step_reads_its_rows_and_no_more),
 		TEST(all_that_match_are_cancelled_and_the_rest_stays),
 		TEST(what_a_job_cancelled_is_restored_and_nothing_else),
+		TEST(what_was_cancelled_again_by_another_stays),
 		TEST(a_cancel_and_a_redrive_share_the_rows),
 		TEST(a_cancel_leaves_the_counts_of_a_redrive),
 		TEST(what_it_cancelled_is_remembered_as_long_as_the_job),
