@@ -805,8 +805,34 @@ static void what_it_cancelled_is_remembered_as_long_as_the_job(void **state)
 	assert_int_equal(fixture_int(db, "SELECT COUNT(*) FROM redrive_job_row"), 2);
 	fixture_exec(db, "UPDATE redrive_job SET ended_at = ended_at - INTERVAL 2 DAY");
 	assert_done(redrive_job_prune(db, 86400000, 10, &pruned, &err), &err);
-	assert_int_equal(pruned, 1);
+	assert_int_equal(pruned, 3);
 	assert_int_equal(fixture_int(db, "SELECT COUNT(*) FROM redrive_job_row"), 0);
+}
+
+/* What is remembered of many is forgotten in batches, and looking whether there is something to forget does not
+ * read what stays. */
+static void what_it_remembered_is_forgotten_in_batches(void **state)
+{
+	struct redrive_order order = cancel_of(-1, -1);
+	uint64_t before;
+	int pruned;
+
+	(void)state;
+	dead_rows(1, 1200, "email", "timeout", 100);
+	int64_t id = create(&order);
+	assert_int_equal(run(id), 1200);
+	before = rows_read();
+	assert_done(redrive_job_prune(db, 86400000, 500, &pruned, &err), &err);
+	assert_int_equal(pruned, 0);
+	assert_true(rows_read() - before < 100);
+	fixture_exec(db, "UPDATE redrive_job SET state = 'done', settled = TRUE, ended_at = UTC_TIMESTAMP(3) - "
+	                 "INTERVAL 2 DAY");
+	for (int left = 1200; left > 0; left -= 500) {
+		assert_int_equal(fixture_int(db, "SELECT COUNT(*) FROM redrive_job_row"), left);
+		assert_done(redrive_job_prune(db, 86400000, 500, &pruned, &err), &err);
+		assert_int_equal(pruned, left > 500 ? 500 : 201);
+	}
+	assert_int_equal(fixture_int(db, "SELECT COUNT(*) FROM redrive_job"), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -838,6 +864,7 @@ int main(void)
 		TEST(a_cancel_and_a_redrive_share_the_rows),
 		TEST(a_cancel_leaves_the_counts_of_a_redrive),
 		TEST(what_it_cancelled_is_remembered_as_long_as_the_job),
+		TEST(what_it_remembered_is_forgotten_in_batches),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);
