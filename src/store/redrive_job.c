@@ -140,6 +140,13 @@ int64_t redrive_job_delivered(const struct redrive_job *job)
 	return n > 0 && job->move == FAILED_REDRIVE ? n : 0;
 }
 
+int64_t redrive_job_left_alone(const struct redrive_job *job)
+{
+	bool known = !job->total_capped && job->total >= job->sent + job->skipped;
+
+	return known ? job->total - job->sent : job->skipped;
+}
+
 int redrive_job_list(struct db *db, const char *cursor, int limit, struct redrive_job **ret_jobs,
         size_t *ret_n, char ret_next[CURSOR_SIZE], struct usher_error *err)
 {
@@ -321,7 +328,7 @@ int redrive_job_end(struct db *db, const struct redrive_job *job, enum redrive_j
 		        job->on_the_way);
 	else
 		snprintf(detail, sizeof detail, "%" PRId64 " %s, %" PRId64 " left alone", job->sent,
-		        job->move == FAILED_CANCEL ? "cancelled" : "restored", job->skipped);
+		        job->move == FAILED_CANCEL ? "cancelled" : "restored", redrive_job_left_alone(job));
 	code = move(db, &m, err);
 	*ret_ended = code == 0;
 	return code == USHER_ECONFLICT ? 0 : code;

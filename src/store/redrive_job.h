@@ -71,6 +71,8 @@ struct redrive_job {        /* strings owned, NULL where the table has NULL */
 extern const struct act redrive_usher;
 void redrive_jobs_free(struct redrive_job *jobs, size_t n);
 int64_t redrive_job_delivered(const struct redrive_job *job);
+/* What a job that has come to its end did not move: it had changed, or left the selection before its turn. */
+int64_t redrive_job_left_alone(const struct redrive_job *job);
 
 /* Freezes the selection. USHER_EINVAL: nothing is selected, or a text that selects more than a list may
  * hold. USHER_ECONFLICT: REDRIVE_OPEN_MAX. *ret_id: the job, running. Audited. */

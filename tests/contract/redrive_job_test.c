@@ -809,6 +809,25 @@ static void what_it_cancelled_is_remembered_as_long_as_the_job(void **state)
 	assert_int_equal(fixture_int(db, "SELECT COUNT(*) FROM redrive_job_row"), 0);
 }
 
+/* Also of what left the selection before its turn came, and was not even looked at. */
+static void its_end_says_what_was_left_alone(void **state)
+{
+	struct redrive_order order = cancel_of(-1, -1);
+	struct redrive_job *job;
+	bool ended;
+
+	(void)state;
+	dead_rows(1, 5, "email", "timeout", 100);
+	int64_t id = create(&order);
+	assert_done(failed_cancel(db, 4, -1, &kim, &err), &err);
+	assert_int_equal(run(id), 4);
+	assert_done(redrive_job_get(db, id, &job, &err), &err);
+	assert_done(redrive_job_end(db, job, REDRIVE_DONE, NULL, &ended, &err), &err);
+	redrive_jobs_free(job, 1);
+	assert_counts(id, "4 sent 1 skipped 0 delivered 0 failed 0 on the way");
+	assert_text("SELECT detail FROM audit ORDER BY id DESC LIMIT 1", "4 cancelled, 1 left alone");
+}
+
 /* What is remembered of many is forgotten in batches, and looking whether there is something to forget does not
  * read what stays. */
 static void what_it_remembered_is_forgotten_in_batches(void **state)
@@ -864,6 +883,7 @@ int main(void)
 		TEST(a_cancel_and_a_redrive_share_the_rows),
 		TEST(a_cancel_leaves_the_counts_of_a_redrive),
 		TEST(what_it_cancelled_is_remembered_as_long_as_the_job),
+		TEST(its_end_says_what_was_left_alone),
 		TEST(what_it_remembered_is_forgotten_in_batches),
 	};
 
