@@ -101,7 +101,8 @@ static int check_of_job(const struct redrive_job *job, const char *id, struct us
 		        "of_job: job %s is none that cancels: it has nothing to take back", id);
 	if (job->state == REDRIVE_RUNNING || job->state == REDRIVE_PAUSED)
 		return error_set(err, USHER_ECONFLICT,
-		        "job %s is %s: stop it first, or wait until it is done, then restore what it cancelled",
+		        "job %s is %s: stop it first, or wait until it is done, then restore what it "
+		        "cancelled",
 		        id, redrive_job_state_name(job->state));
 	return 0;
 }

@@ -372,8 +372,8 @@ int redrive_job_taken(struct db *db, int64_t id, int64_t n, struct usher_error *
 }
 
 /* Settled jobs that ended longer ago than keep_ms, at most `max`. */
-static int find_old(struct db *db, int64_t keep_ms, int max, int64_t **ret_ids, size_t *ret_n,
-        struct usher_error *err)
+static int find_old(
+        struct db *db, int64_t keep_ms, int max, int64_t **ret_ids, size_t *ret_n, struct usher_error *err)
 {
 	struct sql sql = sql_new(db);
 	struct rows *rows = NULL;

@@ -141,8 +141,8 @@ int redrive_job_end(struct db *db, const struct redrive_job *job, enum redrive_j
 int redrive_job_settle(struct db *db, int64_t id, struct usher_error *err);
 /* Inside a transaction: n rows that the job sent, and that failed again, were redriven by another. */
 int redrive_job_taken(struct db *db, int64_t id, int64_t n, struct usher_error *err);
-/* Deletes settled jobs that ended longer ago than keep_ms, and before them what they remember: at most `max` of
- * each. *ret_n: rows of both kinds. */
+/* Deletes settled jobs that ended longer ago than keep_ms, and before them what they remember: at most `max`
+ * of each. *ret_n: rows of both kinds. */
 int redrive_job_prune(struct db *db, int64_t keep_ms, int max, int *ret_n, struct usher_error *err);
 
 /* -- For automatic redrive ------------------------------------------------------------------------ */

@@ -828,8 +828,8 @@ static void its_end_says_what_was_left_alone(void **state)
 	assert_text("SELECT detail FROM audit ORDER BY id DESC LIMIT 1", "4 cancelled, 1 left alone");
 }
 
-/* What is remembered of many is forgotten in batches, and looking whether there is something to forget does not
- * read what stays. */
+/* What is remembered of many is forgotten in batches, and looking whether there is something to forget does
+ * not read what stays. */
 static void what_it_remembered_is_forgotten_in_batches(void **state)
 {
 	struct redrive_order order = cancel_of(-1, -1);
@@ -844,8 +844,9 @@ static void what_it_remembered_is_forgotten_in_batches(void **state)
 	assert_done(redrive_job_prune(db, 86400000, 500, &pruned, &err), &err);
 	assert_int_equal(pruned, 0);
 	assert_true(rows_read() - before < 100);
-	fixture_exec(db, "UPDATE redrive_job SET state = 'done', settled = TRUE, ended_at = UTC_TIMESTAMP(3) - "
-	                 "INTERVAL 2 DAY");
+	fixture_exec(db,
+	        "UPDATE redrive_job SET state = 'done', settled = TRUE, ended_at = UTC_TIMESTAMP(3) - "
+	        "INTERVAL 2 DAY");
 	for (int left = 1200; left > 0; left -= 500) {
 		assert_int_equal(fixture_int(db, "SELECT COUNT(*) FROM redrive_job_row"), left);
 		assert_done(redrive_job_prune(db, 86400000, 500, &pruned, &err), &err);

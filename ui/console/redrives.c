@@ -74,7 +74,7 @@ COUNT_CELL(cell_sent, "sent")
 	static void name(const cJSON *row, wall_time now, struct buf *out)                                   \
 	{                                                                                                    \
 		(void)now;                                                                                   \
-		if (sends(row))                                                                   \
+		if (sends(row))                                                                              \
 			format_count(out, json_int(row, key, 0));                                            \
 		else                                                                                         \
 			buf_putc(out, '-');                                                                  \
@@ -265,10 +265,10 @@ static void ask(struct redrives *r, const char *act)
 	}
 	lines_add(&body, ROLE_FAINT, NULL,
 	        sends(job) ? _("It does not go on after this; what is not sent stays dead. Say "
-	                                  "why, for who comes after "
-	                                  "you:")
-	                              : _("It does not go on after this; the rest stays as it is. Say why, "
-	                                  "for who comes after you:"));
+	                       "why, for who comes after "
+	                       "you:")
+	                   : _("It does not go on after this; the rest stays as it is. Say why, "
+	                       "for who comes after you:"));
 	dialog_input(&r->console->dialog, buf_str(&title), &body, NULL, true, answered, r, NULL);
 	buf_free(&title);
 }
