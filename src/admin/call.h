@@ -55,7 +55,7 @@ void call_clear(struct call *call); /* frees the answer */
 
 /* The HTTP status that tells a failure of ours: USHER_ECONFLICT -> 409. */
 int problem_status(int code);
-const char *problem_title(int status); /* "Conflict" */
+const char *problem_title(int status);                          /* "Conflict" */
 cJSON *problem_json(int status, const struct usher_error *err); /* in the language in force */
 
 /* A new object as the call's answer. */

@@ -93,7 +93,21 @@ static int read_move(const cJSON *body, enum failed_move *ret, struct usher_erro
 	           : 0;
 }
 
-/* A restore takes back what one job cancelled, and a job that did not cancel has nothing to take back. */
+/* A job that did not cancel has nothing to take back, and one that is not over would go on cancelling. */
+static int check_of_job(const struct redrive_job *job, const char *id, struct usher_error *err)
+{
+	if (job->move != FAILED_CANCEL)
+		return error_set(err, USHER_EINVAL,
+		        "of_job: job %s is none that cancels: it has nothing to take back", id);
+	if (job->state == REDRIVE_RUNNING || job->state == REDRIVE_PAUSED)
+		return error_set(err, USHER_ECONFLICT,
+		        "job %s is %s: stop it first, or wait until it is done, then restore what it "
+		        "cancelled",
+		        id, redrive_job_state_name(job->state));
+	return 0;
+}
+
+/* A restore takes back what one job cancelled. */
 static int read_of_job(struct call *call, int64_t *ret_id, struct usher_error *err)
 {
 	const char *text = NULL;
@@ -113,11 +127,9 @@ static int read_of_job(struct call *call, int64_t *ret_id, struct usher_error *e
 	int rc = redrive_job_get(call->ctx->db, *ret_id, &job, err);
 	if (rc < 0)
 		return rc;
-	bool cancels = job->move == FAILED_CANCEL;
+	rc = check_of_job(job, text, err);
 	redrive_jobs_free(job, 1);
-	return cancels ? 0
-	               : error_set(err, USHER_EINVAL,
-	                         "of_job: job %s is none that cancels: it has nothing to take back", text);
+	return rc;
 }
 
 static int read_selection(

@@ -39,7 +39,7 @@ void route_audit_target(const struct target *target, char ret_target[AUDIT_TARGE
 struct incoming {
 	enum role role;
 	const char *operator, * method, *uri, *content_type; /* content_type NULL: none */
-	const char *languages;                                /* Accept-Language; NULL: none */
+	const char *languages;                               /* Accept-Language; NULL: none */
 	const char *body;
 	size_t body_len;
 	bool body_too_large;

@@ -70,7 +70,8 @@ static void on_arn(void *arg, const struct aws_answer *answer)
 		b->topic_arn = topic_of(json_string(json_get(json, "Attributes"), "QueueArn"), b->topic);
 	cJSON_Delete(json);
 	if (!b->topic_arn) {
-		op_nonsense(op, &(struct usher_error){ .code = USHER_EPROTOCOL, .message = "the queue's ARN is none" });
+		op_nonsense(op, &(struct usher_error){
+		                        .code = USHER_EPROTOCOL, .message = "the queue's ARN is none" });
 		return;
 	}
 	b->topic_asking = NULL;

@@ -77,10 +77,10 @@ uint64_t engine_ask_reload(struct engine *engine, const char *who, const char *s
 /* -- Pipeline: engine/pipeline.c --------------------------------------------------------------- */
 int pipeline_start(
         struct engine *engine, enum channel_id channel, struct pipeline **ret, struct usher_error *err);
-/* What operators say of the channel, now; the same again does nothing. Any thread. */
 /* So many messages are in the channel's queue, or will be at once: receives for them begin together, in place
  * of one after another's round trip. Any thread. */
 void pipeline_expect(struct pipeline *pipeline, unsigned messages);
+/* What operators say of the channel, now; the same again does nothing. Any thread. */
 void pipeline_control(struct pipeline *pipeline, const struct control *control);
 void pipeline_configure(struct pipeline *pipeline, const struct config *config); /* any thread */
 void pipeline_stop(struct pipeline *pipeline);                                   /* asks; returns at once */

@@ -81,7 +81,7 @@ static int end(struct watch *w, const struct redrive_job *job, enum redrive_job_
 	if (job->move != FAILED_REDRIVE)
 		log_info("redrive", "job %lld is done: %lld %s, %lld left alone", (long long)job->id,
 		        (long long)job->sent, job->move == FAILED_CANCEL ? "cancelled" : "restored",
-		        (long long)job->skipped);
+		        (long long)redrive_job_left_alone(job));
 	else if (state == REDRIVE_DONE)
 		log_info("redrive", "job %lld is done: %lld sent, %lld delivered, %lld failed again",
 		        (long long)job->id, (long long)job->sent, (long long)redrive_job_delivered(job),

@@ -92,7 +92,8 @@ int redrive_selection_find(struct db *db, const struct filter *terms, struct red
 
 	find_make(&plan, &filter);
 	if (find_is_empty(&plan))
-		return error_set(err, USHER_ENOTFOUND, "no dead row matches: only dead rows are redriven or cancelled");
+		return error_set(err, USHER_ENOTFOUND,
+		        "no dead row matches: only dead rows are redriven or cancelled");
 	if (!is_walked(&plan, &s->channel, &s->class)) {
 		filter.until.ms = s->seen_until.ms ? s->seen_until.ms + 1 : 0;
 		return list_rows(db, &filter, s, ret_ids, err);

@@ -140,6 +140,13 @@ int64_t redrive_job_delivered(const struct redrive_job *job)
 	return n > 0 && job->move == FAILED_REDRIVE ? n : 0;
 }
 
+int64_t redrive_job_left_alone(const struct redrive_job *job)
+{
+	bool known = !job->total_capped && job->total >= job->sent + job->skipped;
+
+	return known ? job->total - job->sent : job->skipped;
+}
+
 int redrive_job_list(struct db *db, const char *cursor, int limit, struct redrive_job **ret_jobs,
         size_t *ret_n, char ret_next[CURSOR_SIZE], struct usher_error *err)
 {
@@ -321,7 +328,7 @@ int redrive_job_end(struct db *db, const struct redrive_job *job, enum redrive_j
 		        job->on_the_way);
 	else
 		snprintf(detail, sizeof detail, "%" PRId64 " %s, %" PRId64 " left alone", job->sent,
-		        job->move == FAILED_CANCEL ? "cancelled" : "restored", job->skipped);
+		        job->move == FAILED_CANCEL ? "cancelled" : "restored", redrive_job_left_alone(job));
 	code = move(db, &m, err);
 	*ret_ended = code == 0;
 	return code == USHER_ECONFLICT ? 0 : code;
@@ -346,7 +353,7 @@ int redrive_job_settle(struct db *db, int64_t id, struct usher_error *err)
 	struct sql sql = sql_new(db);
 	int code;
 
-	sql_add(&sql, "DELETE FROM redrive_job_row WHERE job_id = ?i AND NOT acted", id);
+	sql_add(&sql, "DELETE FROM redrive_job_row WHERE job_id = ?i AND acted IS NULL", id);
 	code = db_exec(db, &sql, NULL, err);
 	if (code != 0)
 		return code;
@@ -364,26 +371,52 @@ int redrive_job_taken(struct db *db, int64_t id, int64_t n, struct usher_error *
 	return db_exec(db, &sql, NULL, err);
 }
 
-int redrive_job_prune(struct db *db, int64_t keep_ms, int max, int *ret_n, struct usher_error *err)
+/* Settled jobs that ended longer ago than keep_ms, at most `max`. */
+static int find_old(
+        struct db *db, int64_t keep_ms, int max, int64_t **ret_ids, size_t *ret_n, struct usher_error *err)
 {
 	struct sql sql = sql_new(db);
-	uint64_t n = 0;
+	struct rows *rows = NULL;
 	int code;
 
 	sql_add(&sql,
-	        "DELETE FROM redrive_job_row WHERE job_id IN (SELECT id FROM redrive_job WHERE settled AND "
-	        "ended_at < UTC_TIMESTAMP(3) - INTERVAL ?i MICROSECOND) LIMIT ?i",
-	        keep_ms * 1000, (int64_t)REDRIVE_IDS_MAX);
-	code = db_exec(db, &sql, &n, err);
+	        "SELECT id FROM redrive_job WHERE settled = TRUE AND ended_at < UTC_TIMESTAMP(3) - INTERVAL "
+	        "?i MICROSECOND ORDER BY id LIMIT ?i",
+	        keep_ms * 1000, (int64_t)max);
+	code = db_query(db, &sql, &rows, err);
 	if (code != 0)
 		return code;
+	*ret_ids = mem_array(rows_count(rows) + 1, sizeof **ret_ids);
+	for (*ret_n = 0; rows_next(rows); ++*ret_n)
+		(*ret_ids)[*ret_n] = row_int(rows, 0);
+	rows_free(rows);
+	return 0;
+}
+
+/* The jobs first, so that the rows of the others are not even looked at; a job goes after its rows. */
+int redrive_job_prune(struct db *db, int64_t keep_ms, int max, int *ret_n, struct usher_error *err)
+{
+	OWNED int64_t *ids = NULL;
+	struct sql sql;
+	size_t n = 0;
+	uint64_t rows = 0, jobs = 0;
+	int code = find_old(db, keep_ms, max, &ids, &n, err);
+
+	*ret_n = 0;
+	if (code != 0 || n == 0)
+		return code;
 	sql = sql_new(db);
-	sql_add(&sql,
-	        "DELETE FROM redrive_job WHERE settled AND ended_at < UTC_TIMESTAMP(3) - INTERVAL ?i "
-	        "MICROSECOND AND id NOT IN (SELECT job_id FROM redrive_job_row) ORDER BY id LIMIT ?i",
-	        keep_ms * 1000, (int64_t)max);
-	code = db_exec(db, &sql, &n, err);
-	*ret_n = (int)n;
+	sql_add(&sql, "DELETE FROM redrive_job_row WHERE job_id IN ");
+	sql_add_ids(&sql, ids, n);
+	sql_add(&sql, " ORDER BY job_id, failed_id LIMIT ?i", (int64_t)max);
+	code = db_exec(db, &sql, &rows, err);
+	if (code == 0 && rows < (uint64_t)max) {
+		sql = sql_new(db);
+		sql_add(&sql, "DELETE FROM redrive_job WHERE id IN ");
+		sql_add_ids(&sql, ids, n);
+		code = db_exec(db, &sql, &jobs, err);
+	}
+	*ret_n = (int)(rows + jobs);
 	return code;
 }
 

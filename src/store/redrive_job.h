@@ -71,6 +71,8 @@ struct redrive_job {        /* strings owned, NULL where the table has NULL */
 extern const struct act redrive_usher;
 void redrive_jobs_free(struct redrive_job *jobs, size_t n);
 int64_t redrive_job_delivered(const struct redrive_job *job);
+/* What a job that has come to its end did not move: it had changed, or left the selection before its turn. */
+int64_t redrive_job_left_alone(const struct redrive_job *job);
 
 /* Freezes the selection. USHER_EINVAL: nothing is selected, or a text that selects more than a list may
  * hold. USHER_ECONFLICT: REDRIVE_OPEN_MAX. *ret_id: the job, running. Audited. */
@@ -139,7 +141,8 @@ int redrive_job_end(struct db *db, const struct redrive_job *job, enum redrive_j
 int redrive_job_settle(struct db *db, int64_t id, struct usher_error *err);
 /* Inside a transaction: n rows that the job sent, and that failed again, were redriven by another. */
 int redrive_job_taken(struct db *db, int64_t id, int64_t n, struct usher_error *err);
-/* Deletes at most `max` settled jobs that ended longer ago than keep_ms. */
+/* Deletes settled jobs that ended longer ago than keep_ms, and before them what they remember: at most `max`
+ * of each. *ret_n: rows of both kinds. */
 int redrive_job_prune(struct db *db, int64_t keep_ms, int max, int *ret_n, struct usher_error *err);
 
 /* -- For automatic redrive ------------------------------------------------------------------------ */

@@ -67,7 +67,7 @@ static void add_selected(struct sql *sql, const struct redrive_selection *s, wal
 		sql_add(sql,
 		        "FROM redrive_job_row r JOIN failed_notification f ON f.id = r.failed_id WHERE "
 		        "r.job_id "
-		        "= ?i AND r.acted AND f.status = 'cancelled' AND f.updated_at <= ?t ",
+		        "= ?i AND f.status = 'cancelled' AND f.version = r.acted AND f.updated_at <= ?t ",
 		        s->of_job, frozen_at);
 		return;
 	}

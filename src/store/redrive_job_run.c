@@ -72,13 +72,14 @@ static void add_listed(struct sql *sql, const struct stepping *s)
 	bool is_restore = s->job->of_job > 0;
 
 	sql_add(sql,
-	        "SELECT r.failed_id, f.version, f.dead_at, COALESCE(f.status = ?s AND f.updated_at <= ?t, "
-	        "FALSE), f.channel, f.auto_redrives FROM redrive_job_row r LEFT JOIN failed_notification f "
-	        "ON "
-	        "f.id = r.failed_id WHERE r.job_id = ?i AND r.failed_id > ?i",
-	        failed_status_name(failed_move_from(s->job->move)), s->job->frozen_at,
+	        "SELECT r.failed_id, f.version, f.dead_at, COALESCE(f.status = ?s AND f.updated_at <= ?t",
+	        failed_status_name(failed_move_from(s->job->move)), s->job->frozen_at);
+	sql_add(sql, is_restore ? " AND f.version = r.acted" : "");
+	sql_add(sql,
+	        ", FALSE), f.channel, f.auto_redrives FROM redrive_job_row r LEFT JOIN failed_notification f "
+	        "ON f.id = r.failed_id WHERE r.job_id = ?i AND r.failed_id > ?i",
 	        is_restore ? s->job->of_job : s->id, s->cursor_id);
-	sql_add(sql, is_restore ? " AND r.acted" : "");
+	sql_add(sql, is_restore ? " AND r.acted IS NOT NULL" : "");
 	sql_add(sql, " ORDER BY r.failed_id LIMIT ?i", s->max);
 }
 
@@ -176,15 +177,17 @@ static int note_place(struct db *db, const struct stepping *s, struct usher_erro
 	return db_exec(db, &sql, NULL, err);
 }
 
-/* What a job cancelled can be restored as one. */
+/* What a job cancelled can be restored as one, as long as it stays as it is now. */
 static int note_cancelled(struct db *db, const struct stepping *s, size_t n, struct usher_error *err)
 {
 	struct sql sql = sql_new(db);
 
-	sql_add(&sql, "INSERT INTO redrive_job_row (job_id, failed_id, acted) VALUES ");
-	for (size_t i = 0; i < n; i++)
-		sql_add(&sql, i == 0 ? "(?i, ?i, TRUE)" : ", (?i, ?i, TRUE)", s->id, s->moved[i]);
-	sql_add(&sql, " ON DUPLICATE KEY UPDATE acted = TRUE");
+	sql_add(&sql,
+	        "INSERT INTO redrive_job_row (job_id, failed_id, acted) SELECT ?i, id, version FROM "
+	        "failed_notification WHERE id IN ",
+	        s->id);
+	sql_add_ids(&sql, s->moved, n);
+	sql_add(&sql, " ON DUPLICATE KEY UPDATE acted = VALUES(acted)");
 	return db_exec(db, &sql, NULL, err);
 }
 

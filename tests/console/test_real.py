@@ -59,6 +59,20 @@ def test_from_a_dead_mail_to_its_redrive(dead, console, smtp, mariadb, size):
     t.wait_for(re.compile("ok +nothing is wrong"), deadline_s=20)
 
 
+def test_what_is_wrong_in_a_filter_is_marked_in_korean(dead, console):
+    """By the place that the daemon's own words name, which are in Korean too."""
+    usherd = dead("김민수")
+    t = console(socket=usherd.socket, size=(120, 40), environment={"LC_ALL": "ko_KR.UTF-8"}, wait="[1 개요]")
+    t.press("3")
+    t.wait_for("1-1 / 1")
+    t.press("/")
+    t.type("status:dead stauts:dead")
+    text = t.wait_for("13번째 문자")
+    line = next(line for line in text.splitlines() if "stauts" in line and "번째" not in line)
+    below = text.splitlines()[text.splitlines().index(line) + 1]
+    assert below.find("^") == line.index("stauts"), text
+
+
 def test_cancel_and_restore_are_audited_with_the_operator(dead, console, mariadb):
     usherd = dead("김민수", "이영희")
     t = failed_screen(console, usherd, rows=2)

@@ -49,6 +49,13 @@ def test_it_shows_how_far_each_job_is(screen, size):
         assert words in text
 
 
+def test_jobs_of_a_daemon_that_only_redrives_have_outcomes(jobs, screen):
+    """It says no act of its jobs."""
+    for one in jobs.values():
+        del one["act"], one["of_job"]
+    assert re.search(r"^[> ] +7 running .* 150 +120 +1 ", screen().text(), re.M)
+
+
 def test_the_pane_follows_the_selection(screen):
     t = screen()
     t.press("j", "j")

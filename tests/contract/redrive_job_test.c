@@ -725,6 +725,30 @@ static void what_a_job_cancelled_is_restored_and_nothing_else(void **state)
 	assert_non_null(strstr(err.message, "nothing to restore"));
 }
 
+/* Rows that were taken back and cancelled again, by hand and by another job, stay with who did it last. */
+static void what_was_cancelled_again_by_another_stays(void **state)
+{
+	struct redrive_order order = cancel_of(-1, -1), back;
+	const struct act lee = { .operator= "lee", .role = "operator", .reason = "the member asked" };
+	struct redrive_preview seen;
+
+	(void)state;
+	dead_rows(1, 5, "email", "timeout", 100);
+	int64_t first = create(&order);
+	assert_int_equal(run(first), 5);
+	assert_done(failed_restore(db, 2, -1, &lee, &err), &err);
+	assert_done(failed_cancel(db, 2, -1, &lee, &err), &err);
+	assert_done(failed_restore(db, 3, -1, &lee, &err), &err);
+	fixture_exec(db, "UPDATE failed_notification SET updated_at = dead_at WHERE id = 3");
+	assert_int_equal(run(create(&order)), 1);
+	back = restore_of(first);
+	assert_done(redrive_job_preview(db, FAILED_RESTORE, &back.selection, &seen, &err), &err);
+	assert_int_equal(seen.total, 3);
+	assert_int_equal(run(create(&back)), 3);
+	assert_int_equal(rows("status = 'cancelled' AND id IN (2, 3)"), 2);
+	assert_int_equal(rows("status = 'dead' AND id IN (1, 4, 5)"), 3);
+}
+
 /* Two operators: what one cancels the other's job does not send, whichever is first. */
 static void a_cancel_and_a_redrive_share_the_rows(void **state)
 {
@@ -781,8 +805,54 @@ static void what_it_cancelled_is_remembered_as_long_as_the_job(void **state)
 	assert_int_equal(fixture_int(db, "SELECT COUNT(*) FROM redrive_job_row"), 2);
 	fixture_exec(db, "UPDATE redrive_job SET ended_at = ended_at - INTERVAL 2 DAY");
 	assert_done(redrive_job_prune(db, 86400000, 10, &pruned, &err), &err);
-	assert_int_equal(pruned, 1);
+	assert_int_equal(pruned, 3);
 	assert_int_equal(fixture_int(db, "SELECT COUNT(*) FROM redrive_job_row"), 0);
+}
+
+/* Also of what left the selection before its turn came, and was not even looked at. */
+static void its_end_says_what_was_left_alone(void **state)
+{
+	struct redrive_order order = cancel_of(-1, -1);
+	struct redrive_job *job;
+	bool ended;
+
+	(void)state;
+	dead_rows(1, 5, "email", "timeout", 100);
+	int64_t id = create(&order);
+	assert_done(failed_cancel(db, 4, -1, &kim, &err), &err);
+	assert_int_equal(run(id), 4);
+	assert_done(redrive_job_get(db, id, &job, &err), &err);
+	assert_done(redrive_job_end(db, job, REDRIVE_DONE, NULL, &ended, &err), &err);
+	redrive_jobs_free(job, 1);
+	assert_counts(id, "4 sent 1 skipped 0 delivered 0 failed 0 on the way");
+	assert_text("SELECT detail FROM audit ORDER BY id DESC LIMIT 1", "4 cancelled, 1 left alone");
+}
+
+/* What is remembered of many is forgotten in batches, and looking whether there is something to forget does
+ * not read what stays. */
+static void what_it_remembered_is_forgotten_in_batches(void **state)
+{
+	struct redrive_order order = cancel_of(-1, -1);
+	uint64_t before;
+	int pruned;
+
+	(void)state;
+	dead_rows(1, 1200, "email", "timeout", 100);
+	int64_t id = create(&order);
+	assert_int_equal(run(id), 1200);
+	before = rows_read();
+	assert_done(redrive_job_prune(db, 86400000, 500, &pruned, &err), &err);
+	assert_int_equal(pruned, 0);
+	assert_true(rows_read() - before < 100);
+	fixture_exec(db,
+	        "UPDATE redrive_job SET state = 'done', settled = TRUE, ended_at = UTC_TIMESTAMP(3) - "
+	        "INTERVAL 2 DAY");
+	for (int left = 1200; left > 0; left -= 500) {
+		assert_int_equal(fixture_int(db, "SELECT COUNT(*) FROM redrive_job_row"), left);
+		assert_done(redrive_job_prune(db, 86400000, 500, &pruned, &err), &err);
+		assert_int_equal(pruned, left > 500 ? 500 : 201);
+	}
+	assert_int_equal(fixture_int(db, "SELECT COUNT(*) FROM redrive_job"), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -810,9 +880,12 @@ int main(void)
 		TEST(a_step_reads_its_rows_and_no_more),
 		TEST(all_that_match_are_cancelled_and_the_rest_stays),
 		TEST(what_a_job_cancelled_is_restored_and_nothing_else),
+		TEST(what_was_cancelled_again_by_another_stays),
 		TEST(a_cancel_and_a_redrive_share_the_rows),
 		TEST(a_cancel_leaves_the_counts_of_a_redrive),
 		TEST(what_it_cancelled_is_remembered_as_long_as_the_job),
+		TEST(its_end_says_what_was_left_alone),
+		TEST(what_it_remembered_is_forgotten_in_batches),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);

@@ -133,6 +133,20 @@ def test_all_that_match_are_cancelled_and_taken_back(api, db):
     assert acts[1][1] == "3 cancelled, 0 left alone" and acts[3][1] == "3 restored, 0 left alone"
 
 
+def test_a_job_that_still_cancels_is_not_taken_back(api, db):
+    """It would go on and cancel the rest, behind the back of who has just restored all of it."""
+    put_failed(db, 1, status="cancelled")
+    row = db.value("SELECT id FROM failed_notification")
+    db.execute("INSERT INTO redrive_job (kind, act, state, created_by, role, listed, frozen_at, total, total_capped, rate, canary, "
+               "stop_on) VALUES ('operator', 'cancel', 'paused', 'kim', 'operator', FALSE, UTC_TIMESTAMP(3), 2, FALSE, 1, 0, 0)")
+    number = db.value("SELECT id FROM redrive_job")
+    db.execute(f"INSERT INTO redrive_job_row SELECT {number}, id, version FROM failed_notification")
+    for dry_run in (True, False):
+        problem(api.post("/v1/redrives", act="restore", of_job=str(number), dry_run=dry_run), 409, "paused: stop it first")
+    assert api.post(f"/v1/redrives/{number}/stop").status == 200
+    assert wait_done(api, start(api, act="restore", of_job=str(number)))["sent"] == 1, row
+
+
 def test_ten_thousand_ids_fit(api, db):
     put_failed(db, 1, age_s=10)
     row = db.value("SELECT id FROM failed_notification")

@@ -255,7 +255,7 @@ static int number_behind(const char *trouble, const char *form)
  * in the user's language unless the daemon lacks it. */
 static int place_of(const char *trouble)
 {
-	static const char form[] = N_("filter, character %zu: %s");
+	static const char form[] = N_("filter, character %zu");
 	int place = number_behind(trouble, _(form));
 	return place ? place : number_behind(trouble, form);
 }

@@ -44,6 +44,12 @@ static bool is_of(const cJSON *row, const char *act)
 	return !strcmp(text_of(row, "act"), act);
 }
 
+/* A daemon that knows no other act does not say it. */
+static bool sends(const cJSON *row)
+{
+	return !is_of(row, "cancel") && !is_of(row, "restore");
+}
+
 #define TEXT_CELL(name, key)                                                                                 \
 	static void name(const cJSON *row, wall_time now, struct buf *out)                                   \
 	{                                                                                                    \
@@ -68,7 +74,7 @@ COUNT_CELL(cell_sent, "sent")
 	static void name(const cJSON *row, wall_time now, struct buf *out)                                   \
 	{                                                                                                    \
 		(void)now;                                                                                   \
-		if (is_of(row, "redrive"))                                                                   \
+		if (sends(row))                                                                              \
 			format_count(out, json_int(row, key, 0));                                            \
 		else                                                                                         \
 			buf_putc(out, '-');                                                                  \
@@ -258,11 +264,11 @@ static void ask(struct redrives *r, const char *act)
 		return;
 	}
 	lines_add(&body, ROLE_FAINT, NULL,
-	        is_of(job, "redrive") ? _("It does not go on after this; what is not sent stays dead. Say "
-	                                  "why, for who comes after "
-	                                  "you:")
-	                              : _("It does not go on after this; the rest stays as it is. Say why, "
-	                                  "for who comes after you:"));
+	        sends(job) ? _("It does not go on after this; what is not sent stays dead. Say "
+	                       "why, for who comes after "
+	                       "you:")
+	                   : _("It does not go on after this; the rest stays as it is. Say why, "
+	                       "for who comes after you:"));
 	dialog_input(&r->console->dialog, buf_str(&title), &body, NULL, true, answered, r, NULL);
 	buf_free(&title);
 }
