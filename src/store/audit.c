@@ -1,16 +1,19 @@
 /* The table audit: who did what, and what was refused. Uses store/db.h; blocks; on its db's thread. */
 #include "store/audit.h"
 
+#include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "store/cursor.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define LIST_AUDIT 'a'
 /* characters, as in the schema */
 #define OPERATOR_WIDTH 64
 #define TARGET_WIDTH 160
-#define REASON_WIDTH 500
+#define REASON_WIDTH ACT_REASON_MAX
 #define DETAIL_WIDTH 1000
 
 int audit_add(struct db *db, const struct audit_entry *e, struct usher_error *err)
@@ -27,6 +30,36 @@ int audit_add(struct db *db, const struct audit_entry *e, struct usher_error *er
 	sql_add_clipped(&sql, e->detail, DETAIL_WIDTH);
 	sql_add(&sql, ")");
 	return db_exec(db, &sql, NULL, err);
+}
+
+int audit_act(struct db *db, const struct act *act, const char *name, const char *target, const char *outcome,
+        const char *detail, struct usher_error *err)
+{
+	const struct audit_entry entry = { .operator= act->operator,
+		.role = act->role,
+		.act = name,
+		.target = target,
+		.outcome = outcome,
+		.reason = act->reason,
+		.detail = detail };
+
+	return audit_add(db, &entry, err);
+}
+
+int act_check_reason(const struct act *act, const char *needed_for, struct usher_error *err)
+{
+	const char *reason = act->reason;
+
+	if (!reason || !*reason)
+		return needed_for ? error_set(err, USHER_EINVAL,
+		                            "a reason is required to %s: say why in a few words", needed_for)
+		                  : 0;
+	if (!utf8_valid(reason, strlen(reason)))
+		return error_set(err, USHER_EINVAL, "the reason is not valid UTF-8");
+	if (utf8_length(reason) > ACT_REASON_MAX)
+		return error_set(err, USHER_EINVAL, "the reason has %zu characters; at most %d are allowed",
+		        utf8_length(reason), ACT_REASON_MAX);
+	return 0;
 }
 
 static void row_free(struct audit_row *row)

@@ -98,15 +98,7 @@ static const char *state_name(const struct wish *w, int value)
 static int audit(
         struct db *db, const struct wish *w, const char *outcome, const char *detail, struct usher_error *err)
 {
-	struct audit_entry entry = { .operator= w->act->operator,
-		.role = w->act->role,
-		.act = w->name,
-		.target = w->target,
-		.outcome = outcome,
-		.reason = w->act->reason,
-		.detail = detail };
-
-	return audit_add(db, &entry, err);
+	return audit_act(db, w->act, w->name, w->target, outcome, detail, err);
 }
 
 /* The row is made first, so that there is one to lock. */
@@ -201,28 +193,13 @@ static int wish_work(struct db *db, void *arg, struct usher_error *err)
 	return audit(db, w, "done", detail, err);
 }
 
-/* Before anything is asked of the database. */
-static int check_reason(const struct wish *w, struct usher_error *err)
-{
-	const char *reason = w->act->reason;
-
-	if (!reason || !*reason)
-		return w->reason_required
-		               ? error_set(err, USHER_EINVAL, "a reason is required: say why in a few words")
-		               : 0;
-	if (!utf8_valid(reason, strlen(reason)) || utf8_length(reason) > WIDTH_WORDS)
-		return error_set(err, USHER_EINVAL, "the reason must be valid UTF-8 of at most %d characters",
-		        WIDTH_WORDS);
-	return 0;
-}
-
 static int perform(struct db *db, struct wish *w, struct usher_error *err)
 {
 	struct usher_error why = { 0 };
 	int rc;
 
 	snprintf(w->target, sizeof w->target, "channels/%s", channel_name(w->channel));
-	rc = check_reason(w, &why);
+	rc = act_check_reason(w->act, w->reason_required ? w->name : NULL, &why);
 	if (!rc)
 		rc = db_transaction(db, wish_work, w, &why);
 	if (!rc)

@@ -6,6 +6,7 @@
 #include "model/failed_status.h"
 #include "model/failure.h"
 #include "model/filter.h"
+#include "store/audit.h"
 #include "store/db.h"
 #include "store/ledger.h"
 
@@ -122,9 +123,6 @@ void attempts_free(struct attempt_row *rows, size_t n);
  * `version`: the row's version as the operator saw it, or -1 for "whatever it is". USHER_ENOTFOUND;
  * USHER_ECONFLICT names the present status and who settled it. The refusal is audited too (outcome conflict).
  */
-struct act {
-	const char *operator, * role, *reason;
-};
 int failed_redrive(struct db *db, int64_t id, int version, const struct act *act,
         struct usher_error *err); /* dead -> queued */
 int failed_cancel(struct db *db, int64_t id, int version, const struct act *act,

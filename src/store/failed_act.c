@@ -141,39 +141,12 @@ static int check_row(const struct acting *a, struct usher_error *err)
 	return 0;
 }
 
-/* Before anything is asked of the database. */
-static int check_reason(const struct acting *a, struct usher_error *err)
-{
-	const char *reason = a->act->reason;
-
-	if (reason == NULL || reason[0] == '\0') {
-		if (a->kind->reason_required)
-			return error_set(err, USHER_EINVAL,
-			        "a reason is required to %s: say why in a few words", a->kind->name);
-		return 0;
-	}
-	if (!utf8_valid(reason, strlen(reason)))
-		return error_set(err, USHER_EINVAL, "the reason is not valid UTF-8");
-	if (utf8_length(reason) > WIDTH_WORDS)
-		return error_set(err, USHER_EINVAL, "the reason has %zu characters; at most %d are allowed",
-		        utf8_length(reason), WIDTH_WORDS);
-	return 0;
-}
-
 /* -- Acting ---------------------------------------------------------------------------------------- */
 
 static int audit(struct db *db, const struct acting *a, const char *outcome, const char *detail,
         struct usher_error *err)
 {
-	struct audit_entry entry = { .operator= a->act->operator,
-		.role = a->act->role,
-		.act = a->kind->name,
-		.target = a->target,
-		.outcome = outcome,
-		.reason = a->act->reason,
-		.detail = detail };
-
-	return audit_add(db, &entry, err);
+	return audit_act(db, a->act, a->kind->name, a->target, outcome, detail, err);
 }
 
 static int find(struct db *db, struct acting *a, struct usher_error *err)
@@ -298,7 +271,7 @@ static int perform(struct db *db, const struct act_kind *kind, int64_t id, int v
 	int code;
 
 	snprintf(a.target, sizeof a.target, "failed/%" PRId64, id);
-	code = check_reason(&a, &why);
+	code = act_check_reason(a.act, a.kind->reason_required ? a.kind->name : NULL, &why);
 	if (code == 0)
 		code = db_transaction(db, act_work, &a, &why);
 	if (code == 0)

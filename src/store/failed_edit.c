@@ -104,16 +104,8 @@ static int audit(struct db *db, const struct editing *e, const char *outcome, co
         struct usher_error *err)
 {
 	char target[WIDTH_TARGET];
-	struct audit_entry entry = { .operator= e->act->operator,
-		.role = e->act->role,
-		.act = "edit",
-		.target = target,
-		.outcome = outcome,
-		.reason = e->act->reason,
-		.detail = detail };
-
 	snprintf(target, sizeof target, "failed/%" PRId64, e->id);
-	return audit_add(db, &entry, err);
+	return audit_act(db, e->act, "edit", target, outcome, detail, err);
 }
 
 static int edit_work(struct db *db, void *arg, struct usher_error *err)

@@ -152,21 +152,6 @@ static int check_row(struct db *db, const struct acting *a, struct usher_error *
 	return error_add(err, USHER_ECONFLICT, ". Look at it again");
 }
 
-static int check_reason(const struct acting *a, struct usher_error *err)
-{
-	const char *reason = a->act->reason;
-
-	if (a->kind->reason_required && (reason == NULL || reason[0] == '\0'))
-		return error_set(err, USHER_EINVAL, "a reason is required to %s: say why in a few words",
-		        a->kind->name);
-	if (reason != NULL && !utf8_valid(reason, strlen(reason)))
-		return error_set(err, USHER_EINVAL, "the reason is not valid UTF-8");
-	if (reason != NULL && utf8_length(reason) > WIDTH_WORDS)
-		return error_set(err, USHER_EINVAL, "the reason has %zu characters; at most %d are allowed",
-		        utf8_length(reason), WIDTH_WORDS);
-	return 0;
-}
-
 /* -- The four moves --------------------------------------------------------------------------------- */
 
 static int set_due(struct db *db, const struct acting *a, wall_time due, struct usher_error *err)
@@ -367,15 +352,7 @@ static int find(struct db *db, struct acting *a, struct usher_error *err)
 static int audit(struct db *db, const struct acting *a, const char *outcome, const char *detail,
         struct usher_error *err)
 {
-	struct audit_entry entry = { .operator= a->act->operator,
-		.role = a->act->role,
-		.act = a->kind->name,
-		.target = a->target,
-		.outcome = outcome,
-		.reason = a->act->reason,
-		.detail = detail };
-
-	return audit_add(db, &entry, err);
+	return audit_act(db, a->act, a->kind->name, a->target, outcome, detail, err);
 }
 
 static int act_work(struct db *db, void *arg, struct usher_error *err)
@@ -396,7 +373,7 @@ static int perform(struct db *db, struct acting *a, struct usher_error *err)
 	int code;
 
 	snprintf(a->target, sizeof a->target, "retrying/%" PRId64, a->id);
-	code = check_reason(a, &why);
+	code = act_check_reason(a->act, a->kind->reason_required ? a->kind->name : NULL, &why);
 	if (code == 0)
 		code = db_transaction(db, act_work, a, &why);
 	forget_row(a);

@@ -203,15 +203,7 @@ struct moving {
 static int move_audit(struct db *db, const struct moving *m, const char *outcome, const char *detail,
         struct usher_error *err)
 {
-	struct audit_entry entry = { .operator= m->act->operator,
-		.role = m->act->role,
-		.act = m->name,
-		.target = m->target,
-		.outcome = outcome,
-		.reason = m->act->reason,
-		.detail = detail };
-
-	return audit_add(db, &entry, err);
+	return audit_act(db, m->act, m->name, m->target, outcome, detail, err);
 }
 
 /* May the job move? Locks it. */
