@@ -265,7 +265,8 @@ static void reasons_are_required_where_work_stops(void **state)
 	memset(words, 'x', sizeof words - 1);
 	words[sizeof words - 1] = '\0';
 	endless.reason = words;
-	assert_refused(control_pause(db, CHANNEL_EMAIL, &endless, &err), USHER_EINVAL, "501 characters; at most 500");
+	assert_refused(control_pause(db, CHANNEL_EMAIL, &endless, &err), USHER_EINVAL,
+	        "501 characters; at most 500");
 	assert_false(read_back(CHANNEL_EMAIL).paused);
 	assert_int_equal(fixture_int(db, "SELECT COUNT(*) FROM audit WHERE outcome = 'refused'"), 3);
 }

@@ -40,7 +40,7 @@ struct list {
 	int count;
 	bool loaded;
 	bool narrowed; /* by a filter or a status that F clears: it says so when nothing is left */
-	bool other; /* the rows on show are of the filter before: the answer to the new one has not come */
+	bool other;    /* the rows on show are of the filter before: the answer to the new one has not come */
 	wall_time at, asked_at;
 	wall_time seen; /* when what is on show was asked for: what died later is not in it */
 	mono_time asked;

@@ -118,8 +118,8 @@ static void draw_nothing(const struct list *l, struct rect area)
 		lines_clear(&why);
 	} else {
 		paint(area.y + 2, area.x + 2, area.width - 2, ROLE_FAINT, TEXT_CLIP,
-		        l->searching ? _("Searching ...")
-		        : !l->loaded ? _("Asking the daemon ...")
+		        l->searching  ? _("Searching ...")
+		        : !l->loaded  ? _("Asking the daemon ...")
 		        : l->narrowed ? _("Nothing matches. F clears the filter.")
 		                      : _("Nothing here."));
 	}
