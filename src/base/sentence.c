@@ -25,7 +25,7 @@ static struct spec spec_read(const char *at)
 	size_t digits = strspn(p, "0123456789");
 
 	if (digits && p[digits] == '$') {
-		s.number = atoi(p);
+		s.number = (int)strtol(p, NULL, 10);
 		p += digits + 1;
 	}
 	for (; *p && strchr("-+ #0'.*123456789", *p); p++)

@@ -16,7 +16,10 @@ static const char above[] = ", above ", below[] = ", below ", within[] = " withi
 static void words_print(struct buf *out, const char *words, const char *figure)
 {
 	const char *place = strstr(words, "%s");
-	buf_add(out, words, (size_t)(place - words));
+	size_t before = place ? (size_t)(place - words) : strlen(words);
+	buf_add(out, words, before);
+	if (!place)
+		return;
 	buf_puts(out, figure);
 	buf_puts(out, place + 2);
 }
@@ -47,7 +50,7 @@ static const char *words_of(const char *text, size_t len, char figure[PART_SIZE]
 		size_t before = (size_t)(place - words), after = strlen(place + 2);
 		if (len < before + after || len - before - after >= PART_SIZE ||
 		        strncmp(text, words, before) != 0 ||
-		        strncmp(text + len - after, place + 2, after) != 0)
+		        memcmp(text + len - after, place + 2, after) != 0)
 			continue;
 		memcpy(figure, text + before, len - before - after);
 		figure[len - before - after] = '\0';

@@ -191,6 +191,17 @@ static int note_cancelled(struct db *db, const struct stepping *s, size_t n, str
 	return db_exec(db, &sql, NULL, err);
 }
 
+/* What a restore has looked at is restored, or is another's by now: it is not looked at again. */
+static int forget_cancelled(
+        struct db *db, const struct stepping *s, int64_t looked_from, struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+
+	sql_add(&sql, "DELETE FROM redrive_job_row WHERE job_id = ?i AND failed_id > ?i AND failed_id <= ?i",
+	        s->job->of_job, looked_from, s->cursor_id);
+	return db_exec(db, &sql, NULL, err);
+}
+
 static int step_work(struct db *db, void *arg, struct usher_error *err)
 {
 	struct stepping *s = arg;
@@ -203,6 +214,7 @@ static int step_work(struct db *db, void *arg, struct usher_error *err)
 	code = lock_job(db, s, err);
 	if (code != 0 || s->job == NULL)
 		return code;
+	int64_t looked_from = s->cursor_id;
 	code = pick(db, s, err);
 	if (code != 0)
 		return code;
@@ -217,6 +229,8 @@ static int step_work(struct db *db, void *arg, struct usher_error *err)
 	        s->moved, &moved, err);
 	if (code == 0 && moved > 0 && s->job->move == FAILED_CANCEL)
 		code = note_cancelled(db, s, moved, err);
+	if (code == 0 && s->job->of_job > 0)
+		code = forget_cancelled(db, s, looked_from, err);
 	if (code != 0)
 		return code;
 	s->step.sent = (int64_t)moved;

@@ -723,6 +723,8 @@ static void what_a_job_cancelled_is_restored_and_nothing_else(void **state)
 	assert_int_equal(fixture_int(db, "SELECT COUNT(*) FROM delivery WHERE state = 'dead'"), 9);
 	assert_code(redrive_job_create(db, &back, &id, &err), USHER_ENOTFOUND, &err);
 	assert_non_null(strstr(err.message, "nothing to restore"));
+	assert_int_equal(fixture_int(db, "SELECT COUNT(*) FROM redrive_job_row"),
+	        0); /* and nothing is looked for again */
 }
 
 /* Rows that were taken back and cancelled again, by hand and by another job, stay with who did it last. */
