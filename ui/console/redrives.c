@@ -145,7 +145,7 @@ static const struct list_column columns[] = {
 	{ N_("ID"), 5, 0, 0, 0, TEXT_RIGHT, cell_id, NULL },
 	{ N_("STATE"), 7, 0, 0, 0, TEXT_LEFT, cell_state, state_role },
 	{ N_("PROGRESS"), BAR_WIDTH, 0, 0, 0, TEXT_LEFT, cell_bar, NULL },
-	{ N_("SENT"), 7, 0, 0, 0, TEXT_RIGHT, cell_sent, NULL },
+	{ N_("DONE"), 7, 0, 0, 0, TEXT_RIGHT, cell_sent, NULL },
 	{ N_("DELIV'D"), 7, 0, 0, 0, TEXT_RIGHT, cell_delivered, NULL },
 	{ N_("FAILED"), 6, 0, 0, 0, TEXT_RIGHT, cell_failed, failed_role },
 	{ N_("CHANNEL"), 7, 0, 0, 100, TEXT_LEFT, cell_channel, NULL },

@@ -158,7 +158,7 @@ static int show(struct verb_call *call, const char *id)
 static void print_jobs(const struct listing *l, wall_time now)
 {
 	static const struct table_column columns[] = { { N_("ID"), TEXT_RIGHT, 0 },
-		{ N_("ACT"), TEXT_LEFT, 0 }, { N_("STATE"), TEXT_LEFT, 0 }, { N_("SENT"), TEXT_RIGHT, 0 },
+		{ N_("ACT"), TEXT_LEFT, 0 }, { N_("STATE"), TEXT_LEFT, 0 }, { N_("DONE"), TEXT_RIGHT, 0 },
 		{ N_("OF"), TEXT_RIGHT, 0 }, { N_("DELIVERED"), TEXT_RIGHT, 0 },
 		{ N_("FAILED"), TEXT_RIGHT, 0 }, { N_("ON WAY"), TEXT_RIGHT, 0 },
 		{ N_("CHANNEL"), TEXT_LEFT, 16 }, { N_("CLASS"), TEXT_LEFT, 0 }, { N_("AGE"), TEXT_RIGHT, 0 },
