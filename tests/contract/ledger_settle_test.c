@@ -138,6 +138,23 @@ static void a_lost_lease_stores_nothing(void **state)
 	settle_as(B, &taken, DELIVERY_DELIVERED);
 }
 
+/* The same daemon claimed it again after a stall: what the first claim says counts no more. */
+static void a_claim_of_ones_own_that_is_outdated_stores_nothing(void **state)
+{
+	struct ledger_claim first = make("e1", DELIVERY_CLAIMED);
+	struct ledger_settle settle = settle_of(&first, DELIVERY_DEAD);
+	struct usher_error err;
+
+	(void)state;
+	fixture_exec(db, "UPDATE delivery SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND");
+	struct ledger_claim second = claim_as(A, "e1");
+	assert_done(ledger_settle(db, CHANNEL_EMAIL, A, &settle, 1, &err), &err);
+	assert_true(settle.lost);
+	assert_row("e1", "claimed 2 0 0 0");
+	settle_as(A, &second, DELIVERY_DELIVERED);
+	assert_row("e1", "delivered 3 1 0 0");
+}
+
 static void a_settle_done_twice_counts_once(void **state)
 {
 	struct ledger_claim claims[3] = { { .event_id = "ok" }, { .event_id = "retry" },
@@ -347,6 +364,7 @@ int main(void)
 		TEST(the_dead_body_is_kept_byte_for_byte),
 		TEST(large_bodies_go_in_several_statements),
 		TEST(a_lost_lease_stores_nothing),
+		TEST(a_claim_of_ones_own_that_is_outdated_stores_nothing),
 		TEST(a_settle_done_twice_counts_once),
 		TEST(the_same_delivery_twice_in_a_batch_is_lost_once),
 		TEST(odd_words_of_a_peer_never_stop_a_batch),

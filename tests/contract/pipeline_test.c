@@ -574,6 +574,23 @@ static void another_workers_lease_is_respected(void **state)
 	each_sent_once(1);
 }
 
+/* A stall longer than the visibility timeout: the message is received again while it is being sent. */
+static void a_message_that_comes_back_during_its_send_is_not_sent_twice(void **state)
+{
+	(void)state;
+	scripted_answer((struct scripted_reply){ .code = 250, .delay_ms = 700 });
+	put_events(0, 1);
+	start_pipeline();
+	WAIT_FOR(scripted_sending() == 1);
+	fixture_exec(db, "UPDATE delivery SET lease_until = UTC_TIMESTAMP(3) - INTERVAL 1 SECOND");
+	scripted_reappear();
+	WAIT_FOR(count("SELECT version FROM delivery") > 1); /* claimed once more, by the same daemon */
+	assert_int_equal(scripted_sending(), 1);
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(1);
+	assert_int_equal(delivered(), 1);
+}
+
 /* One message every few milliseconds: receives and deletes are shared, and no message waits long. */
 static void a_trickle_is_gathered(void **state)
 {
@@ -881,6 +898,7 @@ int main(void)
 		T(a_stop_does_not_wait_for_a_broker_that_is_away),
 		T(a_database_that_dies_during_sends_costs_no_second_send),
 		T(another_workers_lease_is_respected),
+		T(a_message_that_comes_back_during_its_send_is_not_sent_twice),
 		T(a_trickle_is_gathered),
 		T(a_burst_that_is_expected_is_met),
 		T(a_pause_hands_back_what_is_held_and_finishes_what_is_sent),

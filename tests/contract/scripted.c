@@ -585,6 +585,14 @@ int scripted_waiting(void)
 	LOCKED_INT(script.waiting);
 }
 
+void scripted_reappear(void)
+{
+	lock();
+	for (int i = 0; i < script.queued; i++)
+		script.queue[i].visible_at = (mono_time){ 0 };
+	unlock();
+}
+
 int scripted_calls(enum scripted_op op)
 {
 	LOCKED_INT(script.calls[op]);

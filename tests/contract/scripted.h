@@ -18,6 +18,7 @@ void scripted_fail(enum scripted_op op, int times); /* whole calls answered USHE
 void scripted_refuse_entry(int nth); /* the nth published entry from now is refused alone; 0 = none */
 void scripted_limit(int bytes);      /* a send longer than this, attributes included, is refused; 0 = none */
 void scripted_put(const char *body); /* a message in the source queue */
+void scripted_reappear(void);        /* what is hidden is visible: its time-out is over */
 int scripted_calls(enum scripted_op op);
 int scripted_waiting(void);  /* receives that are not answered yet */
 int scripted_in_queue(void); /* messages, hidden or not */
