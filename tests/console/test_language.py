@@ -221,3 +221,55 @@ def test_a_conflict_is_said_in_the_daemons_korean(build, fake):
     run(build, fake, "failed", "12", "--json", **KOREAN)
     run(build, fake, "failed", "12", LC_ALL="C.UTF-8")
     assert fake.languages[-3:] == ["ko", None, None]
+
+
+# -- Every key ------------------------------------------------------------------------------------------
+
+PLACES = {"overview": ("1",), "dlq": ("2",), "failed": ("3",), "groups": ("3", "v"), "detail": ("3", "enter"), "retrying": ("4",),
+          "delivery": ("4", "enter"), "jobs": ("5",), "alarms": ("6",), "config": ("7",)}
+# Where the words of keys.def are: what works anywhere is tried on one screen.
+WHERE = {"ANY": "overview", "SCREENS": "overview", "OVERVIEW": "overview", "UNDOABLE": "overview", "OPENED": "dlq failed groups retrying",
+         "ROWS": "dlq failed detail", "RETRYING": "retrying", "DELIVERY": "delivery", "WAITING": "retrying delivery",
+         "MARKABLE": "dlq failed retrying", "FINDING": "dlq failed groups", "FAILED": "failed groups", "TABLES": "dlq failed",
+         "DLQ": "dlq", "DETAIL": "detail", "DETAILS": "detail delivery", "REDRIVES": "jobs", "ALARMS": "alarms", "CONFIG": "config",
+         "CONFIG_VALUES": "config"}
+NAMES = {"\\n": "enter", "\\t": "tab", "27": "esc", "CODE(KEY_BACKSPACE)": "backspace", "CODE(KEY_BTAB)": "shift-tab",
+         "CODE(KEY_NPAGE)": "pgdn", "CODE(KEY_PPAGE)": "pgup", " ": "space"}
+
+
+def keys_by_place():
+    """The first key of each row of keys.def, where it works; without q, which leaves."""
+    text = (ROOT / "ui/console/keys.def").read_text(encoding="utf-8")
+    rows = re.findall(r"^KEY\((\w+), \w+, ('[^']+'|\w+\(\w+\)|\d+),", text, re.M)
+    assert len(rows) == len(re.findall(r"^KEY\(", text, re.M))
+    keys = {place: [] for place in PLACES}
+    for where, key in rows:
+        key = key.strip("'") or " "
+        for place in WHERE[where].split():
+            if key != "q":
+                keys[place].append(NAMES.get(key, key))
+    return keys
+
+
+@pytest.mark.parametrize("language, size", [("ko", (80, 24)), ("en", (120, 40)), ("ko", (250, 60))], ids=str)
+def test_every_key_where_it_works(fake, console, language, size):
+    """Pressed and left again: nothing is done without a yes, the frame stands, nothing is said in the other language."""
+    fill(fake)
+    korean = language == "ko"
+    t = console(size=size, wait="usher", environment={"EDITOR": "true", **(KOREAN if korean else {})})
+    said = "".join(str(value) for value in (fake.rows, fake.jobs, fake.alarms, fake.waiting))
+    said += "there is nothing at /v1/config the coupon campaign has no coupons left"
+    for place, keys in keys_by_place().items():
+        for key in keys:
+            t.press("esc", *PLACES[place])
+            t.wait_gone(*LOADING)
+            t.press(key)
+            t.wait(lambda: "usher" in t.row(0), f"the frame after {key} on {place}")
+            t.pump(0.02)
+            if korean:
+                left = [one for line in t.text().splitlines() for one in PROSE.findall(KEPT.sub("", line)) if one not in said]
+                assert not left, f"{key} on {place}: not in Korean: {left}\n{t.text()}"
+            t.press("esc")
+            assert t.exit_code is None
+    acts = [path for method, path, _query, body in fake.requests if method == "POST" and not body.get("dry_run")]
+    assert all(path.endswith("/reveal") for path in acts), acts
