@@ -626,6 +626,22 @@ static void a_burst_that_is_expected_is_met(void **state)
 	each_sent_once(40);
 }
 
+/* All of it is received before the ledger is asked: more than one claim may hold. */
+static void more_than_a_claim_holds_is_claimed_in_several(void **state)
+{
+	(void)state;
+	config.channel[CHANNEL_EMAIL].receivers = 40;
+	config.channel[CHANNEL_EMAIL].in_flight = 800;
+	start_pipeline();
+	WAIT_FOR(scripted_waiting() == 1);
+	pipeline_expect(engine->pipeline[CHANNEL_EMAIL], 400);
+	WAIT_FOR(scripted_waiting() == 40);
+	put_events(0, 350);
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(350);
+	assert_int_equal(delivered(), 350);
+}
+
 /* -- What operators say ------------------------------------------------------------------------ */
 
 static void say(bool paused, enum control_breaker breaker)
@@ -901,6 +917,7 @@ int main(void)
 		T(a_message_that_comes_back_during_its_send_is_not_sent_twice),
 		T(a_trickle_is_gathered),
 		T(a_burst_that_is_expected_is_met),
+		T(more_than_a_claim_holds_is_claimed_in_several),
 		T(a_pause_hands_back_what_is_held_and_finishes_what_is_sent),
 		T(a_pause_ends_the_receive_that_waits),
 		T(a_pipeline_that_starts_while_paused_receives_nothing),

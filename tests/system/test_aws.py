@@ -75,6 +75,18 @@ def test_retry_then_dlq_and_a_failed_row_then_redrive(aws_daemon, smtp, mariadb,
     wait_until(lambda: cloud.standing(EMAIL) == 0, "the redriven message stays in its queue")
 
 
+def test_more_are_redriven_at_once_than_a_batch_of_sqs_holds(aws_daemon, smtp, mariadb, cloud):
+    usherd = aws_daemon({"channel.coupon": {"enabled": "no"}})
+    people = load.members(25, "many", fault="rejected")
+    load.store(mariadb, people)
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 25, usherd.log)
+    smtp.heal("rejected")
+    usherd.usher("redrive", *[str(row["id"]) for row in mariadb.query("SELECT id FROM failed_notification")])
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM delivery WHERE state = 'delivered'") == 25, usherd.log)
+    assert smtp.copies() == {member.email: 1 for member in people}
+    assert "copies could not be sent" not in usherd.log()
+
+
 def test_cancel_takes_the_copy_away(aws_daemon, smtp, mariadb, cloud):
     usherd = aws_daemon({"channel.coupon": {"enabled": "no"}})
     member = Member("cancel", fault="unknown")

@@ -69,6 +69,7 @@ def test_ready_when_the_sockets_listen_stopping_when_asked(daemon, manager):
 
 def test_a_reload_is_told_from_its_beginning_to_its_end(daemon, path_manager):
     usherd = daemon(environment=path_manager.environment())
+    wait_until(lambda: path_manager.times("READY=1"), usherd.log)
     for changes, words in [({"relay": {"batch": "3"}}, "1 changes"), ({"relay": {"batch": "99"}}, "was refused")]:
         ready, reloading = len(path_manager.times("READY=1")), len(path_manager.times("RELOADING=1"))
         usherd.configure(changes)

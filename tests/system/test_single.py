@@ -70,9 +70,10 @@ def test_now_survives_the_daemon(broker, smtp, mariadb):
     member, row = waiting(mariadb, usherd)
     usherd.usher("retry", row, "now")
     usherd.kill()
+    out = len(smtp.mails_to(member.email))    # it may have been quick: a mail in flight at the kill may come twice
     usherd.start()
     wait_state(mariadb, member.event_id, "email", "delivered", deadline_s=60)    # the killed one's lease on the intent first
-    assert smtp.copies() == {member.email: 1}
+    assert 1 <= len(smtp.mails_to(member.email)) <= 1 + out
 
 
 def test_postpone_puts_it_off(broker, smtp, mariadb):

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -138,6 +139,79 @@ static void names_of_values(void **state)
 		if (mask_kind_of(cases[i].name, strlen(cases[i].name)) != cases[i].kind)
 			fail_msg("%s", cases[i].name);
 	assert_int_equal(mask_kind_of("na\0me", 5), MASK_NAME); /* no way round it */
+}
+
+/* Said once more than in the table: a name that is lost there would show somebody. */
+static void every_name_alone_and_behind_another_word(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		enum mask_kind kind;
+		bool ends; /* it counts behind any word */
+	} names[] = {
+		{ "email", MASK_EMAIL, true },
+		{ "mail", MASK_EMAIL, true },
+		{ "mailaddress", MASK_EMAIL, true },
+		{ "recipient", MASK_EMAIL, true },
+		{ "메일", MASK_EMAIL, true },
+		{ "메일주소", MASK_EMAIL, true },
+		{ "수신자", MASK_EMAIL, false },
+		{ "name", MASK_NAME, false },
+		{ "fullname", MASK_NAME, true },
+		{ "firstname", MASK_NAME, true },
+		{ "middlename", MASK_NAME, true },
+		{ "lastname", MASK_NAME, true },
+		{ "givenname", MASK_NAME, true },
+		{ "familyname", MASK_NAME, true },
+		{ "surname", MASK_NAME, true },
+		{ "realname", MASK_NAME, true },
+		{ "nickname", MASK_NAME, true },
+		{ "displayname", MASK_NAME, true },
+		{ "username", MASK_NAME, true },
+		{ "membername", MASK_NAME, false },
+		{ "customername", MASK_NAME, false },
+		{ "recipientname", MASK_NAME, false },
+		{ "이름", MASK_NAME, true },
+		{ "성명", MASK_NAME, true },
+		{ "성함", MASK_NAME, false },
+		{ "회원명", MASK_NAME, false },
+		{ "고객명", MASK_NAME, false },
+		{ "별명", MASK_NAME, false },
+		{ "닉네임", MASK_NAME, false },
+		{ "姓名", MASK_NAME, false },
+		{ "氏名", MASK_NAME, false },
+		{ "名前", MASK_NAME, false },
+		{ "userid", MASK_USER_ID, true },
+		{ "memberid", MASK_USER_ID, true },
+		{ "customerid", MASK_USER_ID, true },
+		{ "loginid", MASK_USER_ID, true },
+		{ "uid", MASK_USER_ID, false },
+		{ "아이디", MASK_USER_ID, true },
+		{ "회원번호", MASK_USER_ID, false },
+		{ "고객번호", MASK_USER_ID, false },
+		{ "phone", MASK_PHONE, true },
+		{ "phonenumber", MASK_PHONE, true },
+		{ "phoneno", MASK_PHONE, true },
+		{ "mobile", MASK_PHONE, true },
+		{ "mobilenumber", MASK_PHONE, true },
+		{ "tel", MASK_PHONE, false },
+		{ "telno", MASK_PHONE, false },
+		{ "cell", MASK_PHONE, false },
+		{ "fax", MASK_PHONE, false },
+		{ "전화", MASK_PHONE, true },
+		{ "전화번호", MASK_PHONE, true },
+		{ "휴대폰", MASK_PHONE, true },
+		{ "휴대폰번호", MASK_PHONE, true },
+	};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		char behind[80];
+		snprintf(behind, sizeof behind, "zz%s", names[i].name);
+		if (mask_kind_of(names[i].name, strlen(names[i].name)) != names[i].kind)
+			fail_msg("%s", names[i].name);
+		if (mask_kind_of(behind, strlen(behind)) != (names[i].ends ? names[i].kind : MASK_NOTHING))
+			fail_msg("%s", behind);
+	}
 }
 
 static void kinds_that_are_shown(void **state)
@@ -329,6 +403,7 @@ int main(void)
 		cmocka_unit_test_teardown(values_in_words, forget),
 		cmocka_unit_test_teardown(words_about_somebody, forget),
 		cmocka_unit_test(names_of_values),
+		cmocka_unit_test(every_name_alone_and_behind_another_word),
 		cmocka_unit_test_teardown(kinds_that_are_shown, forget),
 		cmocka_unit_test_teardown(other_shapes, forget),
 		cmocka_unit_test_teardown(a_megabyte_of_anything, forget),

@@ -184,6 +184,34 @@ static void long_names_and_addresses_fold(void **state)
 	buf_free(&out);
 }
 
+static void addresses_of_the_configuration_are_taken_apart(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *name, *address;
+	} cases[] = {
+		{ "a@shop.example", NULL, "a@shop.example" },
+		{ "Kim <a@shop.example>", "Kim", "a@shop.example" },
+		{ "운영 팀   <a@shop.example>", "운영 팀", "a@shop.example" },
+		{ "\"Kim, Min\" <a@shop.example>", "Kim, Min", "a@shop.example" },
+		{ "<a@shop.example>", "", "a@shop.example" },
+		{ "\" <a@shop.example>", "\"", "a@shop.example" },
+		{ "a <b> c", NULL, "a <b> c" },
+		{ "", NULL, "" },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char *name, *address;
+		mime_address_parse(cases[i].text, &name, &address);
+		assert_string_equal(address, cases[i].address);
+		if (cases[i].name)
+			assert_string_equal(name, cases[i].name);
+		else
+			assert_null(name);
+		free(name);
+		free(address);
+	}
+}
+
 static void dates_are_rfc_5322(void **state)
 {
 	char text[MIME_DATE_SIZE];
@@ -349,6 +377,7 @@ int main(void)
 		cmocka_unit_test(no_value_adds_a_header),
 		cmocka_unit_test(display_names_are_quoted_or_encoded),
 		cmocka_unit_test(long_names_and_addresses_fold),
+		cmocka_unit_test(addresses_of_the_configuration_are_taken_apart),
 		cmocka_unit_test(dates_are_rfc_5322),
 		cmocka_unit_test(quoted_printable_is_as_rfc_2045_has_it),
 		cmocka_unit_test(both_encodings_bring_every_text_back),
