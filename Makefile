@@ -144,7 +144,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libusher.a
 $(BUILD)/tests/contract/%: $(BUILD)/obj/tests/contract/%.o $(BUILD)/obj/tests/contract/fixture.o $(BUILD)/libusher.a
 	@mkdir -p $(@D)
 	$(call say,ld  $@) $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIB_LIBS) -lssl -lcmocka
-$(BUILD)/tests/contract/pipeline_test: $(BUILD)/obj/tests/contract/scripted.o
+$(BUILD)/tests/contract/pipeline_test $(BUILD)/tests/contract/pipeline_control_test: $(BUILD)/obj/tests/contract/scripted.o
 $(BUILD)/tests/contract/broker_test: $(addprefix $(BUILD)/obj/tests/contract/,broker_suite.o broker_party.o)
 $(BUILD)/tests/contract/broker_aws_test: $(addprefix $(BUILD)/obj/tests/contract/,broker_suite.o broker_party.o aws_fixture.o)
 # Parts of ui that need no terminal: their tests are named ui_*.
