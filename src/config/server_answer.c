@@ -136,6 +136,9 @@ static void list_read(struct server_property *property, const cJSON *source)
 	const char *origin;
 
 	property->list = true;
+	if (json_get(source, property->name) && !cJSON_IsNull(json_get(source, property->name)))
+		property->fault =
+		        N_("it stands there twice, as a value and as a list: leave one of them out");
 	for (int i = 0; i <= INDEX_MAX && !property->fault; i++) {
 		snprintf(name, sizeof name, "%s[%d]", property->name, i);
 		const cJSON *item = json_get(source, name);

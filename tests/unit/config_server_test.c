@@ -67,6 +67,19 @@ static void both_forms_may_stand_side_by_side(void **state)
 	server_environment_free(e);
 }
 
+static void a_list_and_a_value_of_one_name_are_told(void **state)
+{
+	struct server_environment *e =
+	        parsed(ANSWER(SOURCE("\"usher.a[0]\":\"x\",\"usher.b\":1,\"usher.a\":\"y\"")));
+	(void)state;
+
+	assert_int_equal(e->count, 3);
+	assert_null(e->properties[0].text);
+	assert_non_null(strstr(e->properties[0].fault, "as a value and as a list"));
+	assert_string_equal(e->properties[1].text, "1");
+	server_environment_free(e);
+}
+
 static void sources_are_shown_without_logins_and_controls(void **state)
 {
 	struct server_environment *e = parsed(ANSWER("{\"name\":\"https://u:p@git.example/a@b.yml\\u001b[31m "
@@ -221,6 +234,7 @@ int main(void)
 		cmocka_unit_test(both_forms_may_stand_side_by_side),
 		cmocka_unit_test(sources_are_shown_without_logins_and_controls),
 		cmocka_unit_test(what_is_no_answer_is_refused),
+		cmocka_unit_test(a_list_and_a_value_of_one_name_are_told),
 		cmocka_unit_test(what_is_kept_is_read_again_without_its_secrets),
 		cmocka_unit_test(a_poll_sees_what_concerns_usher),
 		cmocka_unit_test(a_poll_without_an_answer_says_why),
