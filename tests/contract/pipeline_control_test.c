@@ -172,6 +172,20 @@ static void a_sign_up_succeeds_while_the_broker_is_down(void **state)
 	}
 }
 
+/* Who stores a sign-up through usher tells the relay: it is not found by the next look. */
+static void a_kick_publishes_at_once(void **state)
+{
+	(void)state;
+	config.relay.interval_ms = 3600000;
+	start_relay();
+	sign_up(1);
+	WAIT_FOR(scripted_published() == 1 ||
+	         (relay_kick(engine->relay), false)); /* the first look may come first */
+	sign_up(2);
+	relay_kick(engine->relay);
+	WAIT_FOR(scripted_published() == 2);
+}
+
 static void an_event_that_is_refused_alone_holds_nobody_up(void **state)
 {
 	(void)state;
@@ -253,6 +267,7 @@ int main(void)
 		T(a_breaker_forced_open_holds_the_channel),
 		T(a_breaker_forced_closed_is_not_asked),
 		T(a_sign_up_succeeds_while_the_broker_is_down),
+		T(a_kick_publishes_at_once),
 		T(an_event_that_is_refused_alone_holds_nobody_up),
 		T(large_events_are_packed_and_no_others),
 		T(two_relays_publish_each_event_once),

@@ -423,6 +423,20 @@ static void another_workers_lease_is_respected(void **state)
 	each_sent_once(1);
 }
 
+/* Its right is renewed in the ledger and at the broker, as often as it takes. */
+static void a_send_longer_than_the_visibility_timeout_keeps_its_right(void **state)
+{
+	(void)state;
+	config.channel[CHANNEL_EMAIL].visibility_timeout_ms = 500;
+	scripted_answer((struct scripted_reply){ .code = 250, .delay_ms = 2000 });
+	put_events(0, 3);
+	start_pipeline();
+	WAIT_FOR(scripted_in_queue() == 0);
+	each_sent_once(3);
+	assert_true(scripted_calls(OP_HIDE) >= 3);
+	assert_int_equal(count("SELECT COUNT(*) FROM delivery WHERE state = 'delivered' AND version = 2"), 3);
+}
+
 /* A stall longer than the visibility timeout: the message is received again while it is being sent. */
 static void a_message_that_comes_back_during_its_send_is_not_sent_twice(void **state)
 {
@@ -519,6 +533,7 @@ int main(void)
 		T(a_stop_does_not_wait_for_a_broker_that_is_away),
 		T(a_database_that_dies_during_sends_costs_no_second_send),
 		T(another_workers_lease_is_respected),
+		T(a_send_longer_than_the_visibility_timeout_keeps_its_right),
 		T(a_message_that_comes_back_during_its_send_is_not_sent_twice),
 		T(a_trickle_is_gathered),
 		T(a_burst_that_is_expected_is_met),
