@@ -13,9 +13,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MIRROR_PAGE 100      /* messages of one browse */
-#define MIRROR_PAGES_MAX 100 /* pages of one run; a longer DLQ goes on at the next */
-#define MIRROR_REST 9        /* times the length of a run, before the next of that channel */
+#define MIRROR_PAGE 100          /* messages of one browse */
+#define MIRROR_PAGES_MAX 100     /* pages of one run; a longer DLQ goes on at the next */
+#define MIRROR_REST 9            /* times the length of a run, before the next of that channel */
+#define MIRROR_REST_PAGE_MS 3000 /* and no more for a page that was read: a peer that stalled is no work */
 
 struct channel_mirror {
 	bool wanted;            /* go as soon as the rest is over */
@@ -103,6 +104,14 @@ static void note_complete(struct mirror *m)
 		complaint_say(&m->complaint, "the time of the last look into a DLQ cannot be noted", &err);
 }
 
+static int64_t rest_ms(const struct mirror *m, mono_time now)
+{
+	int64_t rest = MIRROR_REST * mono_since_ms(m->began, now),
+	        most = MIRROR_REST_PAGE_MS * (int64_t)m->pages;
+
+	return rest < most ? rest : most;
+}
+
 static void run_end(struct mirror *m, bool complete)
 {
 	struct channel_mirror *c = &m->channel[m->id];
@@ -110,7 +119,7 @@ static void run_end(struct mirror *m, bool complete)
 
 	page_free(m);
 	m->busy = false;
-	c->not_before = mono_add_ms(now, MIRROR_REST * mono_since_ms(m->began, now));
+	c->not_before = mono_add_ms(now, rest_ms(m, now));
 	c->due = mono_add_ms(now, m->watch->config->watch.mirror_interval_ms);
 	if (complete)
 		note_complete(m);
@@ -142,7 +151,8 @@ void mirror_turn(struct mirror *m)
 	}
 }
 
-/* A run that failed is due again at once: the peer's backoff holds it until the peer is there. */
+/* A run that failed because a peer is away is due again: its rest is for the pages it read, and the peer's
+ * backoff holds it until the peer is there. */
 static void run_fail(struct mirror *m, const char *what, const struct usher_error *err, bool away)
 {
 	if (away)
