@@ -323,27 +323,6 @@ static void a_cancelled_copy_is_deleted(void **state)
 	assert_int_equal(counter_get(&engine->counters.mirror_deleted), 1);
 }
 
-/* A run rests in the measure of what it read, not of how long a peer stood still. */
-static void a_run_that_was_held_up_does_not_rest_for_it(void **state)
-{
-	struct db *holder = fixture_db();
-
-	(void)state;
-	int64_t id = dead("e-1");
-	dead("e-2");
-	fixture_exec(holder, "LOCK TABLES failed_notification WRITE");
-	start();
-	WAIT_FOR(fixture_int(db, "SELECT COUNT(*) FROM information_schema.processlist WHERE STATE LIKE "
-	                         "'Waiting for table%' "
-	                         "AND TIME_MS > 2500") > 0);
-	fixture_exec(holder, "UNLOCK TABLES");
-	db_free(holder);
-	WAIT_FOR(count("failed_notification WHERE dlq_message_id IS NOT NULL") == 2);
-	assert_done(failed_cancel(db, id, -1, &act, &err), &err);
-	watcher_kick(engine->watcher);
-	WAIT_FOR(in_queue("mail-dlq") == 1);
-}
-
 /* -- Redrives -------------------------------------------------------------------------------- */
 
 static void a_redrive_sends_a_fresh_copy(void **state)
@@ -478,7 +457,6 @@ int main(void)
 		T(what_is_no_event_gets_a_row_too),
 		T(a_long_dlq_is_gone_through),
 		T(a_cancelled_copy_is_deleted),
-		T(a_run_that_was_held_up_does_not_rest_for_it),
 		T(a_redrive_sends_a_fresh_copy),
 		T(a_redriven_copy_that_comes_back_is_dead_again),
 		T(intents_of_others_are_sent_without_a_kick),

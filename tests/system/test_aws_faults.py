@@ -6,7 +6,7 @@ import os
 
 import pytest
 from support import fault_proxy as fault, load
-from support.load import wait_settled
+from support.load import Member, QUEUES, failed, wait_settled
 from support.process import wait_until
 from support.proof import check_coupons, check_rest
 
@@ -177,3 +177,16 @@ def test_refused_is_told_and_burns_no_attempt(aws_daemon, smtp, coupon, mariadb,
     road.lift()
     prove(people, smtp, coupon, mariadb, cloud)
     assert mariadb.value("SELECT MAX(attempts) FROM delivery") == 1
+
+
+def test_a_look_into_a_dlq_that_was_held_up_is_followed_soon(aws_daemon, smtp, mariadb, cloud, road):
+    """The mirror rests for what it has read, not for how long an answer took."""
+    usherd = aws_daemon({"channel.coupon": {"enabled": "no"}})
+    dlq = QUEUES["email"] + "-dlq"
+    slow = road.plan(fault.slow(4), "ReceiveMessage", queue=dlq, times=1)
+    member = Member("held", fault="unknown")
+    load.store(mariadb, [member])
+    wait_until(lambda: slow.met and mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE dlq_message_id IS NOT NULL"),
+               usherd.log)
+    usherd.usher("cancel", str(failed(mariadb, member.event_id, "email")["id"]), "--reason", "no such member")
+    wait_until(lambda: cloud.standing(dlq) == 0, "the copy stays for longer than a look takes", 15)
