@@ -34,6 +34,7 @@ FAULT_S = (0.5, 5.0)            # how long one lasts
 QUIET_S = (0.5, 4.0)            # from the begin of one to the next
 SETTLE_DEADLINE_S = 180
 REDRIVES = 10                   # rounds of it
+LOOK_DEADLINE_S = 100           # what a killed daemon was looking at in a DLQ is hidden for 60 s (AWS_BROWSE_VISIBILITY_S)
 GROWTH_KIB, GROWTH = 4096, 0.1  # of memory: this, and this share, between the second and the last quarter
 GROWTH_DESCRIPTORS = 8          # beside living connections, whose number goes with the load and has bounds of its own:
 CONNECTIONS_MAX = 100           # to mail and coupon service, SNS and SQS
@@ -313,7 +314,8 @@ def come_to_rest(stage):
             assert answer.status in (200, 202, 409), answer.text
             redriven[row["class"]] += 1
         if not rows:
-            wait_until(lambda: dead_rows(stage) or not standing(stage), lambda: f"{standing(stage)} messages stay in the DLQs", 60)
+            wait_until(lambda: dead_rows(stage) or not standing(stage), lambda: f"{standing(stage)} messages stay in the DLQs",
+                       LOOK_DEADLINE_S)
     raise AssertionError(f"what is redriven dies again: {redriven}")
 
 
