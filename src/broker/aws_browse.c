@@ -225,7 +225,9 @@ static void look(struct browse *br)
 	op_call(op, AWS_RECEIVE, BROWSE_WAIT_S * 1000, AWS_ANSWER_MAX, on_looked);
 }
 
-/* An empty queue is not received from: a look at it is one request. */
+/* An empty queue is not received from: a look at it is one request. But a count may be late in telling that
+ * what was hidden is back, and some emulators count that only at a receive: while anything is hidden, it is
+ * looked for. */
 static void on_counted(void *arg, const struct queue_depths *depths, const struct usher_error *err)
 {
 	struct browse *br = arg;
@@ -236,6 +238,8 @@ static void on_counted(void *arg, const struct queue_depths *depths, const struc
 	}
 	br->expected = depths->visible.value;
 	br->all = depths->in_flight.value == 0 && depths->delayed.value == 0;
+	if (br->expected == 0 && !br->all)
+		br->expected = -1;
 	if (br->expected == 0)
 		browse_end(br);
 	else

@@ -584,6 +584,21 @@ static void a_long_queue_is_seen_in_pages(void **state)
 	assert_true(party.exact);
 }
 
+/* Whoever received it died with it: it is seen once its time-out is over, though nobody else receives there.
+ */
+static void what_nobody_settles_is_seen_again(void **state)
+{
+	(void)state;
+	struct broker_outgoing one = text("left");
+	mono_time began = mono_now();
+	assert_int_equal(party_send(&party, suite->dlq, &one, 1), 0);
+	receive_one(suite->dlq, DEADLINE_MS, suite->unit_ms);
+	do
+		assert_int_equal(party_browse(&party, suite->dlq, 10), 0);
+	while (party.n == 0 && mono_since_ms(began, mono_now()) < DEADLINE_MS);
+	assert_int_equal(party.n, 1);
+}
+
 static void what_was_seen_can_be_deleted(void **state)
 {
 	(void)state;
@@ -680,6 +695,7 @@ int broker_suite_run(const char *name, const struct broker_suite *driver)
 		T(a_receive_begun_in_a_callback_looks_too),
 		T(two_workers_share_without_duplicates),
 		T(looking_changes_nothing),
+		T(what_nobody_settles_is_seen_again),
 		T(a_long_queue_is_seen_in_pages),
 		T(what_was_seen_can_be_deleted),
 		T(a_cut_listing_says_so),
