@@ -48,6 +48,8 @@ class Service:
     def connected(self, transport):
         self.connections += 1
         self._open.add(transport)
+        if not self._server:
+            transport.abort()
 
     def disconnected(self, transport):
         self._open.discard(transport)
@@ -72,6 +74,9 @@ class Service:
         """Stops listening and cuts every connection, whatever it is at."""
         async def stop():
             if self._server:
+                for listening in self._server.sockets:
+                    self._loop.remove_reader(listening)
+                await asyncio.sleep(0)    # what was accepted gets its transport: without a server it never would, nor be closed
                 self._server.close()
                 self._server = None
             for transport in list(self._open):
