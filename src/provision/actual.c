@@ -21,9 +21,23 @@ struct reading {
 
 /* <Attributes><entry><key/><value/></entry>...: of topics and subscriptions. */
 struct entries {
+	const struct thing *should;
 	struct thing *thing;
 	char key[FIELD_MAX];
 };
+
+/* What a plan is made of, and what an alarm keeps. Services answer more and more besides: there would never
+ * be room for all of that, and nobody asks for it. */
+static bool wanted(const struct thing *should, const char *name)
+{
+	for (size_t i = 0; i < should->attribute_count; i++) {
+		const struct attribute *attribute = &should->attributes[i];
+		if (strcmp(attribute->name, name) == 0 ||
+		        (attribute->moot_with && strcmp(attribute->moot_with, name) == 0))
+			return true;
+	}
+	return should->kind == THING_ALARM && alarm_keeps(name);
+}
 
 static bool ends_with(const char *path, const char *end)
 {
@@ -38,13 +52,13 @@ static void on_entry(void *arg, const char *path, const char *text)
 
 	if (ends_with(path, "/Attributes/entry/key"))
 		snprintf(entries->key, sizeof entries->key, "%s", text);
-	else if (ends_with(path, "/Attributes/entry/value"))
+	else if (ends_with(path, "/Attributes/entry/value") && wanted(entries->should, entries->key))
 		thing_put(entries->thing, entries->key, FORM_TEXT, text);
 }
 
-static int read_entries(struct reading *r, struct thing *thing)
+static int read_entries(struct reading *r, const struct thing *should, struct thing *thing)
 {
-	struct entries entries = { .thing = thing };
+	struct entries entries = { .should = should, .thing = thing };
 
 	thing->exists = true;
 	return xml_walk(buf_str(&r->answer), r->answer.len, on_entry, &entries, r->err);
@@ -52,14 +66,14 @@ static int read_entries(struct reading *r, struct thing *thing)
 
 /* -- Topic -------------------------------------------------------------------------------------- */
 
-static int read_topic(struct reading *r, struct thing *thing)
+static int read_topic(struct reading *r, const struct thing *should, struct thing *thing)
 {
 	query_begin(&r->body, SERVICE_SNS, "GetTopicAttributes");
 	query_add(&r->body, thing->arn, "TopicArn");
 	int rc = services_call(r->services, SERVICE_SNS, "GetTopicAttributes", &r->body, &r->answer, r->err);
 	if (rc == USHER_ENOTFOUND)
 		return 0;
-	return rc ? rc : read_entries(r, thing);
+	return rc ? rc : read_entries(r, should, thing);
 }
 
 /* -- Queues ------------------------------------------------------------------------------------- */
@@ -108,7 +122,7 @@ static int read_queue_attributes(struct reading *r, const struct thing *should, 
 		return rc;
 	cJSON_ArrayForEach(item, json_get(json, "Attributes"))
 	{
-		if (cJSON_IsString(item))
+		if (cJSON_IsString(item) && wanted(should, item->string))
 			thing_put(thing, item->string, FORM_TEXT, item->valuestring);
 	}
 	thing->exists = true;
@@ -194,7 +208,7 @@ static int find_subscriptions(struct reading *r)
 	return rc;
 }
 
-static int read_subscription(struct reading *r, struct thing *thing)
+static int read_subscription(struct reading *r, const struct thing *should, struct thing *thing)
 {
 	if (!thing->address)
 		return 0;
@@ -202,7 +216,7 @@ static int read_subscription(struct reading *r, struct thing *thing)
 	query_add(&r->body, thing->address, "SubscriptionArn");
 	int rc = services_call(
 	        r->services, SERVICE_SNS, "GetSubscriptionAttributes", &r->body, &r->answer, r->err);
-	return rc ? rc : read_entries(r, thing);
+	return rc ? rc : read_entries(r, should, thing);
 }
 
 /* -- Alarms ------------------------------------------------------------------------------------- */
@@ -210,47 +224,69 @@ static int read_subscription(struct reading *r, struct thing *thing)
 #define ALARM "DescribeAlarmsResponse/DescribeAlarmsResult/MetricAlarms/member"
 
 struct alarms {
+	const struct state *desired;
 	struct state *actual;
 	struct thing found; /* the one that is being read */
-	char dimension[FIELD_MAX];
-	int actions;
+	char name[FIELD_MAX], dimension[FIELD_MAX];
+	bool full; /* it has more than there is room for */
+	struct usher_error *err;
+	int rc;
 };
+
+static void add_field(struct alarms *alarms, const char *name, const char *value)
+{
+	bool of_any = false;
+
+	/* Of any of them: the name of the one that is being read may come last. */
+	for (size_t i = 0; i < alarms->desired->n && !of_any; i++)
+		of_any = alarms->desired->things[i].kind == THING_ALARM &&
+		         wanted(&alarms->desired->things[i], name);
+	if (of_any && !thing_put(&alarms->found, name, FORM_TEXT, value))
+		alarms->full = true;
+}
 
 static bool is_list(const char *name)
 {
-	return strncmp(name, "OKActions/", 10) == 0 || strncmp(name, "AlarmActions/", 13) == 0 ||
-	       strncmp(name, "InsufficientDataActions/", 24) == 0;
+	return strcmp(name, "OKActions/member") == 0 || strcmp(name, "AlarmActions/member") == 0 ||
+	       strcmp(name, "InsufficientDataActions/member") == 0;
 }
 
-/* The lists' names as PutMetricAlarm wants them: AlarmActions.member.1. The numbers run over all three lists,
- * which is no matter: only their order counts. */
-static void add_action(struct alarms *alarms, const char *name, const char *value)
+/* Named as PutMetricAlarm wants it, AlarmActions.member.1: each list is numbered from 1, without a gap. */
+static void add_action(struct alarms *alarms, const char *list, const char *value)
 {
 	char numbered[FIELD_MAX];
+	int number = 0;
 
-	snprintf(numbered, sizeof numbered, "%.*s.member.%d", (int)strcspn(name, "/"), name,
-	        ++alarms->actions);
-	thing_put(&alarms->found, numbered, FORM_TEXT, value);
+	do
+		snprintf(
+		        numbered, sizeof numbered, "%.*s.member.%d", (int)strcspn(list, "/"), list, ++number);
+	while (thing_get(&alarms->found, numbered));
+	add_field(alarms, numbered, value);
 }
 
 static void alarm_found(struct alarms *alarms)
 {
 	struct state one = { .n = 1 };
-	const struct attribute *name = thing_get(&alarms->found, "AlarmName");
 
-	for (size_t i = 0; name && i < alarms->actual->n; i++) {
+	for (size_t i = 0; i < alarms->actual->n; i++) {
 		struct thing *thing = &alarms->actual->things[i];
-		if (thing->kind != THING_ALARM || strcmp(thing->name, name->value) != 0)
+		if (thing->kind != THING_ALARM || strcmp(thing->name, alarms->name) != 0)
 			continue;
 		thing->exists = true;
 		for (size_t j = 0; j < alarms->found.attribute_count; j++)
 			thing_put(thing, alarms->found.attributes[j].name, FORM_TEXT,
 			        alarms->found.attributes[j].value);
 	}
+	if (alarms->full)
+		alarms->rc = error_set(alarms->err, USHER_ETOOBIG,
+		        "alarm %s has more than %d actions of a kind, and the rest would be forgotten; take "
+		        "some away",
+		        alarms->name, ALARM_ACTIONS_MAX);
 	one.things[0] = alarms->found;
 	state_free(&one);
 	memset(&alarms->found, 0, sizeof alarms->found);
-	alarms->actions = 0;
+	alarms->name[0] = '\0';
+	alarms->full = false;
 }
 
 static void on_alarm(void *arg, const char *path, const char *text)
@@ -262,14 +298,16 @@ static void on_alarm(void *arg, const char *path, const char *text)
 		return;
 	if (!*name)
 		alarm_found(alarms);
+	else if (strcmp(name, "/AlarmName") == 0)
+		snprintf(alarms->name, sizeof alarms->name, "%s", text);
 	else if (strcmp(name, "/Dimensions/member/Name") == 0)
 		snprintf(alarms->dimension, sizeof alarms->dimension, "%s", text);
 	else if (strcmp(name, "/Dimensions/member/Value") == 0)
-		thing_put(&alarms->found, alarms->dimension, FORM_TEXT, text);
-	else if (is_list(name + 1) && ends_with(name, "/member"))
+		add_field(alarms, alarms->dimension, text);
+	else if (is_list(name + 1))
 		add_action(alarms, name + 1, text);
 	else if (!strchr(name + 1, '/'))
-		thing_put(&alarms->found, name + 1, FORM_TEXT, text);
+		add_field(alarms, name + 1, text);
 }
 
 static int read_alarms(struct reading *r)
@@ -277,7 +315,9 @@ static int read_alarms(struct reading *r)
 	struct alarms *alarms = mem_alloc(sizeof *alarms);
 	int n = 0;
 
+	alarms->desired = r->desired;
 	alarms->actual = r->actual;
+	alarms->err = r->err;
 	query_begin(&r->body, SERVICE_CLOUDWATCH, "DescribeAlarms");
 	for (size_t i = 0; i < r->actual->n; i++)
 		if (r->actual->things[i].kind == THING_ALARM)
@@ -288,6 +328,8 @@ static int read_alarms(struct reading *r)
 	           : 0;
 	if (n && rc == 0)
 		rc = xml_walk(buf_str(&r->answer), r->answer.len, on_alarm, alarms, r->err);
+	if (rc == 0)
+		rc = alarms->rc;
 	free(alarms);
 	return rc;
 }
@@ -306,15 +348,16 @@ static void drop_alarms(struct state *state)
 
 static int read_thing(struct reading *r, size_t i)
 {
+	const struct thing *should = &r->desired->things[i];
 	struct thing *thing = &r->actual->things[i];
 
 	switch (thing->kind) {
 	case THING_TOPIC:
-		return read_topic(r, thing);
+		return read_topic(r, should, thing);
 	case THING_QUEUE:
-		return read_queue(r, &r->desired->things[i], thing);
+		return read_queue(r, should, thing);
 	case THING_SUBSCRIPTION:
-		return read_subscription(r, thing);
+		return read_subscription(r, should, thing);
 	default:
 		return 0; /* all alarms are read at once */
 	}

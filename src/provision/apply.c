@@ -110,21 +110,6 @@ static int change_queue(struct work *w)
 
 /* -- Alarms ------------------------------------------------------------------------------------- */
 
-/* What the alarm's owner has set and CloudWatch would forget: a put replaces all but tags. */
-static bool kept(const char *name)
-{
-	static const char *const names[] = { "AlarmDescription", "ActionsEnabled", "DatapointsToAlarm",
-		"Unit", "OKActions.", "AlarmActions.", "InsufficientDataActions." };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		size_t len = strlen(names[i]);
-		if (names[i][len - 1] == '.' ? strncmp(name, names[i], len) == 0
-		                             : strcmp(name, names[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
 static int put_alarm(struct work *w)
 {
 	query_begin(&w->body, SERVICE_CLOUDWATCH, "PutMetricAlarm");
@@ -139,7 +124,7 @@ static int put_alarm(struct work *w)
 		}
 	}
 	for (size_t i = 0; i < w->is->attribute_count; i++)
-		if (kept(w->is->attributes[i].name))
+		if (alarm_keeps(w->is->attributes[i].name))
 			query_add(&w->body, w->is->attributes[i].value, "%s", w->is->attributes[i].name);
 	return call(w, SERVICE_CLOUDWATCH, "PutMetricAlarm");
 }

@@ -65,6 +65,20 @@ const struct attribute *thing_get(const struct thing *thing, const char *name)
 	return NULL;
 }
 
+bool alarm_keeps(const char *name)
+{
+	static const char *const names[] = { "AlarmDescription", "ActionsEnabled", "DatapointsToAlarm",
+		"Unit", "OKActions.", "AlarmActions.", "InsufficientDataActions." };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		size_t len = strlen(names[i]);
+		if (names[i][len - 1] == '.' ? strncmp(name, names[i], len) == 0
+		                             : strcmp(name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 void state_free(struct state *state)
 {
 	for (size_t i = 0; i < state->n; i++) {

@@ -23,7 +23,10 @@
 	5 /* so long a backlog lasts before it is an alarm; a dead letter is one at once */
 
 #define THINGS_MAX 16
-#define ATTRIBUTES_MAX 32
+#define ALARM_LISTS 3       /* of actions: for OK, for ALARM, for too little data */
+#define ALARM_ACTIONS_MAX 5 /* in each; CloudWatch takes no more */
+/* An alarm has most: what is wanted of it and what its owner may have set, and the owner's actions. */
+#define ATTRIBUTES_MAX (16 + ALARM_LISTS * ALARM_ACTIONS_MAX)
 
 enum thing_kind { THING_TOPIC, THING_QUEUE, THING_SUBSCRIPTION, THING_ALARM };
 enum attribute_form { FORM_TEXT, FORM_NUMBER, FORM_JSON };
@@ -81,10 +84,12 @@ void state_free(struct state *state);
 /* "topic", "queue", ...; to be looked up in the language in force. */
 const char *thing_kind_word(enum thing_kind kind);
 struct thing *state_add(struct state *state, enum thing_kind kind, const char *name, const char *arn);
-/* A later one of the same name takes the earlier's place. Beyond ATTRIBUTES_MAX nothing is kept: those are
- * not ours. NULL then. */
+/* A later one of the same name takes the earlier's place. NULL: there are ATTRIBUTES_MAX already. */
 struct attribute *thing_put(
         struct thing *thing, const char *name, enum attribute_form form, const char *value);
 const struct attribute *thing_get(const struct thing *thing, const char *name); /* NULL: not set */
+/* Of an alarm: its owner's, and CloudWatch would forget it, because a put replaces all but tags. Elements of
+ * lists are named as in a put: OKActions.member.1. */
+bool alarm_keeps(const char *name);
 
 #endif

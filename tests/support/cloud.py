@@ -1,8 +1,9 @@
 """AWS for tests of `usherd provision`: SNS, SQS and STS are fauxqs (tests/aws), a process of its own; before it stands
 a door that answers CloudWatch's two calls, which fauxqs has not, and can refuse.
 
-The door keeps alarms as CloudWatch does: a put needs its parameters and replaces the whole alarm. It also looks at who
-asks: every request must be signed for the service whose action it is."""
+The door keeps alarms as CloudWatch does: a put needs its parameters, numbers each list from 1 without a gap, and replaces
+the whole alarm; a look shows more of an alarm than was put. It also looks at who asks: every request must be signed for
+the service whose action it is."""
 
 import http.client
 import http.server
@@ -22,6 +23,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": plan
 ALARM_NEEDS = {"AlarmName", "MetricName", "Namespace", "Statistic", "Period", "EvaluationPeriods", "Threshold",
                "ComparisonOperator", "Dimensions.member.1.Name", "Dimensions.member.1.Value"}
 ALARM_LISTS = ("OKActions", "AlarmActions", "InsufficientDataActions")
+ACTIONS_MAX = 5     # in each of them
 SERVICE_OF = {"GetCallerIdentity": "sts", "DescribeAlarms": "monitoring", "PutMetricAlarm": "monitoring"}
 DEADLINE_S = 20
 
@@ -72,6 +74,7 @@ class Cloud:
                                         stdout=subprocess.PIPE, encoding="ascii")
         self._port = int(self._fauxqs.stdout.readline().split()[1])
         self.alarms, self.calls, self.refusals, self.has_cloudwatch = {}, [], {}, True
+        self.more_of_topics = {}    # attributes that SNS tells before its own
         self._door = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Door)
         self._door.cloud, self._door.daemon_threads = self, True
         self._thread = threading.Thread(target=self._door.serve_forever, daemon=True)
@@ -99,7 +102,11 @@ class Cloud:
             raise self.refusals[action]
         if self.has_cloudwatch and service == "monitoring":
             return 200, "text/xml", getattr(self, f"_{action}")(query).encode()
-        return self._forward(body, headers)
+        status, kind, text = self._forward(body, headers)
+        if action == "GetTopicAttributes":
+            more = "".join(f"<entry><key>{k}</key><value>{v}</value></entry>" for k, v in self.more_of_topics.items())
+            text = text.replace(b"<Attributes>", f"<Attributes>{more}".encode())
+        return status, kind, text
 
     def _forward(self, body, headers):
         passed = {name: headers[name] for name in ("Authorization", "Content-Type", "X-Amz-Target") if name in headers}
@@ -112,30 +119,48 @@ class Cloud:
             connection.close()
 
     # -- CloudWatch --
+    @staticmethod
+    def _numbers(query, name):
+        """Of a list's members, in the order of their numbers, which must be all from 1 on."""
+        there = sorted({int(key.split(".")[2]) for key in query if key.startswith(f"{name}.member.")})
+        if there != list(range(1, len(there) + 1)):
+            raise Refusal(400, "MalformedInput", f"{name} has the members {there}")
+        return there
+
     def _PutMetricAlarm(self, query):
         missing = ALARM_NEEDS - query.keys()
         if missing:
             raise Refusal(400, "ValidationError", f"missing: {sorted(missing)}")
+        self._numbers(query, "Dimensions")
+        for name in ALARM_LISTS:
+            if len(self._numbers(query, name)) > ACTIONS_MAX:
+                raise Refusal(400, "ValidationError", f"{name} must have length less than or equal to {ACTIONS_MAX}")
         self.alarms[query["AlarmName"]] = {k: v for k, v in query.items() if k not in ("Action", "Version")}
         return "<PutMetricAlarmResponse><ResponseMetadata/></PutMetricAlarmResponse>"
 
     def _DescribeAlarms(self, query):
-        wanted = [value for key, value in query.items() if key.startswith("AlarmNames.member.")]
+        wanted = [query[f"AlarmNames.member.{n}"] for n in self._numbers(query, "AlarmNames")]
         members = "".join(self._member(self.alarms[name]) for name in wanted if name in self.alarms)
         return ('<DescribeAlarmsResponse xmlns="http://monitoring.amazonaws.com/doc/2010-08-01/"><DescribeAlarmsResult>'
                 f"<MetricAlarms>{members}</MetricAlarms><CompositeAlarms/></DescribeAlarmsResult></DescribeAlarmsResponse>")
 
     @staticmethod
     def _member(alarm):
-        plain = {key: value for key, value in alarm.items() if "." not in key}
-        plain["Threshold"] = str(float(plain["Threshold"]))
-        text = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in plain.items())
+        """All that CloudWatch tells of an alarm, the lists first: it promises no order."""
+        text = ""
         for name in ALARM_LISTS:
             items = [value for key, value in alarm.items() if key.startswith(name + ".")]
             text += f"<{name}>" + "".join(f"<member>{escape(item)}</member>" for item in items) + f"</{name}>"
+        plain = {"AlarmArn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{alarm['AlarmName']}", "StateValue": "OK",
+                 "StateReason": "Threshold Crossed", "StateReasonData": "{}", "ActionsEnabled": "true"}
+        plain.update({name: "2026-01-01T00:00:00.000Z" for name in ("StateUpdatedTimestamp", "StateTransitionedTimestamp",
+                                                                    "AlarmConfigurationUpdatedTimestamp")})
+        plain.update({key: value for key, value in alarm.items() if "." not in key})
+        plain["Threshold"] = str(float(plain["Threshold"]))
+        text += "".join(f"<{key}>{escape(value)}</{key}>" for key, value in plain.items())
         dimension = (f"<Name>{alarm['Dimensions.member.1.Name']}</Name>"
                      f"<Value>{alarm['Dimensions.member.1.Value']}</Value>")
-        return f"<member><StateValue>OK</StateValue>{text}<Dimensions><member>{dimension}</member></Dimensions></member>"
+        return f"<member><Dimensions><member>{dimension}</member></Dimensions>{text}</member>"
 
     # -- For tests: as somebody else would ask --
     def sqs(self, action, **arguments):

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from support.cloud import ACCOUNT, CREDENTIALS, REGION, Cloud
+from support.cloud import ACCOUNT, ACTIONS_MAX, ALARM_LISTS, CREDENTIALS, REGION, Cloud
 from support.daemon import ROOT, SANITIZER_OPTIONS
 
 THINGS = ["topic user-signup",
@@ -107,6 +107,13 @@ def test_a_changed_attribute_is_one_line_and_is_put_right(provision, cloud):
     assert cloud.queue(EMAIL)["DelaySeconds"] == "7"     # not ours
 
 
+def test_a_topic_may_have_any_number_of_other_attributes(provision, cloud):
+    key = {"USHER_AWS_KMS_KEY_ID": "alias/usher"}
+    provision("--apply", **key)
+    cloud.more_of_topics = {f"Protocol{n}FailureFeedbackRoleArn": "arn:aws:iam::1:role/log" for n in range(40)}
+    assert provision("--plan", **key)[1:] == [NOTHING]
+
+
 def test_policies_are_compared_by_what_they_mean(provision, cloud):
     provision("--apply")
     policy = json.loads(cloud.queue(EMAIL)["Policy"])
@@ -139,6 +146,34 @@ def test_an_alarm_keeps_what_is_its_owners(provision, cloud):
     assert sorted(v for k, v in alarm.items() if "Actions.member." in k) == ["arn:aws:sns:x:1:all-well",
                                                                            "arn:aws:sns:x:1:call-kim"]
     assert provision("--plan")[1:] == [NOTHING]
+
+
+def actions(most):
+    """Of an alarm, as they are put: that many in each list."""
+    return {f"{name}.member.{n}": f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}-{n}" for name in ALARM_LISTS for n in range(1, most + 1)}
+
+
+def test_an_alarm_keeps_all_the_actions_that_it_can_have(provision, cloud):
+    provision("--apply")
+    name = "usher-signup-welcome-email-backlog"
+    cloud.alarms[name].update({**actions(ACTIONS_MAX), "Unit": "Count", "DatapointsToAlarm": "4"})
+    assert provision("--plan")[1:] == [NOTHING]
+    cloud.alarms[name]["Threshold"] = "5"
+    line = f"alarm {name}: Threshold: 5.0 -> 1000"
+    assert provision("--apply")[1:] == [f"changed {line}"]
+    alarm = cloud.alarms[name]
+    assert {key: value for key, value in alarm.items() if "Actions.member." in key} == actions(ACTIONS_MAX)
+    assert (alarm["Unit"], alarm["DatapointsToAlarm"]) == ("Count", "4")
+    assert provision("--plan")[1:] == [NOTHING]
+
+
+def test_more_actions_than_there_is_room_for_are_an_error_and_not_forgotten(provision, cloud):
+    provision("--apply")
+    name = "usher-signup-welcome-email-backlog"
+    cloud.alarms[name].update(actions(2 * ACTIONS_MAX))     # should CloudWatch allow that one day
+    for how in ("--plan", "--apply"):
+        assert f"alarm {name} has more than {ACTIONS_MAX} actions of a kind" in provision(how, 1)
+    assert actions(2 * ACTIONS_MAX).items() <= cloud.alarms[name].items()
 
 
 def test_configuration_decides(provision, cloud):
