@@ -116,7 +116,7 @@ static int put_alarm(struct work *w)
 	query_add(&w->body, w->should->name, "AlarmName");
 	for (size_t i = 0; i < w->should->attribute_count; i++) {
 		const struct attribute *attribute = &w->should->attributes[i];
-		if (strcmp(attribute->name, "QueueName") == 0) {
+		if (attribute->dimension) {
 			query_add(&w->body, attribute->name, "Dimensions.member.1.Name");
 			query_add(&w->body, attribute->value, "Dimensions.member.1.Value");
 		} else if (!w->is->exists || !attribute->at_birth) {

@@ -210,38 +210,53 @@ static void add_subscription(struct state *state, const char *topic, const char 
 	put(subscription, "RawMessageDelivery", FORM_TEXT, "true");
 }
 
-static void add_alarm(struct state *state, const char *queue, const char *what, const char *metric,
-        int64_t threshold, int periods, const char *description)
+/* What is watched: CloudWatch's name of who tells, of its things, and how a minute's figures become one. */
+struct metrics {
+	const char *namespace, *dimension, *statistic;
+};
+static const struct metrics of_queues = { "AWS/SQS", "QueueName", "Maximum" };
+static const struct metrics of_topics = { "AWS/SNS", "TopicName", "Sum" };
+
+static void add_alarm(struct state *state, const struct metrics *metrics, const char *watched,
+        const char *what, const char *metric, int64_t threshold, int periods, const char *description)
 {
 	struct buf name = BUF(VALUE_MAX);
 
-	buf_printf(&name, "usher-%s-%s", queue, what);
+	buf_printf(&name, "usher-%s-%s", watched, what);
 	struct thing *alarm = state_add(state, THING_ALARM, buf_str(&name), NULL);
 	buf_free(&name);
 	put(alarm, "AlarmDescription", FORM_TEXT, "%s", description)->at_birth = true;
-	put(alarm, "Namespace", FORM_TEXT, "AWS/SQS");
+	put(alarm, "Namespace", FORM_TEXT, "%s", metrics->namespace);
 	put(alarm, "MetricName", FORM_TEXT, "%s", metric);
-	put(alarm, "QueueName", FORM_TEXT, "%s", queue);
-	put(alarm, "Statistic", FORM_TEXT, "Maximum");
+	put(alarm, metrics->dimension, FORM_TEXT, "%s", watched)->dimension = true;
+	put(alarm, "Statistic", FORM_TEXT, "%s", metrics->statistic);
 	put(alarm, "Period", FORM_NUMBER, "%d", PROVISION_ALARM_PERIOD_S);
 	put(alarm, "EvaluationPeriods", FORM_NUMBER, "%d", periods);
 	put(alarm, "Threshold", FORM_NUMBER, "%" PRId64, threshold);
 	put(alarm, "ComparisonOperator", FORM_TEXT, "GreaterThanThreshold");
-	put(alarm, "TreatMissingData", FORM_TEXT,
-	        "notBreaching"); /* a queue that nobody uses reports nothing */
+	put(alarm, "TreatMissingData", FORM_TEXT, "notBreaching"); /* what nobody uses reports nothing */
 }
 
-static void add_alarms(struct state *state, const struct provision_channel *channel)
+static void add_queue_alarms(struct state *state, const struct provision_channel *channel)
 {
-	add_alarm(state, channel->dlq, "arrival", "ApproximateNumberOfMessagesVisible", 0, 1,
+	add_alarm(state, &of_queues, channel->dlq, "arrival", "ApproximateNumberOfMessagesVisible", 0, 1,
 	        "Deliveries stand in the dead-letter queue: usher failed shows why.");
-	add_alarm(state, channel->queue, "backlog", "ApproximateNumberOfMessagesVisible",
+	add_alarm(state, &of_queues, channel->queue, "backlog", "ApproximateNumberOfMessagesVisible",
 	        PROVISION_BACKLOG_MESSAGES, PROVISION_ALARM_PERIODS,
 	        "Messages come in faster than they are delivered: usher status shows the channel.");
-	add_alarm(state, channel->queue, "oldest", "ApproximateAgeOfOldestMessage", channel->oldest_s,
-	        PROVISION_ALARM_PERIODS,
+	add_alarm(state, &of_queues, channel->queue, "oldest", "ApproximateAgeOfOldestMessage",
+	        channel->oldest_s, PROVISION_ALARM_PERIODS,
 	        "A message is older than all its retries take: is a usherd running and the channel not "
 	        "paused?");
+}
+
+/* A message that a queue refuses is not tried again by SNS, and marked as published in the outbox: nothing
+ * else tells of it. */
+static void add_topic_alarm(struct state *state, const char *topic)
+{
+	add_alarm(state, &of_topics, topic, "undelivered", "NumberOfNotificationsFailed", 0, 1,
+	        "SNS has dropped sign-ups that it could not deliver to a queue: usher-aws(7) tells how to "
+	        "mend that and to publish them again.");
 }
 
 /* -- The table ---------------------------------------------------------------------------------- */
@@ -312,9 +327,11 @@ int desired_make(const struct provision_settings *settings, const struct provisi
 			else if (round == SUBSCRIPTIONS)
 				add_subscription(ret, topic_name(settings), channel->queue, buf_str(&queue));
 			else
-				add_alarms(ret, channel);
+				add_queue_alarms(ret, channel);
 		}
 	}
+	if (rc == 0)
+		add_topic_alarm(ret, topic_name(settings));
 	buf_free(&topic);
 	buf_free(&queue);
 	buf_free(&dlq);

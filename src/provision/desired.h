@@ -34,7 +34,8 @@ enum attribute_form { FORM_TEXT, FORM_NUMBER, FORM_JSON };
 struct attribute {
 	char *name, *value;
 	enum attribute_form form;
-	bool at_birth; /* given when the thing is made; afterwards it cannot be changed, or is its owner's */
+	bool at_birth;  /* given when the thing is made; afterwards it cannot be changed, or is its owner's */
+	bool dimension; /* of an alarm: whose metric it watches */
 	const char
 	        *moot_with; /* not wanted where the thing has this attribute; NULL: always wanted. Static */
 };

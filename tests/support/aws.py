@@ -1,6 +1,7 @@
 """SNS and SQS for tests: a private fauxqs (tests/aws/server.mjs, installed by `make deps-aws`), what usher needs on it, and
 a view of its queues that goes past usher. No signature is looked at, so that the tests' own calls need none."""
 
+import contextlib
 import http.client
 import json
 import platform
@@ -110,18 +111,28 @@ class Cloud:
             self._make_queue(queue + "-dlq")
             policy = {"deadLetterTargetArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}-dlq", "maxReceiveCount": max_receives}
             self._make_queue(queue, RedrivePolicy=json.dumps(policy))
-            self.sns("Subscribe", TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:{TOPIC}", Protocol="sqs",
-                     Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}",
-                     **{"Attributes.entry.1.key": "RawMessageDelivery", "Attributes.entry.1.value": "true"})
+            self.subscribe(queue)
+
+    def subscribe(self, queue, topic=TOPIC):
+        """The subscription's ARN."""
+        answer = self.sns("Subscribe", TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic}", Protocol="sqs",
+                          Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}",
+                          **{"Attributes.entry.1.key": "RawMessageDelivery", "Attributes.entry.1.value": "true"})
+        return answer.find(".//{*}SubscriptionArn").text
+
+    @contextlib.contextmanager
+    def lost_on_the_way_to(self, queue):
+        """The topic takes messages and none comes to this queue, as where its policy does not let SNS in."""
+        self.sns("Unsubscribe", SubscriptionArn=self.subscribe(queue))    # again, which makes no second one
+        yield
+        self.subscribe(queue)
 
     def alarm_topic(self, topic, queue):
         """A topic for notices and a queue that hears of them; the topic's ARN."""
         self.sns("CreateTopic", Name=topic)
         self._make_queue(queue)
-        arn = f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic}"
-        self.sns("Subscribe", TopicArn=arn, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}",
-                 **{"Attributes.entry.1.key": "RawMessageDelivery", "Attributes.entry.1.value": "true"})
-        return arn
+        self.subscribe(queue, topic)
+        return f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic}"
 
     def received_texts(self, queue):
         """Bodies, taken off the queue."""

@@ -4,12 +4,14 @@ their protocols, through a proxy that counts the requests."""
 import json
 import os
 import random
+import re
 import time
 
 import pexpect
 import pytest
 from support import load
 from support.aws import ENVIRONMENT
+from support.daemon import ROOT
 from support.load import Member, QUEUES, attempts, delivery, failed, wait_settled, wait_state
 from support.process import wait_until
 from support.proof import Interruptions, check_all
@@ -188,6 +190,46 @@ def test_a_body_that_is_no_event_is_kept_in_the_dlq(aws_daemon, cloud):
     copy = wait_until(lambda: cloud.messages(EMAIL + "-dlq"), "nothing in the DLQ")[0]
     assert copy["body"] == body
     assert copy["messageAttributes"]["usher.class"]["StringValue"] == "malformed"
+
+
+def republishing(since, until):
+    """The statement of usher-aws(7), for that time."""
+    manual = (ROOT / "man" / "usher-aws.7").read_text(encoding="utf-8").replace("\\-", "-")
+    statement = re.search(r"^UPDATE signup_outbox [^;]+", manual, re.M)[0]
+    statement, times = re.subn(r"BETWEEN '[^']+' AND '[^']+'", f"BETWEEN '{since}' AND '{until}'", statement)
+    assert times == 1
+    return statement
+
+
+def test_what_sns_lost_is_published_again_from_the_outbox(aws_daemon, smtp, coupon, mariadb, cloud):
+    """By the statement of the manual. The other queue has had it all before: nobody gets a second coupon."""
+    usherd = aws_daemon()
+    before, dead, later = Member("before"), Member("dead", coupon_fault="rejected"), Member("later")
+    load.store(mariadb, [before])
+    wait_settled(mariadb, 30, cloud)
+    lost = [dead, *load.members(5, "lost")]
+    began = mariadb.value("SELECT UTC_TIMESTAMP(3)")
+    with cloud.lost_on_the_way_to(EMAIL):
+        load.store(mariadb, lost)
+        wait_state(mariadb, dead.event_id, "coupon", "dead")
+        wait_until(lambda: len(coupon.granted()) == len(lost), coupon.granted)    # and that of `before`
+        wait_settled(mariadb, 30, cloud)
+    mariadb.execute("INSERT INTO signup_outbox (event_id, payload, created_at, published_at) VALUES ('forgotten', '{}', "
+                    "UTC_TIMESTAMP(3) - INTERVAL 15 DAY, UTC_TIMESTAMP(3))")    # the ledger may know nothing of it any more
+    ended = mariadb.value("SELECT UTC_TIMESTAMP(3)")
+    load.store(mariadb, [later])
+    wait_settled(mariadb, 30, cloud)
+    assert smtp.copies() == {before.email: 1, later.email: 1}
+    mariadb.execute("UPDATE signup_outbox SET next_at = created_at")    # an operator comes when the relay's leases are over
+    assert mariadb.execute(republishing(began, ended)) == len(lost)
+    wait_until(lambda: len(smtp.copies()) == len(lost) + 2, usherd.log)
+    wait_settled(mariadb, 30, cloud)
+    assert smtp.copies() == {member.email: 1 for member in [before, later, *lost]}
+    assert coupon.granted() == {member.user_id: 1 for member in [before, later, *lost] if member is not dead}
+    assert coupon.repeats == 0
+    assert failed(mariadb, dead.event_id, "coupon")["status"] == "dead"
+    assert len(attempts(mariadb, dead.event_id, "coupon")) == 1
+    wait_until(lambda: cloud.standing(QUEUES["coupon"] + "-dlq") == 1, "its second copy stays in the DLQ")
 
 
 def test_a_stop_does_not_wait_for_long_polls(aws_daemon):

@@ -18,7 +18,7 @@ THINGS = ["topic user-signup",
           "alarm usher-signup-welcome-email-dlq-arrival", "alarm usher-signup-welcome-email-backlog",
           "alarm usher-signup-welcome-email-oldest",
           "alarm usher-signup-welcome-coupon-dlq-arrival", "alarm usher-signup-welcome-coupon-backlog",
-          "alarm usher-signup-welcome-coupon-oldest"]
+          "alarm usher-signup-welcome-coupon-oldest", "alarm usher-user-signup-undelivered"]
 LOOKING = {"GetCallerIdentity", "GetTopicAttributes", "GetQueueUrl", "GetQueueAttributes", "ListSubscriptionsByTopic",
            "GetSubscriptionAttributes", "DescribeAlarms"}
 EMAIL, EMAIL_DLQ = "signup-welcome-email", "signup-welcome-email-dlq"
@@ -82,6 +82,11 @@ def test_what_is_made_is_what_the_design_says(provision, cloud):
     assert queue["MessageRetentionPeriod"] == "1209600" and queue["SqsManagedSseEnabled"] == "true"
     alarm = cloud.alarms["usher-signup-welcome-email-dlq-arrival"]
     assert (alarm["Dimensions.member.1.Value"], alarm["Threshold"]) == (EMAIL_DLQ, "0")
+    alarm = cloud.alarms["usher-user-signup-undelivered"]     # one message that SNS gave up, in one minute
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/SNS", "NumberOfNotificationsFailed", "Sum")
+    assert (alarm["Dimensions.member.1.Name"], alarm["Dimensions.member.1.Value"]) == ("TopicName", "user-signup")
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", "0")
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == ("60", "1", "notBreaching")
 
 
 def test_a_message_to_the_topic_comes_raw_to_both_queues(provision, cloud):
@@ -153,14 +158,14 @@ def actions(most):
     return {f"{name}.member.{n}": f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}-{n}" for name in ALARM_LISTS for n in range(1, most + 1)}
 
 
-def test_an_alarm_keeps_all_the_actions_that_it_can_have(provision, cloud):
+@pytest.mark.parametrize("name, threshold", [("usher-signup-welcome-email-backlog", "1000"),
+                                             ("usher-user-signup-undelivered", "0")])
+def test_an_alarm_keeps_all_the_actions_that_it_can_have(provision, cloud, name, threshold):
     provision("--apply")
-    name = "usher-signup-welcome-email-backlog"
     cloud.alarms[name].update({**actions(ACTIONS_MAX), "Unit": "Count", "DatapointsToAlarm": "4"})
     assert provision("--plan")[1:] == [NOTHING]
     cloud.alarms[name]["Threshold"] = "5"
-    line = f"alarm {name}: Threshold: 5.0 -> 1000"
-    assert provision("--apply")[1:] == [f"changed {line}"]
+    assert provision("--apply")[1:] == [f"changed alarm {name}: Threshold: 5.0 -> {threshold}"]
     alarm = cloud.alarms[name]
     assert {key: value for key, value in alarm.items() if "Actions.member." in key} == actions(ACTIONS_MAX)
     assert (alarm["Unit"], alarm["DatapointsToAlarm"]) == ("Count", "4")
@@ -195,6 +200,7 @@ def test_fifo(provision, cloud):
     assert provision("--plan", **names)[1:] == [NOTHING]
     queue = cloud.queue("email.fifo")
     assert queue["FifoQueue"] == "true" and queue["ContentBasedDeduplication"] == "false"
+    assert cloud.alarms["usher-user-signup.fifo-undelivered"]["Dimensions.member.1.Value"] == "user-signup.fifo"
     names["USHER_AWS_TOPIC"] = "user-signup"
     assert "cannot send to the FIFO queue email.fifo" in provision("--plan", 1, **names)
 

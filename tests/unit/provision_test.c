@@ -61,7 +61,8 @@ static void test_the_table(void **unused)
 {
 	static const char *const names[] = { "user-signup", "mail-dlq", "gift-dlq", "mail", "gift",
 		"user-signup -> mail", "user-signup -> gift", "usher-mail-dlq-arrival", "usher-mail-backlog",
-		"usher-mail-oldest", "usher-gift-dlq-arrival", "usher-gift-backlog", "usher-gift-oldest" };
+		"usher-mail-oldest", "usher-gift-dlq-arrival", "usher-gift-backlog", "usher-gift-oldest",
+		"usher-user-signup-undelivered" };
 	struct state state;
 
 	(void)unused;
@@ -86,6 +87,9 @@ static void test_the_table(void **unused)
 	assert_string_equal(value(&state, "user-signup -> mail", "RawMessageDelivery"), "true");
 	assert_string_equal(value(&state, "usher-mail-dlq-arrival", "Threshold"), "0");
 	assert_string_equal(value(&state, "usher-mail-oldest", "Threshold"), "1260");
+	assert_string_equal(
+	        value(&state, "usher-user-signup-undelivered", "MetricName"), "NumberOfNotificationsFailed");
+	assert_string_equal(value(&state, "usher-user-signup-undelivered", "Statistic"), "Sum");
 	state_free(&state);
 }
 
@@ -100,6 +104,7 @@ static void test_a_topic_by_its_arn(void **unused)
 	assert_string_equal(state.things[0].name, "user-signup");
 	assert_string_equal(state.things[0].arn, TOPIC_ARN);
 	find(&state, "user-signup -> mail");
+	assert_string_equal(value(&state, "usher-user-signup-undelivered", "TopicName"), "user-signup");
 	state_free(&state);
 }
 
