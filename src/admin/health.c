@@ -52,16 +52,16 @@ static enum health db_health(const struct condition *c, cJSON *details)
 {
 	if (details)
 		json_add_string(details, "database", "MariaDB");
-	add_error(details, known(c) ? c->status->database_error : no_figures);
-	return up_or_down(known(c) && c->status->database_up);
+	add_error(details, known(c) ? c->status->database.error : no_figures);
+	return up_or_down(known(c) && c->status->database.up);
 }
 
 static enum health broker_health(const struct condition *c, cJSON *details)
 {
 	if (details)
 		json_add_string(details, "driver", c->config->broker.driver);
-	add_error(details, known(c) ? c->status->broker_error : no_figures);
-	return up_or_down(known(c) && c->status->broker_up);
+	add_error(details, known(c) ? c->status->broker.error : no_figures);
+	return up_or_down(known(c) && c->status->broker.up);
 }
 
 /* The service behind a channel, as its breaker has it: what the last sends met. It stays DOWN while it is

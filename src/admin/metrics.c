@@ -52,7 +52,7 @@ static bool status_known(const struct metrics_source *m)
 
 static bool ledger_known(const struct metrics_source *m)
 {
-	return status_known(m) && m->status->database_up;
+	return status_known(m) && m->status->database.up;
 }
 
 static const struct channel_status *channel_known(const struct metrics_source *m, int channel)
@@ -99,10 +99,10 @@ static const struct figure no_figure = { .value = -1, .exactness = STALE };
 GAUGE(read_one, 1)
 GAUGE(read_started, seconds(m->started_at.ms))
 GAUGE(read_age, m->status ? seconds(m->now.ms - m->status->at.ms) : UNKNOWN)
-GAUGE(read_database, status_known(m) && m->status->database_up)
-GAUGE(read_broker, status_known(m) && m->status->broker_up)
-GAUGE(read_database_since, m->status ? timestamp(m->status->database_since.ms) : UNKNOWN)
-GAUGE(read_broker_since, m->status ? timestamp(m->status->broker_since.ms) : UNKNOWN)
+GAUGE(read_database, status_known(m) && m->status->database.up)
+GAUGE(read_broker, status_known(m) && m->status->broker.up)
+GAUGE(read_database_since, m->status ? timestamp(m->status->database.since.ms) : UNKNOWN)
+GAUGE(read_broker_since, m->status ? timestamp(m->status->broker.since.ms) : UNKNOWN)
 GAUGE(read_disk_free, status_known(m) ? known((double)m->status->disk_free) : UNKNOWN)
 GAUGE(read_disk_total, status_known(m) ? known((double)m->status->disk_total) : UNKNOWN)
 GAUGE(read_publish_retry, timestamp(atomic_load(&m->counters->relay.retry_at_ms)))
@@ -193,7 +193,7 @@ static const struct metric metrics[] = {
 	VALUE("usher_start_time_seconds", read_started, "When this daemon started, in seconds since 1970."),
 	VALUE("usher_status_age_seconds", read_age, "Age of the figures that the watcher takes."),
 	VALUE("usher_database_up", read_database, "1 when the database answers and can be written."),
-	VALUE("usher_broker_up", read_broker, "1 when the broker answers."),
+	VALUE("usher_broker_up", read_broker, "1 when the broker answers and does what is asked of it."),
 	VALUE("usher_database_since_timestamp_seconds", read_database_since,
 	        "Since when the database is as it is, up or down."),
 	VALUE("usher_broker_since_timestamp_seconds", read_broker_since,

@@ -198,13 +198,13 @@ static void add_peers(cJSON *json, const struct picture *p)
 	static const char wait[] = "not looked at yet";
 	const struct status *s = p->status;
 	cJSON *database = json_add_object(json, "database");
-	json_add_bool(database, "up", s && s->database_up);
-	view_add_time(database, "since", s ? s->database_since : at_ms(0));
-	json_add_string(database, "error", s ? s->database_error : wait);
+	json_add_bool(database, "up", s && s->database.up);
+	view_add_time(database, "since", s ? s->database.since : at_ms(0));
+	json_add_string(database, "error", s ? s->database.error : wait);
 	cJSON *broker = json_add_object(json, "broker");
-	json_add_bool(broker, "up", s && s->broker_up);
-	view_add_time(broker, "since", s ? s->broker_since : at_ms(0));
-	json_add_string(broker, "error", s ? s->broker_error : wait);
+	json_add_bool(broker, "up", s && s->broker.up);
+	view_add_time(broker, "since", s ? s->broker.since : at_ms(0));
+	json_add_string(broker, "error", s ? s->broker.error : wait);
 }
 
 static void add_fleet(cJSON *json, const struct picture *p, const char *owner)
@@ -292,7 +292,7 @@ int status_get(struct call *call, struct usher_error *err)
 		.status = status,
 		.now = wall_now(),
 		.minutes = call->query.minutes };
-	p.stale = !status || !status->database_up || view_is_stale(p.config, status->at, p.now);
+	p.stale = !status || !status->database.up || view_is_stale(p.config, status->at, p.now);
 	cJSON *json = call_answer(call);
 	add_daemon(json, call, p.now);
 	add_peers(json, &p);

@@ -186,12 +186,15 @@ static struct alarm_value down(const struct peer *peer)
  * that it may take until it is asked again. */
 static struct alarm_value broker_down(const struct alarm_figures *f)
 {
-	const struct peer *database = &f->watch->database;
+	const struct peer *database = &f->watch->database, *peer = &f->watch->broker_peer;
+	const struct peer_status *broker = &f->status->broker;
 	bool embedded = strcmp(f->watch->engine->started_with->broker.driver, "embedded") == 0;
 
 	if (embedded && (!database->up || wall_now().ms - database->since.ms < 2 * PEER_BACKOFF_MAX_MS))
-		return f->watch->broker_peer.up ? known(0) : unknown();
-	return down(&f->watch->broker_peer);
+		return peer->up ? known(0) : unknown();
+	if (!peer->up && !peer->down)
+		return unknown();
+	return known(broker->up ? 0 : (double)(wall_now().ms - broker->since.ms) / 1000);
 }
 
 /* One that was started on the host of a lost one, after it was last seen, stands in for it. */

@@ -81,9 +81,9 @@ static void on_dismissed(
 		error_set(&entry_err, result->code, "%s", result->message);
 	}
 	if (err->code || entry_err.code)
-		pipeline_broker_failed(p, err->code ? err : &entry_err);
+		pipeline_peer_failed(p, &p->broker_out, err->code ? err : &entry_err);
 	else
-		pipeline_broker_answered(p);
+		pipeline_peer_answered(p, &p->broker_out);
 	for (size_t i = 0; d->marked && i < d->n; i++)
 		message_attributes_free(&d->marked[i]);
 	free(d->marked);
@@ -161,7 +161,7 @@ static bool dismissal_due(struct pipeline *p, enum dismissal_kind kind, mono_tim
 {
 	size_t waiting = p->phase[waiting_phase[kind]].n;
 
-	if (waiting == 0 || !pipeline_broker_ready(p, now))
+	if (waiting == 0 || !pipeline_peer_ready(&p->broker_out, now))
 		return false;
 	return kind != DISMISS_DELETE || waiting >= p->broker->ops->batch_max || p->stopping ||
 	       p->delete_by.ns <= now.ns;

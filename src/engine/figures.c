@@ -47,7 +47,7 @@ static void point_make(const struct figures_sample *last, const struct figures_s
 			[SERIES_FAIL] = (int64_t)(now->channel[id].failed - last->channel[id].failed),
 			[SERIES_DEPTH] = standing(&c->depth),
 			[SERIES_DLQ] = standing(&c->dlq_depth),
-			[SERIES_RETRYING] = status->database_up ? c->retrying : -1,
+			[SERIES_RETRYING] = status->database.up ? c->retrying : -1,
 		};
 		for (int i = 0; i < SERIES_COUNT; i++)
 			ret->value[id][i] = history_value(values[i]);

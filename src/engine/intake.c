@@ -77,9 +77,9 @@ static void on_received(void *arg, struct message **messages, size_t n, const st
 	p->receives--;
 	if (err->code) {
 		p->receives_wanted = 1;
-		pipeline_broker_failed(p, err);
+		pipeline_peer_failed(p, &p->broker_in, err);
 	} else {
-		pipeline_broker_answered(p);
+		pipeline_peer_answered(p, &p->broker_in);
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct job *job = job_new(p, messages[i]);
@@ -112,13 +112,13 @@ static int bound_of(struct pipeline *p, mono_time now)
 	return rate_paused(&p->rate, now) ? 0 : bound;
 }
 
-/* What is settled and only waits for the broker does not count; when the broker fails, nothing is received.
- */
+/* What is settled and only waits for the broker does not count, unless the broker does not take it. */
 static int held(const struct pipeline *p)
 {
-	size_t settled = p->phase[JOB_TO_DELETE].n + p->phase[JOB_TO_HIDE].n + p->phase[JOB_AT_BROKER].n;
+	size_t leaving = p->phase[JOB_TO_DELETE].n + p->phase[JOB_TO_HIDE].n + p->phase[JOB_AT_BROKER].n;
+	size_t jobs = pipeline_peer_well(&p->broker_out) ? p->jobs - leaving : p->jobs;
 
-	return (int)(p->jobs - settled) + p->receives * (int)p->broker->ops->receive_max;
+	return (int)jobs + p->receives * (int)p->broker->ops->receive_max;
 }
 
 void intake_receive(struct pipeline *p, mono_time now)
@@ -128,13 +128,16 @@ void intake_receive(struct pipeline *p, mono_time now)
 	int most = p->config->in_flight / 4 < bound / 2 ? p->config->in_flight / 4 : bound / 2;
 	/* Single free places are gathered, so that a receive is not paid for each message. */
 	int worthwhile = most < batch ? most : batch;
+	bool wanted = !pipeline_held(p) && bound > 0 && pipeline_peer_well(&p->database);
 
-	while (!pipeline_held(p) && p->receive_at.ns <= now.ns && p->receives < p->receives_wanted &&
-	        p->database.breaker.state == BREAKER_CLOSED && pipeline_broker_ready(p, now)) {
+	if (!wanted)
+		pipeline_peer_unasked(&p->broker_in);
+	while (wanted && p->receive_at.ns <= now.ns && p->receives < p->receives_wanted &&
+	        pipeline_peer_ready(&p->broker_in, now)) {
 		int free_places = bound - held(p);
 		struct broker_receive_options options = {
 			.max = free_places < batch ? free_places : batch,
-			.wait_ms = RECEIVE_WAIT_MS,
+			.wait_ms = pipeline_peer_well(&p->broker_in) ? RECEIVE_WAIT_MS : RECEIVE_TRIAL_MS,
 			.visibility_ms = p->config->visibility_timeout_ms,
 		};
 
@@ -245,9 +248,9 @@ static int claim_batch(struct pipeline *p)
 	rc = ledger_claim(
 	        p->db, p->channel_id, p->engine->owner, p->config->visibility_timeout_ms, claims, n, &err);
 	if (rc < 0)
-		pipeline_database_failed(p, &err);
+		pipeline_peer_failed(p, &p->database, &err);
 	else
-		pipeline_database_answered(p);
+		pipeline_peer_answered(p, &p->database);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		claimed(jobs[i], &claims[i]);
 	free(claims);
@@ -256,7 +259,7 @@ static int claim_batch(struct pipeline *p)
 
 void intake_claim(struct pipeline *p, mono_time now)
 {
-	while (p->phase[JOB_RECEIVED].n && pipeline_database_ready(p, now))
+	while (p->phase[JOB_RECEIVED].n && pipeline_peer_ready(&p->database, now))
 		if (claim_batch(p) < 0)
 			break;
 }

@@ -6,6 +6,7 @@
 #include "engine/watch.h"
 
 #include "base/mem.h"
+#include "base/text.h"
 #include "engine/join.h"
 #include "model/event.h"
 #include "store/failed.h"
@@ -16,12 +17,20 @@
 #define MIRROR_PAGE 100          /* messages of one browse */
 #define MIRROR_PAGES_MAX 100     /* pages of one run; a longer DLQ goes on at the next */
 #define MIRROR_REST 9            /* times the length of a run, before the next of that channel */
+#define MIRROR_RETRY_MS 10000    /* after a run that met a trouble which lasts, such as a refusal */
 #define MIRROR_REST_PAGE_MS 3000 /* and no more for a page that was read: a peer that stalled is no work */
+
+enum run_outcome {
+	RUN_COMPLETE,
+	RUN_CUT, /* goes on later: too long, a peer is away, another leads */
+	RUN_FAILED
+};
 
 struct channel_mirror {
 	bool wanted;            /* go as soon as the rest is over */
 	int64_t depth, settled; /* when last asked for */
 	mono_time not_before, due;
+	char refusal[200]; /* of the broker, when last looked at; "": none */
 };
 
 struct mirror {
@@ -73,6 +82,11 @@ bool mirror_busy(const struct mirror *m)
 	return m->busy;
 }
 
+const char *mirror_refusal(const struct mirror *m, enum channel_id channel)
+{
+	return fleet_leads(m->watch->fleet) ? m->channel[channel].refusal : "";
+}
+
 void mirror_depth(struct mirror *m, enum channel_id channel, int64_t depth)
 {
 	struct channel_mirror *c = &m->channel[channel];
@@ -112,7 +126,7 @@ static int64_t rest_ms(const struct mirror *m, mono_time now)
 	return rest < most ? rest : most;
 }
 
-static void run_end(struct mirror *m, bool complete)
+static void run_end(struct mirror *m, enum run_outcome outcome)
 {
 	struct channel_mirror *c = &m->channel[m->id];
 	mono_time now = mono_now();
@@ -121,7 +135,9 @@ static void run_end(struct mirror *m, bool complete)
 	m->busy = false;
 	c->not_before = mono_add_ms(now, rest_ms(m, now));
 	c->due = mono_add_ms(now, m->watch->config->watch.mirror_interval_ms);
-	if (complete)
+	if (outcome == RUN_FAILED)
+		c->not_before = c->due = mono_add_ms(now, MIRROR_RETRY_MS);
+	if (outcome == RUN_COMPLETE)
 		note_complete(m);
 	mirror_turn(m);
 	if (!m->busy)
@@ -159,19 +175,30 @@ static void run_fail(struct mirror *m, const char *what, const struct usher_erro
 		m->channel[m->id].wanted = true;
 	else
 		complaint_say(&m->complaint, what, err);
-	run_end(m, false);
+	run_end(m, away ? RUN_CUT : RUN_FAILED);
+}
+
+static void run_refused(struct mirror *m, const char *what, const struct usher_error *err)
+{
+	struct channel_mirror *c = &m->channel[m->id];
+	bool away = watch_broker_away(m->watch, err);
+
+	if (!away)
+		utf8_copy(c->refusal, sizeof c->refusal, err->message, strlen(err->message));
+	run_fail(m, what, err, away);
 }
 
 static void page_end(struct mirror *m)
 {
 	bool cut = ++m->pages >= MIRROR_PAGES_MAX;
 	page_free(m);
+	m->channel[m->id].refusal[0] = 0;
 	if (m->last_page) {
 		complaint_end(&m->complaint);
-		run_end(m, true);
+		run_end(m, RUN_COMPLETE);
 	} else if (cut || m->watch->stopping || !fleet_leads(m->watch->fleet)) {
 		m->channel[m->id].wanted = true;
-		run_end(m, false);
+		run_end(m, RUN_CUT);
 	} else {
 		browse(m);
 	}
@@ -188,8 +215,7 @@ static void on_deleted(
 	uint64_t deleted = 0;
 
 	if (err->code) {
-		run_fail(m, "copies in a DLQ that nobody needs cannot be deleted", err,
-		        watch_broker_away(m->watch, err));
+		run_refused(m, "copies in a DLQ that nobody needs cannot be deleted", err);
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -348,7 +374,7 @@ static void on_browsed(void *arg, const struct broker_listing *listing, const st
 	struct usher_error err = { 0 };
 
 	if (browse_err->code) {
-		run_fail(m, "a DLQ cannot be read", browse_err, watch_broker_away(m->watch, browse_err));
+		run_refused(m, "a DLQ cannot be read", browse_err);
 		return;
 	}
 	m->n = listing->n;
@@ -356,7 +382,7 @@ static void on_browsed(void *arg, const struct broker_listing *listing, const st
 		m->messages[i] = listing->messages[i];
 	if (!fleet_leads(m->watch->fleet)) { /* this daemon stood still meanwhile: another has begun anew */
 		m->channel[m->id].wanted = true;
-		run_end(m, false);
+		run_end(m, RUN_CUT);
 		return;
 	}
 	m->last_page = listing->exact || listing->n < MIRROR_PAGE;

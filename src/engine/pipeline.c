@@ -79,77 +79,6 @@ void job_free(struct job *job)
 	job_discard(job);
 }
 
-/* -- When a peer fails ----------------------------------------------------------------------- */
-
-/* One failure opens, one answer after the pause closes: who is asked then is the trial. */
-static const struct breaker_settings peer_settings = {
-	.failures = 1,
-	.cooldown_ms = RETRY_PEER_MS,
-	.cooldown_max_ms = RETRY_PEER_MAX_MS,
-	.probes = 1,
-};
-
-static bool peer_well(const struct pipeline_peer *peer)
-{
-	return peer->breaker.state == BREAKER_CLOSED;
-}
-
-static void peer_failed(struct pipeline *p, struct pipeline_peer *peer, const struct usher_error *err)
-{
-	if (peer_well(peer))
-		log_warn(p->area, "%s: %s", peer->lost, err->message);
-	if (peer->error)
-		note_write(peer->error, err->message);
-	breaker_failed(&peer->breaker, &peer_settings, peer->breaker.epoch, mono_now(), wall_now());
-}
-
-static void peer_answered(struct pipeline *p, struct pipeline_peer *peer)
-{
-	if (peer_well(peer))
-		return;
-	breaker_succeeded(&peer->breaker, &peer_settings, peer->breaker.epoch, mono_now(), wall_now());
-	if (!peer_well(peer))
-		return;
-	log_info(p->area, "%s", peer->back);
-	if (peer->error)
-		note_write(peer->error, "");
-}
-
-static bool peer_ready(struct pipeline_peer *peer, mono_time now)
-{
-	return breaker_allows(&peer->breaker, &peer_settings, now, wall_now()) > 0;
-}
-
-void pipeline_database_failed(struct pipeline *p, const struct usher_error *err)
-{
-	peer_failed(p, &p->database, err);
-}
-
-void pipeline_database_answered(struct pipeline *p)
-{
-	peer_answered(p, &p->database);
-}
-
-bool pipeline_database_ready(struct pipeline *p, mono_time now)
-{
-	return peer_ready(&p->database, now);
-}
-
-void pipeline_broker_failed(struct pipeline *p, const struct usher_error *err)
-{
-	peer_failed(p, &p->broker_peer, err);
-}
-
-void pipeline_broker_answered(struct pipeline *p)
-{
-	peer_answered(p, &p->broker_peer);
-}
-
-bool pipeline_broker_ready(struct pipeline *p, mono_time now)
-{
-	return peer_ready(&p->broker_peer, now);
-}
-
 /* -- Parts of a turn ---------------------------------------------------------------------------- */
 
 bool pipeline_held(const struct pipeline *p)
@@ -216,8 +145,10 @@ static mono_time next_deadline(struct pipeline *p, mono_time now)
 		sooner(&deadline, p->receive_at);
 	if (p->database.breaker.state == BREAKER_OPEN)
 		sooner(&deadline, p->database.breaker.until);
-	if (p->broker_peer.breaker.state == BREAKER_OPEN)
-		sooner(&deadline, p->broker_peer.breaker.until);
+	if (p->broker_in.breaker.state == BREAKER_OPEN)
+		sooner(&deadline, p->broker_in.breaker.until);
+	if (p->broker_out.breaker.state == BREAKER_OPEN)
+		sooner(&deadline, p->broker_out.breaker.until);
 	sooner(&deadline, service_deadline(p, now));
 	if (p->stopping)
 		sooner(&deadline, past(p->drain_until, now) ? mono_add_ms(p->drain_until, STOP_GRACE_MS)
@@ -243,12 +174,12 @@ static void database_probe(struct pipeline *p, mono_time now)
 	size_t waiting = p->phase[JOB_RECEIVED].n + p->phase[JOB_SETTLING].n + p->phase[JOB_RELEASING].n;
 	struct usher_error err = { 0 };
 
-	if (waiting || peer_well(&p->database) || !pipeline_database_ready(p, now))
+	if (waiting || pipeline_peer_well(&p->database) || !pipeline_peer_ready(&p->database, now))
 		return;
 	if (db_ping(p->db, &err) < 0)
-		pipeline_database_failed(p, &err);
+		pipeline_peer_failed(p, &p->database, &err);
 	else
-		pipeline_database_answered(p);
+		pipeline_peer_answered(p, &p->database);
 }
 
 /* -- What operators say ------------------------------------------------------------------------ */
@@ -312,13 +243,13 @@ static void control_learn(struct pipeline *p, mono_time now)
 	struct control controls[CHANNEL_COUNT];
 	struct usher_error err = { 0 };
 
-	if (p->control_known || !pipeline_database_ready(p, now))
+	if (p->control_known || !pipeline_peer_ready(&p->database, now))
 		return;
 	if (control_read(p->db, controls, &err) < 0) {
-		pipeline_database_failed(p, &err);
+		pipeline_peer_failed(p, &p->database, &err);
 		return;
 	}
-	pipeline_database_answered(p);
+	pipeline_peer_answered(p, &p->database);
 	pipeline_apply_control(p, controls[p->channel_id].paused, controls[p->channel_id].breaker);
 }
 
@@ -462,8 +393,12 @@ int pipeline_start(
 	p->database.lost = "the ledger cannot be written, nothing is received until it can";
 	p->database.back = "the ledger can be written again";
 	p->database.error = &p->counters->ledger_error;
-	p->broker_peer.lost = "the broker refuses, trying again";
-	p->broker_peer.back = "the broker answers again";
+	p->broker_in.lost = "the broker refuses, trying again";
+	p->broker_in.back = "the broker answers again";
+	p->broker_in.error = &p->counters->receive_error;
+	p->broker_out.lost = "the broker does not take what is settled, trying again";
+	p->broker_out.back = "the broker takes what is settled again";
+	p->broker_out.error = &p->counters->dismissal_error;
 	atomic_init(&p->control_posted, -1);
 	rate_init(&p->rate, p->config->rate, mono_now());
 	p->receives_wanted = 1;

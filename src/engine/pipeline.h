@@ -74,11 +74,11 @@ struct outlet {
 	struct outlet *next; /* of the retired */
 };
 
-/* The database or the broker: a breaker paces the tries while it is away. */
+/* The database, or the broker in one of its two uses: a breaker paces the tries while it is away. */
 struct pipeline_peer {
 	struct breaker breaker;
 	const char *lost, *back; /* for the log, once each */
-	struct note *error;      /* for the status, "" while it is well; NULL: not told there */
+	struct note *error;      /* for the status, "" while it is well */
 };
 
 struct pipeline {
@@ -104,7 +104,9 @@ struct pipeline {
 	struct breaker breaker;
 	struct breaker_settings breaker_settings;
 	struct rate rate;
-	struct pipeline_peer database, broker_peer;
+	/* It may give messages and not take them back settled, or the other way about: one permission each.
+	 */
+	struct pipeline_peer database, broker_in, broker_out;
 	bool probeless;      /* this channel has no probe */
 	mono_time probe_at;  /* the next */
 	mono_time proved_at; /* the last delivery: shows that the service is well */
@@ -140,6 +142,7 @@ struct pipeline {
 #define RETRY_PEER_MS 200   /* first pause after the database or the broker failed */
 #define RETRY_PEER_MAX_MS 5000
 #define RECEIVE_WAIT_MS 20000 /* one long poll */
+#define RECEIVE_TRIAL_MS 1000 /* and one that finds out whether the broker gives messages again */
 #define RECEIVES_STEP_UP 3    /* receives more after a full batch; one fewer after another */
 #define STOP_GRACE_MS 2000    /* for the last settles, when the drain time or all that it is for is over */
 
@@ -148,16 +151,17 @@ struct job *job_new(struct pipeline *p, struct message *message);
 void job_move(struct job *job, enum job_phase phase);
 void job_free(struct job *job);
 void pipeline_wake(struct pipeline *p); /* a turn before the loop next waits */
-/* The database or the broker failed: wait longer each time, say so once. */
-void pipeline_database_failed(struct pipeline *p, const struct usher_error *err);
-void pipeline_database_answered(struct pipeline *p);
-bool pipeline_database_ready(struct pipeline *p, mono_time now);
-void pipeline_broker_failed(struct pipeline *p, const struct usher_error *err);
-void pipeline_broker_answered(struct pipeline *p);
-bool pipeline_broker_ready(struct pipeline *p, mono_time now);
 
 /* Nothing is received now, and what is not started goes back: stopped, paused, or the service is down. */
 bool pipeline_held(const struct pipeline *p);
+
+/* -- pipeline_peer.c ------------------------------------------------------------------------- */
+/* It failed: wait longer each time, say so once. */
+void pipeline_peer_failed(struct pipeline *p, struct pipeline_peer *peer, const struct usher_error *err);
+void pipeline_peer_answered(struct pipeline *p, struct pipeline_peer *peer);
+void pipeline_peer_unasked(struct pipeline_peer *peer); /* and will not be soon */
+bool pipeline_peer_ready(struct pipeline_peer *peer, mono_time now);
+bool pipeline_peer_well(const struct pipeline_peer *peer);
 
 /* -- intake.c: receive, decode, claim -------------------------------------------------------- */
 void intake_receive(struct pipeline *p, mono_time now);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "store/failed.h"
 
 #include <stdio.h>
@@ -29,7 +30,8 @@ struct redrive {
 	/* sent, and not known to the database yet: noted before anything more is sent */
 	int64_t sent[REDRIVE_BATCH];
 	size_t sent_n;
-	bool refused; /* something of this run */
+	bool refused;        /* something of this run */
+	char forbidden[200]; /* why a queue took none of the last copies; "": it took them */
 	struct complaint unread, refusal;
 };
 
@@ -50,6 +52,11 @@ void redrive_free(struct redrive *r)
 bool redrive_busy(const struct redrive *r)
 {
 	return r->busy;
+}
+
+const char *redrive_refusal(const struct redrive *r)
+{
+	return r->forbidden;
 }
 
 static int64_t retry_ms(int attempts)
@@ -162,6 +169,7 @@ static void on_sent(
 
 	if (err->code)
 		note_send_failed(r, err->message);
+	utf8_copy(r->forbidden, sizeof r->forbidden, err->message, away ? 0 : strlen(err->message));
 	for (size_t k = 0; k < r->sending_n; k++) {
 		message_attributes_free(&r->attributes[k]);
 		if (k < n)

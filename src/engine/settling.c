@@ -119,10 +119,10 @@ static int settle_batch(struct pipeline *p)
 		entries[i] = entry_of(jobs[i]);
 	rc = ledger_settle(p->db, p->channel_id, p->engine->owner, entries, n, &err);
 	if (rc < 0) {
-		pipeline_database_failed(p, &err);
+		pipeline_peer_failed(p, &p->database, &err);
 		return rc;
 	}
-	pipeline_database_answered(p);
+	pipeline_peer_answered(p, &p->database);
 	for (size_t i = 0; i < n; i++)
 		settled(jobs[i], &entries[i]);
 	return 0;
@@ -136,14 +136,14 @@ static bool settle_due(const struct pipeline *p, mono_time now)
 
 void settling_flush(struct pipeline *p, mono_time now)
 {
-	while (p->phase[JOB_SETTLING].n && settle_due(p, now) && pipeline_database_ready(p, now))
+	while (p->phase[JOB_SETTLING].n && settle_due(p, now) && pipeline_peer_ready(&p->database, now))
 		if (settle_batch(p) < 0)
 			return;
 }
 
 void settling_release(struct pipeline *p, mono_time now)
 {
-	while (p->phase[JOB_RELEASING].n && pipeline_database_ready(p, now)) {
+	while (p->phase[JOB_RELEASING].n && pipeline_peer_ready(&p->database, now)) {
 		struct job *jobs[PIPELINE_BATCH];
 		int64_t ids[PIPELINE_BATCH];
 		struct usher_error err = { 0 };
@@ -152,10 +152,10 @@ void settling_release(struct pipeline *p, mono_time now)
 		for (size_t i = 0; i < n; i++)
 			ids[i] = jobs[i]->delivery_id;
 		if (ledger_release(p->db, p->engine->owner, ids, n, &err) < 0) {
-			pipeline_database_failed(p, &err);
+			pipeline_peer_failed(p, &p->database, &err);
 			return;
 		}
-		pipeline_database_answered(p);
+		pipeline_peer_answered(p, &p->database);
 		counter_add(&p->counters->handed_back, n);
 		for (size_t i = 0; i < n; i++) {
 			jobs[i]->hide_ms = 0;
@@ -191,7 +191,8 @@ static size_t gather_old(struct pipeline *p, mono_time now, struct renewal *r)
 	return r->n;
 }
 
-/* A message whose hiding could not be renewed is received again; the ledger's lease answers for it. */
+/* A message whose hiding could not be renewed is received again; the ledger's lease answers for it. What
+ * keeps the broker from hiding keeps it from more, which is told then. */
 static void on_hidden(
         void *arg, const struct broker_entry_result *results, size_t n, const struct usher_error *err)
 {
@@ -200,9 +201,8 @@ static void on_hidden(
 
 	(void)results;
 	(void)n;
+	(void)err;
 	p->broker_calls--;
-	if (err->code)
-		pipeline_broker_failed(p, err);
 	for (size_t i = 0; i < r->n; i++)
 		free((char *)r->visibility[i].receipt);
 	free(r);
@@ -242,10 +242,10 @@ static int renew_batch(struct pipeline *p, struct renewal *r)
 
 	if (ledger_renew(p->db, p->engine->owner, p->config->visibility_timeout_ms, r->ids, r->held, r->n,
 	            &err) < 0) {
-		pipeline_database_failed(p, &err);
+		pipeline_peer_failed(p, &p->database, &err);
 		return err.code;
 	}
-	pipeline_database_answered(p);
+	pipeline_peer_answered(p, &p->database);
 	renewed(p, r);
 	for (size_t from = 0; from < r->n; from += batch_max) {
 		struct renewal *part = mem_alloc(sizeof *part);
@@ -263,7 +263,7 @@ void settling_renew(struct pipeline *p, mono_time now)
 {
 	struct renewal r = { .pipeline = p };
 
-	while (pipeline_database_ready(p, now) && gather_old(p, now, &r))
+	while (pipeline_peer_ready(&p->database, now) && gather_old(p, now, &r))
 		if (renew_batch(p, &r) < 0)
 			return;
 }

@@ -55,6 +55,8 @@ struct channel_counters {
 	atomic_llong rate_since_ms;              /* since rate_by is what it is; wall clock */
 	struct note rate_words;                  /* the service's, when it last said "too much" */
 	struct note ledger_error;       /* why the pipeline cannot write the ledger; "" while it can */
+	struct note receive_error;      /* why the broker gives it no messages; "" while it does */
+	struct note dismissal_error;    /* why the broker does not take what is settled; "" while it does */
 	atomic_llong last_delivered_ms; /* wall clock */
 	struct histogram attempt;       /* the outside service's time for one attempt */
 	struct histogram delivery; /* from a message's coming into the queue to its end, delivered or dead */
@@ -109,13 +111,18 @@ struct alarm_board {
 	} trouble[NOTIFY_MAX];
 };
 
+/* What usher cannot work without, as whoever uses it here last found it. */
+struct peer_status {
+	bool up;
+	char error[200]; /* "" while it is up, and at first */
+	wall_time since; /* of the present state */
+};
+
 struct status {
 	atomic_int refs;
 	wall_time at, started_at;
 	int64_t depths_every_ms; /* how often the depths are taken just now */
-	bool database_up, broker_up;
-	char database_error[200], broker_error[200];
-	wall_time database_since, broker_since; /* of the present state */
+	struct peer_status database, broker;
 	struct channel_status channel[CHANNEL_COUNT];
 	int64_t outbox_waiting, outbox_oldest_ms;
 	double published_per_s;

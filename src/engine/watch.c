@@ -67,7 +67,7 @@ bool watch_database_away(struct watch *w, const struct usher_error *err)
 
 bool watch_broker_away(struct watch *w, const struct usher_error *err)
 {
-	if (err->code != USHER_EUNAVAILABLE && err->code != USHER_ETIMEOUT && err->code != USHER_EFORBIDDEN)
+	if (err->code != USHER_EUNAVAILABLE && err->code != USHER_ETIMEOUT)
 		return false;
 	peer_failed(&w->broker_peer, err);
 	return true;

@@ -84,6 +84,8 @@ void mirror_depth(struct mirror *mirror, enum channel_id channel, int64_t depth)
 void mirror_ledger(struct mirror *mirror, enum channel_id channel, int64_t settled);
 /* An act may have made copies surplus: go through all DLQs soon. */
 void mirror_want(struct mirror *mirror);
+/* Why the channel's DLQ cannot be looked into, where this daemon does it; "" while it can. */
+const char *mirror_refusal(const struct mirror *mirror, enum channel_id channel);
 void mirror_turn(struct mirror *mirror); /* starts what is due, unless a run is under way */
 bool mirror_busy(const struct mirror *mirror);
 
@@ -92,6 +94,8 @@ struct redrive *redrive_new(struct watch *w);
 void redrive_free(struct redrive *redrive);
 void redrive_turn(struct redrive *redrive); /* sends what is due, unless a run is under way */
 bool redrive_busy(const struct redrive *redrive);
+/* Why the last copies could not be sent to their queue; "" when they could. */
+const char *redrive_refusal(const struct redrive *redrive);
 
 /* -- Redrive jobs -------------------------------------------------------------------------------- */
 struct runner *runner_new(struct watch *w); /* has a timer of its own */

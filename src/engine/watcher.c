@@ -196,24 +196,57 @@ static void history_begin(struct watcher *w)
 
 /* -- The snapshot ---------------------------------------------------------------------------- */
 
-/* The watcher reads; whether the ledger can be written, the pipelines know: a full disk is found by them. */
-static void database_judge(struct watcher *w)
+/* The watcher's own asking shows whether a peer is there; `trouble` is what others meet who ask more of it,
+ * "" for none. */
+static void judge(struct peer_status *s, const struct peer *peer, const char *trouble)
 {
-	struct counters *counters = &w->watch.engine->counters;
-	const struct peer *database = &w->watch.database;
-	struct status *s = &w->status;
-	char error[NOTE_SIZE];
-	bool up;
+	const char *error = peer->up ? trouble : peer->error;
+	bool up = peer->up && !*error;
 
-	utf8_copy(s->database_error, sizeof s->database_error, database->error, strlen(database->error));
-	for (int id = 0; id < CHANNEL_COUNT && database->up && !s->database_error[0]; id++) {
-		note_read(&counters->channel[id].ledger_error, error);
-		utf8_copy(s->database_error, sizeof s->database_error, error, strlen(error));
+	utf8_copy(s->error, sizeof s->error, error, strlen(error));
+	if (up != s->up || s->since.ms == 0)
+		s->since = wall_now();
+	s->up = up;
+}
+
+/* A full disk is found by writing, which the pipelines do. */
+static const char *ledger_trouble(const struct watcher *w, char words[NOTE_SIZE])
+{
+	struct channel_counters *channel = w->watch.engine->counters.channel;
+
+	words[0] = 0;
+	for (int id = 0; id < CHANNEL_COUNT && !words[0]; id++)
+		note_read(&channel[id].ledger_error, words);
+	return words;
+}
+
+/* Counting asks for one permission of many, and of one key of many. */
+static const char *broker_trouble(const struct watcher *w, char words[NOTE_SIZE])
+{
+	struct channel_counters *channel = w->watch.engine->counters.channel;
+	bool queued = false;
+
+	for (int id = 0; id < CHANNEL_COUNT; id++) {
+		const char *mirror = mirror_refusal(w->watch.mirror, (enum channel_id)id);
+
+		note_read(&channel[id].receive_error, words);
+		if (!words[0])
+			note_read(&channel[id].dismissal_error, words);
+		if (words[0])
+			return words;
+		if (mirror[0])
+			return mirror;
+		queued = queued || w->status.channel[id].queued > 0;
 	}
-	up = database->up && !s->database_error[0];
-	if (up != s->database_up || s->database_since.ms == 0)
-		s->database_since = wall_now();
-	s->database_up = up;
+	return queued ? redrive_refusal(w->watch.redrive) : "";
+}
+
+static void judge_peers(struct watcher *w)
+{
+	char words[NOTE_SIZE];
+
+	judge(&w->status.database, &w->watch.database, ledger_trouble(w, words));
+	judge(&w->status.broker, &w->watch.broker_peer, broker_trouble(w, words));
 }
 
 static void put(struct watcher *w)
@@ -238,10 +271,6 @@ static void publish(struct watcher *w)
 	struct figures_sample sample = figures_read(&w->watch.engine->counters, mono_now());
 
 	s->at = wall_now();
-	database_judge(w);
-	s->broker_up = broker->up;
-	s->broker_since = broker->since;
-	memcpy(s->broker_error, broker->error, sizeof s->broker_error);
 	for (int id = 0; id < CHANNEL_COUNT; id++) {
 		if (broker->down && s->channel[id].enabled)
 			stale(&s->channel[id], broker->error);
@@ -281,8 +310,10 @@ static bool counting_is_due(struct watcher *w)
 	int64_t looked_ms = wall_now().ms - atomic_load(&w->watch.engine->counters.looked_at_ms);
 	int64_t quick_ms = w->watch.config->watch.depth_interval_ms;
 
-	/* What moved since the last count is counted at once. */
-	return !w->watch.broker->ops->counting_costs || movement(w) != w->movement ||
+	/* What moved since the last count is counted at once; and a broker that failed is asked so until it
+	 * answers. */
+	return !w->watch.broker->ops->counting_costs || w->watch.broker_peer.down ||
+	       movement(w) != w->movement ||
 	       pace_due(&w->pace, quick_ms, looked_ms >= 0 && looked_ms < WATCHED_MS, mono_now());
 }
 
@@ -316,6 +347,7 @@ static void round_end(struct watcher *w)
 	w->in_round = false;
 	if (!w->watch.stopping) {
 		ask_database(w, count_all);
+		judge_peers(w);
 		alarms_turn(w->watch.alarms, &w->status);
 		publish(w);
 		redrive_turn(w->watch.redrive);

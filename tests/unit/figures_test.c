@@ -22,7 +22,7 @@ static int setup(void **state)
 	memset(&figures, 0, sizeof figures);
 	memset(&status, 0, sizeof status);
 	status.history.step_ms = 1000;
-	status.database_up = true;
+	status.database.up = true;
 	return 0;
 }
 
@@ -136,7 +136,7 @@ static void what_is_not_known_is_a_gap(void **state)
 	email()->retrying = 4;
 	tick(0);
 	email()->depth.visible.exactness = STALE;
-	status.database_up = false;
+	status.database.up = false;
 	tick(1000);
 	assert_int_equal(recent(0, SERIES_DEPTH), 4);
 	assert_int_equal(recent(1, SERIES_DEPTH), HISTORY_GAP);

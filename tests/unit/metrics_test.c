@@ -25,7 +25,7 @@ static int begin(void **state)
 	memset(&status, 0, sizeof status);
 	config.watch.depth_interval_ms = 1000;
 	status.at = (wall_time){ NOW_MS - 500 };
-	status.database_up = status.broker_up = true;
+	status.database.up = status.broker.up = true;
 	for (int i = 0; i < CHANNEL_COUNT; i++) {
 		status.channel[i].depth_at = status.at;
 		status.channel[i].depth.oldest_age_ms = -1;
@@ -112,7 +112,7 @@ static void what_is_not_known_is_left_out(void **state)
 static void ledger_figures_go_with_the_database(void **state)
 {
 	(void)state;
-	status.database_up = false;
+	status.database.up = false;
 	status.channel[CHANNEL_EMAIL].depth.visible = (struct figure){ -1, STALE };
 	const char *text = print(&status);
 	lacks(text, "\nusher_ledger_deliveries{");

@@ -1,0 +1,120 @@
+"""One permission of many is missing, or one key of many is disabled: counting is allowed, the work is not. The status must
+not say that all is well, and must say so again soon after it is."""
+
+import time
+
+import pytest
+from support import fault_proxy as fault, load
+from support.load import Member, QUEUES, failed, wait_settled
+from support.process import wait_until
+from support.proof import check_coupons, check_rest
+
+CHANGES = {"log": {"level": "info"}, "channel.coupon": {"enabled": "no"}}
+QUEUE, DLQ = QUEUES["email"], QUEUES["email"] + "-dlq"
+WORDS = "The caller doesn't have the required KMS access"
+
+
+def refusal():
+    return fault.refused(400, "KmsAccessDenied", WORDS)
+
+
+def broker_health(usherd):
+    return usherd.api.get("/actuator/health").json["components"]["broker"]["status"]
+
+
+def wait_told(usherd, *words):
+    """The status says that the broker cannot be used, and why; so do health and metrics."""
+    broker = wait_until(lambda: (found := usherd.api.status()["broker"])["since"] and not found["up"] and found, usherd.log)
+    assert all(word in broker["error"] for word in (*words, "KmsAccessDenied", WORDS)), broker
+    said = usherd.usher("status", check=None).out
+    assert "nothing is wrong" not in said and words[-1] in said, said
+    assert broker_health(usherd) == "DOWN"
+    return broker
+
+
+def wait_well(usherd):
+    wait_until(lambda: (found := usherd.api.status()["broker"])["up"] and not found["error"],
+               lambda: str(usherd.api.status()["broker"]), 8)
+    assert broker_health(usherd) == "UP"
+
+
+def stays(usherd, broker, road, action, queue, tries):
+    """For some tries more it is one outage, told of once."""
+    before = road.count(action, queue)
+    wait_until(lambda: road.count(action, queue) >= before + tries, usherd.log)
+    now = usherd.api.status()["broker"]
+    assert now["up"] is False and now["since"] == broker["since"]
+    assert usherd.log().count("the broker cannot be used") == 0, usherd.log()
+
+
+def test_receiving_is_refused(aws_daemon, smtp, mariadb, cloud, road):
+    road.plan(refusal(), "ReceiveMessage", queue=QUEUE)
+    usherd = aws_daemon(CHANGES)
+    load.store(mariadb, [Member("waits")])
+    broker = wait_told(usherd, QUEUE, "ReceiveMessage")
+    stays(usherd, broker, road, "ReceiveMessage", QUEUE, 3)
+    usherd.usher("pause", "email", "--reason", "nothing comes anyway")
+    wait_well(usherd)    # nobody asks: it is not known
+    usherd.usher("resume", "email")
+    wait_told(usherd, QUEUE, "ReceiveMessage")
+    road.lift()
+    wait_well(usherd)
+    wait_until(lambda: smtp.mails, usherd.log)
+
+
+def test_deleting_is_refused(aws_daemon, smtp, mariadb, cloud, road):
+    """What is sent and not deleted is bounded, comes back, and is sent to nobody twice."""
+    road.plan(refusal(), "DeleteMessageBatch", queue=QUEUE)
+    usherd = aws_daemon({**CHANGES, "channel.email": {"in_flight": "40"}})
+    people = load.members(200, "kept")
+    load.store(mariadb, people)
+    broker = wait_told(usherd, QUEUE, "DeleteMessageBatch")
+    stays(usherd, broker, road, "DeleteMessageBatch", QUEUE, 3)
+    assert usherd.api.status()["channels"][0]["holding"] <= 40 + 10 * 10
+    assert len(smtp.mails) < 200
+    road.lift()
+    wait_well(usherd)
+    wait_until(lambda: load.states(mariadb) == {("email", "delivered"): 200} and cloud.standing(QUEUE) == 0, usherd.log, 30)
+    assert smtp.copies() == {m.email: 1 for m in people}
+
+
+def test_a_look_into_the_dlq_is_refused(aws_daemon, smtp, mariadb, cloud, road):
+    cloud.put(DLQ, "no event")
+    refused = road.plan(refusal(), "ReceiveMessage", queue=DLQ)
+    usherd = aws_daemon(CHANGES)
+    broker = wait_told(usherd, DLQ, "ReceiveMessage")
+    load.store(mariadb, [Member("goes-on")])
+    wait_until(lambda: smtp.mails, usherd.log)    # it is the DLQ's trouble alone
+    cloud.put(DLQ, "no event either")             # a change, which is not looked for at once
+    stays(usherd, broker, road, "GetQueueAttributes", DLQ, 3)
+    assert refused.met == 1
+    road.lift()
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification") == 2, usherd.log, 20)
+    wait_well(usherd)
+
+
+def test_sending_a_redriven_copy_is_refused(aws_daemon, smtp, mariadb, cloud, road):
+    usherd = aws_daemon(CHANGES)
+    member = Member("again", fault="unknown")
+    load.store(mariadb, [member])
+    row = wait_until(lambda: failed(mariadb, member.event_id, "email"), usherd.log)
+    smtp.heal("unknown")
+    road.plan(refusal(), "SendMessageBatch", queue=QUEUE)
+    usherd.usher("redrive", str(row["id"]))
+    broker = wait_told(usherd, QUEUE, "SendMessageBatch")
+    stays(usherd, broker, road, "SendMessageBatch", QUEUE, 1)
+    road.lift()
+    wait_until(lambda: smtp.mails_to(member.email), usherd.log)
+    wait_well(usherd)
+
+
+def test_a_cut_that_only_the_mirror_met_is_over_soon(aws_daemon, mariadb, cloud, road):
+    """An idle daemon counts rarely; a broker that it takes for lost is asked again at once."""
+    cloud.put(DLQ, "no event")
+    usherd = aws_daemon({**CHANGES, "watch": {"idle_interval": "1m", "mirror_interval": "5s"}})
+    counts = ("GetQueueAttributes", QUEUE)
+    wait_until(lambda: counts in road.moments and time.monotonic() - road.moments[counts][-1] > 4, usherd.log)
+    road.plan(fault.cut_before, "ReceiveMessage", queue=DLQ)
+    wait_until(lambda: "the broker cannot be used" in usherd.log(), usherd.log)
+    road.lift()
+    wait_until(lambda: usherd.log().count("the broker is back"), usherd.log, 6)
