@@ -31,12 +31,13 @@ static const enum job_phase waiting_phase[] = {
 };
 
 /* It is too long, or the queue's own MaximumMessageSize says so, which SQS calls an invalid parameter, or SQS
- * does not carry what it is made of: none of this passes. First usher's marks are left out; what is refused
- * all the same stays in the failed row alone, which has it byte for byte. */
+ * does not carry what it is made of: none of this passes. First it goes with the fewest attributes; what is
+ * refused all the same stays in the failed row alone, which has it byte for byte. Without its event id it
+ * would be a stranger in the DLQ, and get a second row. */
 static void dlq_refused(struct job *job, const char *why)
 {
-	if (!job->dlq_bare) {
-		job->dlq_bare = true;
+	if (!job->dlq_brief) {
+		job->dlq_brief = true;
 		job_move(job, JOB_TO_DLQ);
 		return;
 	}
@@ -91,18 +92,27 @@ static void on_dismissed(
 	pipeline_wake(p);
 }
 
-/* What an operator of the bare queue reads on a dead message; the failed row says the same, and more. */
+/* What an operator of the bare queue reads on a dead message; the failed row says the same, and more. First
+ * what the mirror knows it by and what it is read with, last what others wrote on it, as much as fits. */
 static void mark_dead(const struct job *job, struct message_attributes *a)
 {
+	const struct message_attributes *own = &job->message->attributes;
+	const char *encoding = message_attribute_get(own, ATTRIBUTE_ENCODING);
 	char attempts[16];
 
 	snprintf(attempts, sizeof attempts, "%d", job->attempts);
-	message_attributes_copy(a, &job->message->attributes);
 	message_attribute_set(a, ATTRIBUTE_CLASS, failure_info(job->class)->name);
+	message_attribute_set(a, ATTRIBUTE_EVENT_ID, job->event_id);
+	if (encoding)
+		message_attribute_set(a, ATTRIBUTE_ENCODING, encoding);
+	if (job->dlq_brief)
+		return;
 	message_attribute_set(a, ATTRIBUTE_REASON, job->reason);
 	message_attribute_set(a, ATTRIBUTE_ATTEMPTS, attempts);
-	message_attribute_set(a, ATTRIBUTE_EVENT_ID, job->event_id);
 	message_attribute_set(a, ATTRIBUTE_SOURCE_QUEUE, job->pipeline->queue);
+	for (size_t i = 0; i < own->count; i++)
+		if (!message_attribute_get(a, own->list[i].name))
+			message_attribute_set(a, own->list[i].name, own->list[i].value);
 }
 
 static void dismissal_add(struct dismissal *d, struct job *job)
@@ -119,12 +129,11 @@ static void dismissal_add(struct dismissal *d, struct job *job)
 	case DISMISS_DLQ:
 		if (!d->marked)
 			d->marked = mem_array(MESSAGE_BATCH_MAX, sizeof *d->marked);
-		if (!job->dlq_bare)
-			mark_dead(job, &d->marked[d->n]);
+		mark_dead(job, &d->marked[d->n]);
 		d->outgoing[d->n] = (struct broker_outgoing){
 			.body = m->body,
 			.body_len = m->body_len,
-			.attributes = job->dlq_bare ? &m->attributes : &d->marked[d->n],
+			.attributes = &d->marked[d->n],
 		};
 		break;
 	}

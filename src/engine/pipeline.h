@@ -56,7 +56,7 @@ struct job {
 	enum failure_class class;
 	enum delivery_state outcome;
 	int64_t hide_ms;
-	bool dlq_bare; /* the DLQ does not take it with usher's attributes: goes without */
+	bool dlq_brief; /* the DLQ does not take it with all attributes: goes with the fewest */
 };
 
 struct job_list {

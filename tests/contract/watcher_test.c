@@ -181,7 +181,7 @@ static void the_board_shows_depths_and_counts(void **state)
 	fixture_exec(db, "INSERT INTO signup_outbox (event_id, payload) VALUES ('e-9', '{}')");
 	start();
 	WAIT_FOR(STATUS(s->channel[CHANNEL_EMAIL].dead == 1));
-	assert_true(STATUS(s->database_up && s->broker_up && s->database_since.ms && s->broker_since.ms));
+	assert_true(STATUS(s->database.up && s->broker.up && s->database.since.ms && s->broker.since.ms));
 	assert_true(STATUS(s->channel[CHANNEL_EMAIL].depth.visible.value == 1));
 	assert_true(STATUS(s->channel[CHANNEL_EMAIL].depth.visible.exactness == EXACT));
 	assert_true(STATUS(s->channel[CHANNEL_EMAIL].depth.in_flight.value == 1));
@@ -204,7 +204,7 @@ static void a_channel_that_is_off_is_not_asked_for(void **state)
 	fixture_exec(db, "DELETE FROM broker_queue");
 	start();
 	WAIT_FOR(STATUS(s->history.recent_len > 2));
-	assert_true(STATUS(s->broker_up && !s->channel[CHANNEL_COUPON].enabled));
+	assert_true(STATUS(s->broker.up && !s->channel[CHANNEL_COUPON].enabled));
 	assert_int_equal(count("broker_queue WHERE name LIKE 'coupon%'"), 0);
 	assert_int_equal(count("broker_queue WHERE name LIKE 'mail%'"), 2);
 }
@@ -214,19 +214,19 @@ static void figures_stand_still_while_the_database_is_away(void **state)
 	(void)state;
 	put_event("mail", "e-1");
 	start();
-	WAIT_FOR(STATUS(s->channel[CHANNEL_EMAIL].depth.visible.value == 1 && s->database_up));
+	WAIT_FOR(STATUS(s->channel[CHANNEL_EMAIL].depth.visible.value == 1 && s->database.up));
 	fixture_kill();
-	WAIT_FOR(STATUS(!s->database_up && !s->broker_up));
+	WAIT_FOR(STATUS(!s->database.up && !s->broker.up));
 	assert_true(STATUS(s->channel[CHANNEL_EMAIL].depth.visible.value == 1));
 	assert_true(STATUS(s->channel[CHANNEL_EMAIL].depth.visible.exactness == STALE));
 	assert_true(STATUS(s->channel[CHANNEL_EMAIL].dlq_depth.visible.exactness == STALE));
 	assert_true(STATUS(strlen(s->channel[CHANNEL_EMAIL].depth_error) > 0));
-	assert_true(STATUS(strlen(s->database_error) > 0 && strlen(s->broker_error) > 0));
+	assert_true(STATUS(strlen(s->database.error) > 0 && strlen(s->broker.error) > 0));
 	watcher_kick(engine->watcher); /* harmless */
 	fixture_restart();
-	WAIT_FOR(STATUS(s->database_up && s->broker_up));
+	WAIT_FOR(STATUS(s->database.up && s->broker.up));
 	WAIT_FOR(STATUS(s->channel[CHANNEL_EMAIL].depth.visible.exactness == EXACT));
-	assert_true(STATUS(s->channel[CHANNEL_EMAIL].depth_error[0] == 0 && s->database_error[0] == 0));
+	assert_true(STATUS(s->channel[CHANNEL_EMAIL].depth_error[0] == 0 && s->database.error[0] == 0));
 }
 
 static void a_stop_does_not_wait_for_the_database(void **state)
@@ -234,7 +234,7 @@ static void a_stop_does_not_wait_for_the_database(void **state)
 	(void)state;
 	fixture_kill();
 	start();
-	WAIT_FOR(STATUS(!s->database_up));
+	WAIT_FOR(STATUS(!s->database.up));
 	mono_time begin = mono_now();
 	stop();
 	assert_true(mono_since_ms(begin, mono_now()) < 5000);
@@ -404,7 +404,7 @@ static void a_redrive_that_cannot_be_sent_waits_and_says_why(void **state)
 	OWNED char *why = fixture_text(db, "SELECT last_error FROM redrive_intent");
 	assert_non_null(strstr(why, "gone"));
 	WAIT_FOR(count("redrive_intent WHERE attempts = 2") == 1); /* it is tried again */
-	assert_true(STATUS(s->broker_up));
+	assert_true(STATUS(s->broker.up));
 }
 
 static void redrives_wait_for_the_database(void **state)
@@ -412,9 +412,9 @@ static void redrives_wait_for_the_database(void **state)
 	(void)state;
 	int64_t id = dead("e-1");
 	start();
-	WAIT_FOR(STATUS(s->database_up));
+	WAIT_FOR(STATUS(s->database.up));
 	fixture_kill();
-	WAIT_FOR(STATUS(!s->database_up));
+	WAIT_FOR(STATUS(!s->database.up));
 	fixture_restart();
 	WAIT_FOR(db_ping(db, &err) == 0);
 	assert_done(failed_redrive(db, id, -1, &act, &err), &err);

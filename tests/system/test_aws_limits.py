@@ -49,30 +49,43 @@ def test_an_event_larger_than_sns_takes_goes_when_it_can_be_packed(aws_daemon, s
 
 
 def test_a_body_as_large_as_sqs_takes_lives_and_dies(aws_daemon, smtp, mariadb, cloud):
-    """Of 1 MiB each: an event is sent; what is none has no room for usher's marks in the DLQ and arrives without."""
-    aws_daemon(ONLY_MAIL)
+    """Of 1 MiB each: an event is sent; what is none has no room for usher's marks and stands in its failed row
+    alone, whole."""
+    usherd = aws_daemon(ONLY_MAIL)
     member, noise = Member("full"), "\t\"" * (MIB // 2)
     cloud.put(EMAIL, padded(member, MIB))
     cloud.put(EMAIL, noise)
     wait_state(mariadb, member.event_id, "email", "delivered")
-    copy = wait_until(lambda: cloud.messages(DLQ), "nothing in the DLQ")[0]
-    assert copy["body"] == noise and not copy.get("messageAttributes")
-    wait_until(lambda: cloud.standing(EMAIL) == 0, "it stays in its queue")
-    assert mariadb.value("SELECT payload FROM failed_notification") == noise.encode()
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 1 and cloud.standing(EMAIL) == 0,
+               usherd.log)
+    looked = usherd.api.get("/v1/dlq/email").json["mirrored_at"]
+    wait_until(lambda: usherd.api.get("/v1/dlq/email").json["mirrored_at"] != looked, usherd.log)
+    assert mariadb.query("SELECT payload FROM failed_notification") == [{"payload": noise.encode()}] and cloud.standing(DLQ) == 0
+
+
+def test_foreign_attributes_do_not_crowd_out_the_event_id(aws_daemon, mariadb, cloud, road):
+    """A body that is no event, with as many attributes of its own as SQS takes: its copy is known by usher's, and has one row."""
+    attributes = {f"own.{i}": {"DataType": "String", "StringValue": str(i)} for i in range(10)}
+    usherd = aws_daemon(ONLY_MAIL)
+    cloud.sqs("SendMessage", queue=EMAIL, MessageBody="no event", MessageAttributes=attributes)
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE dlq_message_id IS NOT NULL"), usherd.log)
+    marks = cloud.messages(DLQ)[0]["messageAttributes"]
+    assert {"usher.class", "usher.event_id", "usher.reason"} < marks.keys() and len(marks) == 10
+    assert mariadb.value("SELECT COUNT(*) FROM failed_notification") == 1
 
 
 def test_a_dlq_that_takes_less(aws_daemon, mariadb, cloud):
-    """The queue's own MaximumMessageSize: SQS calls it an invalid parameter. First usher's marks are left out; what is too
-    large all the same stands in its failed row alone, and what dies beside it has its copy."""
+    """The queue's own MaximumMessageSize: SQS calls it an invalid parameter. First the most of usher's marks are left out; what
+    is too large all the same stands in its failed row alone, and what dies beside it has its copy."""
     cloud.sqs("SetQueueAttributes", queue=DLQ, Attributes={"MaximumMessageSize": "1024"})
     usherd = aws_daemon({**ONLY_MAIL, "log": {"level": "info"}})
-    bodies = {"small": "s" * 100, "without marks": "m" * 1000, "too large": "l" * 2000}
+    bodies = {"small": "s" * 100, "fewer marks": "m" * 900, "too large": "l" * 2000}
     for body in bodies.values():
         cloud.put(EMAIL, body)
     wait_until(lambda: cloud.standing(EMAIL) == 0, lambda: usherd.log()[-3000:])
     copies = {copy["body"]: copy.get("messageAttributes") or {} for copy in cloud.messages(DLQ)}
-    assert copies.keys() == {bodies["small"], bodies["without marks"]}
-    assert "usher.class" in copies[bodies["small"]] and not copies[bodies["without marks"]]
+    assert copies.keys() == {bodies["small"], bodies["fewer marks"]}
+    assert "usher.reason" in copies[bodies["small"]] and copies[bodies["fewer marks"]].keys() == {"usher.class", "usher.event_id"}
     rows = mariadb.query("SELECT payload FROM failed_notification WHERE status = 'dead'")
     assert {row["payload"].decode() for row in rows} == set(bodies.values())
     assert "Message must be shorter than 1024 bytes" in usherd.log() and "the broker refuses" not in usherd.log()
