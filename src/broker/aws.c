@@ -11,8 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONNECTIONS_MAX 64 /* of one broker: its receives, and what settles meanwhile */
-#define QUESTION_MAX 4096  /* bytes of a GetQueueUrl */
+#define SETTLES_MAX 32 /* calls at once beside the receives: no long poll keeps a delete waiting */
+#define CONNECTIONS_MAX (AWS_RECEIVES_MAX + SETTLES_MAX) /* of one broker */
+#define QUESTION_MAX 4096                                /* bytes of a GetQueueUrl */
 /* Bytes of any call: a batch and its frame. Quoted for JSON a byte is at most two, in a form three. */
 #define FRAME_MAX (256 * 1024)
 #define BODY_MAX (2 * AWS_SQS_BODY_MAX + FRAME_MAX)

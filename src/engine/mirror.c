@@ -30,7 +30,7 @@ struct channel_mirror {
 	bool wanted;            /* go as soon as the rest is over */
 	int64_t depth, settled; /* when last asked for */
 	mono_time not_before, due;
-	char refusal[200]; /* of the broker, when last looked at; "": none */
+	char refusal[NOTE_SIZE]; /* of the broker, when last looked at; "": none */
 };
 
 struct mirror {

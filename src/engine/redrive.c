@@ -30,8 +30,8 @@ struct redrive {
 	/* sent, and not known to the database yet: noted before anything more is sent */
 	int64_t sent[REDRIVE_BATCH];
 	size_t sent_n;
-	bool refused;        /* something of this run */
-	char forbidden[200]; /* why a queue took none of the last copies; "": it took them */
+	bool refused;              /* something of this run */
+	char forbidden[NOTE_SIZE]; /* why a queue took none of the last copies; "": it took them */
 	struct complaint unread, refusal;
 };
 

@@ -114,8 +114,8 @@ struct alarm_board {
 /* What usher cannot work without, as whoever uses it here last found it. */
 struct peer_status {
 	bool up;
-	char error[200]; /* "" while it is up, and at first */
-	wall_time since; /* of the present state */
+	char error[NOTE_SIZE]; /* "" while it is up, and at first */
+	wall_time since;       /* of the present state */
 };
 
 struct status {

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 
 #define ENDPOINT_MAX 256
@@ -186,6 +187,8 @@ static const char *advice(const struct aws_fault *fault, const char *type)
 		return "; set this machine's clock";
 	if (strcmp(type, "InvalidSignatureException") == 0 || strcmp(type, "SignatureDoesNotMatch") == 0)
 		return "; check this machine's clock and the secret key";
+	if (strncasecmp(type, "kms", strlen("kms")) == 0)
+		return "; see that the KMS key is enabled and that its policy lets that principal use it";
 	if (fault->remedy == AWS_FRESH_CREDENTIALS)
 		return "; the credentials have expired or are not valid: renew them";
 	if (fault->code == USHER_EFORBIDDEN)

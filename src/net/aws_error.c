@@ -8,6 +8,7 @@
 #include "net/xml.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define AWS_TYPE_SQS_PREFIX                                                                                  \
 	"AWS.SimpleQueueService." /* of the older protocol's names, which some errors keep */
@@ -57,12 +58,6 @@ static const struct known_error {
 	{ "RequestTimeTooSkewed", { USHER_EFORBIDDEN, AWS_GIVE_UP } },
 	{ "MissingAuthenticationToken", { USHER_EFORBIDDEN, AWS_GIVE_UP } },
 	{ "OptInRequired", { USHER_EFORBIDDEN, AWS_GIVE_UP } },
-	{ "KMSAccessDenied", { USHER_EFORBIDDEN, AWS_GIVE_UP } },
-	{ "KmsAccessDenied", { USHER_EFORBIDDEN, AWS_GIVE_UP } },
-	{ "KMSDisabled", { USHER_EFORBIDDEN, AWS_GIVE_UP } },
-	{ "KmsDisabled", { USHER_EFORBIDDEN, AWS_GIVE_UP } },
-	{ "KmsNotFound", { USHER_EFORBIDDEN, AWS_GIVE_UP } },
-	{ "KMSNotFound", { USHER_EFORBIDDEN, AWS_GIVE_UP } },
 };
 
 struct aws_fault aws_fault_of(int status, const char *type)
@@ -72,6 +67,9 @@ struct aws_fault aws_fault_of(int status, const char *type)
 	for (size_t i = 0; i < ARRAY_LEN(known_errors); i++)
 		if (strcmp(known_errors[i].type, type) == 0)
 			return known_errors[i].fault;
+	/* KmsInvalidState, KMSOptInRequired, KMS.DisabledException: the queue's key, not what was asked. */
+	if (strncasecmp(type, "kms", strlen("kms")) == 0)
+		return (struct aws_fault){ USHER_EFORBIDDEN, AWS_GIVE_UP };
 	if (status == 429)
 		return (struct aws_fault){ USHER_EUNAVAILABLE, AWS_TRY_LATER };
 	if (status >= 500)

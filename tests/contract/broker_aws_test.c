@@ -107,6 +107,32 @@ static int64_t all_requests(void)
 	return n;
 }
 
+static void on_long_poll(void *arg, struct message **messages, size_t n, const struct usher_error *err)
+{
+	int *ended = arg;
+
+	(void)messages, (void)n, (void)err;
+	(*ended)++;
+}
+
+static void long_polls_keep_nothing_else_waiting(void **state)
+{
+	(void)state;
+	struct broker_receive_options options = {
+		.max = 1, .wait_ms = DEADLINE_MS, .visibility_ms = LONG_MS
+	};
+	struct broker_outgoing one = text("one");
+	int ended = 0;
+	for (int i = 0; i < AWS_RECEIVES_MAX; i++)
+		party.broker->ops->receive(party.broker, "other", &options, on_long_poll, &ended);
+	assert_int_equal(party_send(&party, "work", &one, 1), 0);
+	assert_int_equal(party_receive(&party, "work", 1, DEADLINE_MS, LONG_MS), 0);
+	assert_int_equal(party.n, 1);
+	const char *receipt = party.messages[0]->receipt;
+	assert_int_equal(party_delete(&party, "work", &receipt, 1), 0);
+	assert_int_equal(ended, 0);
+}
+
 /* -- Batches ---------------------------------------------------------------------------------- */
 
 static void a_batch_too_large_for_one_call_goes_in_several(void **state)
@@ -341,6 +367,7 @@ int main(void)
 	int failed = 0;
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(long_polls_keep_nothing_else_waiting),
 		T(a_batch_too_large_for_one_call_goes_in_several),
 		T(what_the_services_do_not_carry_is_refused_alone),
 		T(text_passes_as_it_is),

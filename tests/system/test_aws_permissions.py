@@ -25,7 +25,7 @@ def broker_health(usherd):
 def wait_told(usherd, *words):
     """The status says that the broker cannot be used, and why; so do health and metrics."""
     broker = wait_until(lambda: (found := usherd.api.status()["broker"])["since"] and not found["up"] and found, usherd.log)
-    assert all(word in broker["error"] for word in (*words, "KmsAccessDenied", WORDS)), broker
+    assert all(word in broker["error"] for word in (*words, "KmsAccessDenied", WORDS, "see that the KMS key is enabled")), broker
     said = usherd.usher("status", check=None).out
     assert "nothing is wrong" not in said and words[-1] in said, said
     assert broker_health(usherd) == "DOWN"

@@ -377,6 +377,10 @@ static void faults_are_classed(void **state)
 		{ 403, "SomethingNew", USHER_EFORBIDDEN, AWS_GIVE_UP },
 		{ 403, "InvalidClientTokenId", USHER_EFORBIDDEN, AWS_FRESH_CREDENTIALS },
 		{ 400, "SomethingNew", USHER_EINVAL, AWS_GIVE_UP },
+		{ 400, "KmsThrottled", USHER_EUNAVAILABLE, AWS_TRY_LATER },
+		{ 400, "KmsAccessDenied", USHER_EFORBIDDEN, AWS_GIVE_UP },
+		{ 400, "KMSInvalidState", USHER_EFORBIDDEN, AWS_GIVE_UP },
+		{ 400, "KMS.DisabledException", USHER_EFORBIDDEN, AWS_GIVE_UP },
 		{ 301, "", USHER_EPROTOCOL, AWS_GIVE_UP },
 		{ 413, "", USHER_ETOOBIG, AWS_GIVE_UP },
 	};
