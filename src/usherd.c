@@ -76,6 +76,9 @@ static int finish_output(void)
 
 /* -- run ---------------------------------------------------------------------------------------- */
 
+/* Sent by this process to itself: the machine is about to be taken away. */
+#define SIGNAL_NOTICE SIGUSR1
+
 static void signals_block(sigset_t *ret_signals)
 {
 	signal(SIGPIPE, SIG_IGN); /* a peer that hangs up is an error of that call, not our end */
@@ -83,6 +86,7 @@ static void signals_block(sigset_t *ret_signals)
 	sigaddset(ret_signals, SIGTERM);
 	sigaddset(ret_signals, SIGINT);
 	sigaddset(ret_signals, SIGHUP);
+	sigaddset(ret_signals, SIGNAL_NOTICE);
 	sigprocmask(SIG_BLOCK, ret_signals, NULL);
 }
 
@@ -137,22 +141,43 @@ static int signal_next(const sigset_t *signals, int64_t watchdog_ms)
 	return sigtimedwait(signals, NULL, watchdog_ms ? &tick : NULL);
 }
 
-/* Returns when asked to stop. From then on a second SIGTERM or SIGINT ends the process at once: the
- * ledger makes that safe, and an operator who insists has a reason. */
+static void let_pass(int number)
+{
+	(void)number;
+}
+
+/* From now on another SIGTERM or SIGINT ends the process at once: the ledger makes that safe, and an operator
+ * who insists has a reason. But whoever runs us hears the notice too, and sends a SIGTERM for it: that one is
+ * no second. */
+static void signals_insist(const sigset_t *signals, bool noticed)
+{
+	struct sigaction once = { .sa_handler = let_pass, .sa_flags = (int)SA_RESETHAND };
+
+	if (noticed)
+		sigaction(SIGTERM, &once, NULL);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGNAL_NOTICE, SIG_IGN);
+	sigprocmask(SIG_UNBLOCK, signals, NULL);
+}
+
+/* Returns when asked to stop. */
 static void signals_wait(const sigset_t *signals, struct usher_worker *worker)
 {
 	int64_t watchdog_ms = notify_watchdog_ms();
 	int number;
 
-	while ((number = signal_next(signals, watchdog_ms)) != SIGTERM && number != SIGINT) {
+	while ((number = signal_next(signals, watchdog_ms)) != SIGTERM && number != SIGINT &&
+	        number != SIGNAL_NOTICE) {
 		if (watchdog_ms)
 			watchdog_feed(worker, watchdog_ms);
 		if (number == SIGHUP)
 			reload_begin(worker);
 	}
-	log_info("usherd", "received %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
-	sigprocmask(SIG_UNBLOCK, signals, NULL);
-	signal(SIGHUP, SIG_IGN);
+	if (number == SIGNAL_NOTICE)
+		log_info("usherd", "stops for the notice; one SIGTERM that is sent for it too changes nothing");
+	else
+		log_info("usherd", "received %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+	signals_insist(signals, number == SIGNAL_NOTICE);
 }
 
 /* On a thread of the worker. The main thread, in signals_wait, meets the signal. */
@@ -161,7 +186,7 @@ static void stop_on_notice(void *arg, const char *action, const char *time)
 	(void)arg;
 	(void)action;
 	(void)time; /* the worker has logged them */
-	kill(getpid(), SIGTERM);
+	kill(getpid(), SIGNAL_NOTICE);
 }
 
 /* The worker's message is cut at the size of an error; here all of it is told, a line each. */

@@ -1,5 +1,6 @@
 """Going away in time: the notice of a spot interruption, and a stop while SNS and SQS are out of reach."""
 
+import signal
 import subprocess
 import time
 
@@ -35,12 +36,48 @@ def test_a_spot_notice_stops_it_under_load(aws_daemon, smtp, coupon, mariadb, cl
     wait_until(lambda: not usherd.running, "it does not stop")
     assert usherd.stop() == 0
     log = usherd.log()
-    assert "EC2 is going to terminate this instance at 2026-11-26T08:22:00Z" in log and "received SIGTERM" in log and TOKEN not in log
+    assert "EC2 is going to terminate this instance at 2026-11-26T08:22:00Z" in log and "stops for the notice" in log and TOKEN not in log
     assert len(smtp.mails) < 400, "the load was over before the notice"
     another = aws_daemon()    # ten minutes' visibility: it works on what was handed back
     wait_settled(mariadb, 60, cloud)
     check_all(mariadb, people, smtp, coupon, Interruptions(mariadb), 0, cloud)
     assert another.stop() == 0
+
+
+def pending(pid, number):
+    """Sent to the process, and not taken yet."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return int(next(line for line in status if line.startswith("ShdPnd")).split()[1], 16) >> (number - 1) & 1
+
+
+def notice_amid(usherd, mariadb, smtp, imds):
+    """A stop by the notice that takes a while: the mail server keeps a mail."""
+    member = Member("kept", fault="held")
+    load.store(mariadb, [member])
+    wait_until(lambda: smtp.mails, usherd.log)
+    imds.interrupt()
+    wait_until(lambda: "stops for the notice" in usherd.log(), usherd.log)
+    return member
+
+
+def test_the_managers_signal_for_the_same_notice_is_no_second(aws_daemon, smtp, coupon, mariadb, imds):
+    usherd = aws_daemon({**NOTICED, "email": {"timeout": "30s"}}, imds.environment)
+    member = notice_amid(usherd, mariadb, smtp, imds)
+    usherd.signal(signal.SIGTERM)
+    wait_until(lambda: not pending(usherd.pid, signal.SIGTERM), "the signal is not taken")
+    smtp.release()
+    wait_until(lambda: not usherd.running, "it does not stop")
+    assert usherd.stop() == 0
+    assert smtp.copies() == {member.email: 1} and load.states(mariadb)["email", "delivered"] == 1
+
+
+def test_who_insists_after_the_notice_ends_it_at_once(aws_daemon, mariadb, smtp, imds):
+    usherd = aws_daemon({**NOTICED, "email": {"timeout": "30s"}}, imds.environment)
+    usherd.expected_codes.add(-signal.SIGTERM)
+    notice_amid(usherd, mariadb, smtp, imds)
+    usherd.signal(signal.SIGTERM)
+    wait_until(lambda: not pending(usherd.pid, signal.SIGTERM), "the first is not taken")
+    assert usherd.stop() == -signal.SIGTERM and load.states(mariadb)["email", "claimed"] == 1
 
 
 def test_without_the_key_nobody_asks(aws_daemon, imds, mariadb, smtp):
