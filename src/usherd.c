@@ -174,7 +174,8 @@ static void signals_wait(const sigset_t *signals, struct usher_worker *worker)
 			reload_begin(worker);
 	}
 	if (number == SIGNAL_NOTICE)
-		log_info("usherd", "stops for the notice; one SIGTERM that is sent for it too changes nothing");
+		log_info("usherd",
+		        "stops for the notice; one SIGTERM that is sent for it too changes nothing");
 	else
 		log_info("usherd", "received %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
 	signals_insist(signals, number == SIGNAL_NOTICE);
