@@ -17,7 +17,7 @@
 #define MIRROR_PAGE 100          /* messages of one browse */
 #define MIRROR_PAGES_MAX 100     /* pages of one run; of a longer DLQ the next sees others, as SQS chooses */
 #define MIRROR_REST 9            /* times the length of a run, before the next of that channel */
-#define MIRROR_RETRY_MS 10000    /* after a run that met a trouble which lasts, such as a refusal */
+#define MIRROR_RETRY_MS 5000     /* after a run that met a trouble which lasts, such as a refusal */
 #define MIRROR_REST_PAGE_MS 3000 /* and no more for a page that was read: a peer that stalled is no work */
 
 enum run_outcome {
