@@ -77,69 +77,126 @@ static bool profile_is_asked_for(const struct aws_lookup *lookup)
 	return lookup->settings->profile || aws_env(lookup, "AWS_PROFILE");
 }
 
+/* What a file says of the profile; 0 also where there is no such file. USHER_EIO: it cannot be read;
+ * USHER_ECONFIG: what stands there is broken. */
+static int read_profile(
+        const struct aws_lookup *lookup, int file, struct aws_profile *ret, struct usher_error *err)
+{
+	char path[PATH_MAX], *text;
+	size_t len;
+
+	if (!file_path(lookup->settings, file, path))
+		return 0;
+	int rc = aws_file_read(path, &text, &len, err);
+	if (rc < 0)
+		return rc == USHER_ENOTFOUND ? 0 : rc;
+	rc = aws_profile_parse(text, len, profile_name(lookup), file == CONFIG_FILE, ret, err);
+	mem_wipe(text, len);
+	free(text);
+	return rc < 0 ? error_prefix(err, rc, "%s", path) : 0;
+}
+
 /* -- What a profile offers ------------------------------------------------------------------------ */
 
-/* Ends the source and returns true if this file's profile decides. */
-static bool take_profile(
-        struct aws_lookup *lookup, const struct aws_profile *profile, const char *name, const char *path)
+static bool is_web_identity(const struct aws_profile *profile)
 {
-	if (profile->access_key && profile->secret_key) {
-		aws_lookup_found(lookup,
-		        aws_credentials_new(profile->access_key, profile->secret_key, profile->session_token,
-		                (wall_time){ 0 }, "profile %s of %s", name, path));
-		return true;
-	}
-	if (profile->access_key || profile->secret_key) {
-		aws_lookup_failed(lookup, USHER_ECONFIG, "profile %s of %s has %s and no %s: it needs both",
-		        name, path, profile->access_key ? "aws_access_key_id" : "aws_secret_access_key",
-		        profile->access_key ? "aws_secret_access_key" : "aws_access_key_id");
-		return true;
-	}
-	if (profile->role && profile->token_file && !profile->source_profile) {
-		aws_web_identity_exchange(lookup, profile->token_file, profile->role, profile->session);
-		return true;
-	}
+	return profile->role && profile->token_file && !profile->source_profile;
+}
+
+static void refuse(struct aws_lookup *lookup, int file, const char *key, const char *instead)
+{
+	char path[PATH_MAX];
+
+	file_path(lookup->settings, file, path);
+	aws_lookup_failed(lookup, USHER_ECONFIG,
+	        "profile %s of %s uses %s, which usher does not: %s, or give usher's machine a role",
+	        profile_name(lookup), path, key, instead);
+}
+
+/* Keys beside a role are there to assume it, in the AWS SDKs: to sign with them alone would be to sign as
+ * somebody else. */
+static bool refuse_role(struct aws_lookup *lookup, int file, const struct aws_profile *profile)
+{
+	if (!profile->role || is_web_identity(profile))
+		return false;
+	refuse(lookup, file, "role_arn", "take it out, so that the profile's keys sign");
+	return true;
+}
+
+/* The same for a role that stands in config, while the keys stand in credentials. What cannot be read, as in
+ * a home that is out of a service's reach, has none. */
+static bool refuse_role_of_config(struct aws_lookup *lookup)
+{
+	struct aws_profile profile = { 0 };
+	struct usher_error err;
+	int rc = read_profile(lookup, CONFIG_FILE, &profile, &err);
+	bool refused = rc == USHER_ECONFIG;
+
+	if (refused)
+		aws_lookup_failed(lookup, USHER_ECONFIG, "%s", err.message);
+	else
+		refused = refuse_role(lookup, CONFIG_FILE, &profile);
+	aws_profile_free(&profile);
+	return refused;
+}
+
+static void take_keys(struct aws_lookup *lookup, int file, const struct aws_profile *profile)
+{
+	char path[PATH_MAX];
+
+	if (refuse_role(lookup, file, profile) || (file == CREDENTIALS_FILE && refuse_role_of_config(lookup)))
+		return;
+	file_path(lookup->settings, file, path);
+	aws_lookup_found(
+	        lookup, aws_credentials_new(profile->access_key, profile->secret_key, profile->session_token,
+	                        (wall_time){ 0 }, "profile %s of %s", profile_name(lookup), path));
+}
+
+static void refuse_half(struct aws_lookup *lookup, int file, const struct aws_profile *profile)
+{
+	char path[PATH_MAX];
+
+	file_path(lookup->settings, file, path);
+	aws_lookup_failed(lookup, USHER_ECONFIG, "profile %s of %s has %s and no %s: it needs both",
+	        profile_name(lookup), path,
+	        profile->access_key ? "aws_access_key_id" : "aws_secret_access_key",
+	        profile->access_key ? "aws_secret_access_key" : "aws_access_key_id");
+}
+
+/* Ends the source and returns true if this file's profile decides. */
+static bool take_profile(struct aws_lookup *lookup, int file, const struct aws_profile *profile)
+{
 	const char *unsupported = profile->unsupported ? profile->unsupported
 	                          : profile->role      ? "role_arn"
 	                                               : NULL;
-	if (!unsupported)
+
+	if (profile->access_key && profile->secret_key)
+		take_keys(lookup, file, profile);
+	else if (profile->access_key || profile->secret_key)
+		refuse_half(lookup, file, profile);
+	else if (is_web_identity(profile))
+		aws_web_identity_exchange(lookup, profile->token_file, profile->role, profile->session);
+	else if (unsupported)
+		refuse(lookup, file, unsupported,
+		        "give the profile aws_access_key_id and aws_secret_access_key, or role_arn with "
+		        "web_identity_token_file");
+	else
 		return false;
-	aws_lookup_failed(lookup, USHER_ECONFIG,
-	        "profile %s of %s uses %s, which usher does not: give the profile aws_access_key_id and "
-	        "aws_secret_access_key, or role_arn with web_identity_token_file, or give usher's machine a "
-	        "role",
-	        name, path, unsupported);
 	return true;
 }
 
 /* 1: the source has ended; 0: this file has nothing; *found tells whether the profile stands there. */
 static int try_file(struct aws_lookup *lookup, int file, bool *found)
 {
-	const char *name = profile_name(lookup);
 	struct aws_profile profile = { 0 };
 	struct usher_error err;
-	char path[PATH_MAX], *text;
-	size_t len;
-	bool ended = false;
+	bool ended = true;
 
-	if (!file_path(lookup->settings, file, path))
-		return 0;
-	int rc = aws_file_read(path, &text, &len, &err);
-	if (rc == USHER_ENOTFOUND)
-		return 0;
-	if (rc == 0) {
-		rc = aws_profile_parse(text, len, name, file == CONFIG_FILE, &profile, &err);
-		mem_wipe(text, len);
-		free(text);
-		if (rc < 0)
-			error_prefix(&err, rc, "%s", path);
-	}
-	if (rc < 0) {
+	if (read_profile(lookup, file, &profile, &err) < 0) {
 		aws_lookup_failed(lookup, USHER_ECONFIG, "%s", err.message);
-		ended = true;
-	} else if (profile.exists) {
-		*found = true;
-		ended = take_profile(lookup, &profile, name, path);
+	} else {
+		*found |= profile.exists;
+		ended = profile.exists && take_profile(lookup, file, &profile);
 	}
 	aws_profile_free(&profile);
 	return ended;

@@ -216,6 +216,65 @@ static void what_usher_does_not_do_is_said(void **state)
 	}
 }
 
+/* With these the AWS SDKs assume the role; to sign with the keys alone would be to sign as somebody else. */
+static void keys_that_are_for_a_role_do_not_sign(void **state)
+{
+	static const struct {
+		const char *credentials, *config, *where;
+	} table[] = {
+		{ KEYS("A"), "role_arn = x\nsource_profile = y\n", "config" },
+		{ KEYS("A"), "role_arn = x\ncredential_source = Ec2InstanceMetadata\n", "config" },
+		{ KEYS("A"), "role_arn = x\nweb_identity_token_file = t\nsource_profile = y\n", "config" },
+		{ KEYS("A") "role_arn = x\nsource_profile = y\n", "", "credentials" },
+		{ KEYS("A") "role_arn = x\ncredential_source = Environment\n", "", "credentials" },
+		{ "", KEYS("A") "role_arn = x\nsource_profile = y\n", "config" },
+	};
+	struct party *p = *state;
+	char text[256], words[256];
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		snprintf(text, sizeof text, "[work]\n%s", table[i].credentials);
+		party_file(p, ".aws/credentials", text);
+		snprintf(text, sizeof text, "[profile work]\n%s", table[i].config);
+		party_file(p, ".aws/config", text);
+		p->settings.profile = "work";
+		snprintf(words, sizeof words,
+		        "profile work of %s/.aws/%s uses role_arn, which usher does not: take it out",
+		        p->home, table[i].where);
+		party_fails(p, USHER_ECONFIG, words);
+		aws_provider_free(p->provider);
+		p->provider = NULL;
+	}
+}
+
+static void keys_sign_whatever_other_profiles_do(void **state)
+{
+	struct party *p = *state;
+	party_file(p, ".aws/credentials",
+	        "[default]\n" KEYS("AKIAOWN") "[admin]\nrole_arn = x\nsource_profile = default\n");
+	party_file(p, ".aws/config",
+	        "[default]\nregion = eu-west-1\n[profile admin]\nrole_arn = x\nsource_profile = default\n");
+	party_get(p, 1);
+	assert_string_equal(p->access_key, "AKIAOWN");
+}
+
+/* A service's HOME may be out of its reach, and /dev/null is how a file is switched off. */
+static void keys_need_no_config_file(void **state)
+{
+	struct party *p = *state;
+	party_file(p, ".aws/credentials", "[default]\n" KEYS("AKIAOWN"));
+	party_set(p, "AWS_CONFIG_FILE=/dev/null");
+	party_get(p, 1);
+	assert_string_equal(p->access_key, "AKIAOWN");
+}
+
+static void keys_do_not_sign_beside_a_config_file_that_is_broken(void **state)
+{
+	struct party *p = *state;
+	party_file(p, ".aws/credentials", "[default]\n" KEYS("AKIAOWN"));
+	party_file(p, ".aws/config", "[default]\nrole_arn\n");
+	party_fails(p, USHER_ECONFIG, "/.aws/config: line 2: neither a section nor KEY = VALUE");
+}
+
 static void a_profile_may_name_a_web_identity(void **state)
 {
 	struct party *p = *state;
@@ -301,6 +360,10 @@ int main(void)
 		PARTY_CASE(a_profile_without_keys_lets_the_next_be_asked),
 		PARTY_CASE(half_a_profile_is_an_error),
 		PARTY_CASE(what_usher_does_not_do_is_said),
+		PARTY_CASE(keys_that_are_for_a_role_do_not_sign),
+		PARTY_CASE(keys_sign_whatever_other_profiles_do),
+		PARTY_CASE(keys_need_no_config_file),
+		PARTY_CASE(keys_do_not_sign_beside_a_config_file_that_is_broken),
 		PARTY_CASE(a_profile_may_name_a_web_identity),
 		PARTY_CASE(a_file_that_cannot_be_read_is_an_error),
 		PARTY_CASE(without_a_home_there_are_no_files),
