@@ -250,6 +250,8 @@ const char *aws_domain(const char *region)
 		{ "cn-", "amazonaws.com.cn" },
 		{ "us-isob-", "sc2s.sgov.gov" },
 		{ "us-iso-", "c2s.ic.gov" },
+		{ "us-isof-", "csp.hci.ic.gov" },
+		{ "eu-isoe-", "cloud.adc-e.uk" },
 		{ "eusc-", "amazonaws.eu" },
 	};
 

@@ -193,6 +193,26 @@ static void the_token_goes_to_no_open_endpoint(void **state)
 	party_fails(p, USHER_ECONFIG, "http://sts.example/, is refused");
 }
 
+/* dnsSuffix of botocore's partitions.json. */
+static void services_are_in_the_domain_of_their_partition(void **state)
+{
+	static const struct {
+		const char *region, *domain;
+	} table[] = {
+		{ "ap-northeast-2", "amazonaws.com" },
+		{ "us-gov-west-1", "amazonaws.com" },
+		{ "cn-northwest-1", "amazonaws.com.cn" },
+		{ "us-iso-east-1", "c2s.ic.gov" },
+		{ "us-isob-east-1", "sc2s.sgov.gov" },
+		{ "us-isof-south-1", "csp.hci.ic.gov" },
+		{ "eu-isoe-west-1", "cloud.adc-e.uk" },
+		{ "eusc-de-east-1", "amazonaws.eu" },
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		assert_string_equal(aws_domain(table[i].region), table[i].domain);
+}
+
 /* -- The container endpoint ------------------------------------------------------------------------ */
 
 static void the_container_endpoint_is_asked_with_its_token(void **state)
@@ -411,6 +431,7 @@ int main(void)
 		PARTY_CASE(what_sts_says_must_be_whole),
 		PARTY_CASE(web_identity_needs_its_parts),
 		PARTY_CASE(the_token_goes_to_no_open_endpoint),
+		cmocka_unit_test(services_are_in_the_domain_of_their_partition),
 		PARTY_CASE(the_container_endpoint_is_asked_with_its_token),
 		PARTY_CASE(a_token_file_comes_before_a_token),
 		PARTY_CASE(a_token_file_holds_one_line),
