@@ -176,10 +176,28 @@ static void check_fifo(struct load *load, const char *section, enum channel_id i
 		        "[%s] dlq: queue and dlq must both end in .fifo, or neither", section);
 }
 
+/* arn:PARTITION:sns:REGION:ACCOUNT:NAME: SNS has the topics of its own region only. */
+static void check_topic(struct load *load)
+{
+	const char *region = load->config->aws.region, *of_topic = load->config->aws.topic;
+
+	if (!region || strncmp(of_topic, "arn:", 4) != 0)
+		return;
+	for (int colons = 0; colons < 3; colons++)
+		of_topic = strchr(of_topic, ':') + 1;
+	size_t len = strcspn(of_topic, ":");
+	if (strlen(region) != len || memcmp(region, of_topic, len) != 0)
+		load_error(load, origin(load, "aws", "topic"),
+		        "[aws] topic: the ARN is of region %.*s, but [aws] region is %s; change one of them",
+		        (int)len, of_topic, region);
+}
+
 static void check_driver(struct load *load)
 {
-	if (on_aws(load))
+	if (on_aws(load)) {
 		need(load, "aws", "region", _("while [broker] driver is aws (AWS_REGION serves too)"));
+		check_topic(load);
+	}
 	check_fifo(load, "channel.email", CHANNEL_EMAIL);
 	check_fifo(load, "channel.coupon", CHANNEL_COUPON);
 }

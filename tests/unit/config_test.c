@@ -209,6 +209,29 @@ static void aws_needs_a_region(void **state)
 	assert_string_equal(f->config->aws.region, "us-east-1");
 }
 
+static void a_topic_is_in_the_region_of_its_queues(void **state)
+{
+	static const char *const standard[] = { "AWS_REGION=us-east-1", NULL };
+	static const char topic[] = "topic = arn:aws:sns:us-east-2:123456789012:sign-ups\n";
+	static const char words[] = "[aws] topic: the ARN is of region us-east-2, but [aws] region is "
+	                            "us-east-1; change one of them";
+	struct fixture *f = *state;
+	char text[512];
+
+	snprintf(
+	        text, sizeof text, NEEDED_INI "[broker]\ndriver = aws\n[aws]\nregion = us-east-1\n%s", topic);
+	refuse_text(f, text, 9, words);
+	snprintf(text, sizeof text, NEEDED_INI "[broker]\ndriver = aws\n[aws]\n%s", topic);
+	write_text(f, "usher.ini", text);
+	assert_int_equal(load(f, standard), USHER_ECONFIG);
+	contains(f->report, words);
+	snprintf(
+	        text, sizeof text, NEEDED_INI "[broker]\ndriver = aws\n[aws]\nregion = us-east-2\n%s", topic);
+	accept_text(f, text);
+	snprintf(text, sizeof text, NEEDED_INI "[aws]\nregion = us-east-1\n%s", topic); /* and embedded */
+	accept_text(f, text);
+}
+
 static void fifo_names_are_for_aws(void **state)
 {
 	struct fixture *f = *state;
@@ -385,6 +408,7 @@ int main(void)
 		TEST(profile_needs_a_file_to_lie_beside),
 		TEST(environment_alone_is_enough),
 		TEST(aws_needs_a_region),
+		TEST(a_topic_is_in_the_region_of_its_queues),
 		TEST(fifo_names_are_for_aws),
 		TEST(misspelt_environment_is_refused),
 		TEST(channels_inherit_the_retry_schedule),
