@@ -306,6 +306,7 @@ static void open_clients(struct aws_broker *b, const struct aws_broker_settings 
 		.region = settings->region,
 		.service = "sqs",
 		.endpoint = settings->endpoint_url,
+		.environment = settings->environment,
 		.ca_bundle = settings->ca_bundle,
 		.retried = &settings->counters->retried,
 		.ending = settings->ending,

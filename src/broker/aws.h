@@ -32,7 +32,7 @@
 
 struct aws_broker_settings { /* copied; counters, environment, ending are borrowed */
 	const char *region;
-	const char *endpoint_url; /* NULL: the services' own. One for both services */
+	const char *endpoint_url; /* for both services; NULL: as in net/aws.h */
 	const char *profile;      /* NULL: AWS_PROFILE, else the default one */
 	const char *topic;        /* name, or ARN. Of a name, the account is that of the first queue */
 	const char *ca_bundle;    /* NULL: the system's */

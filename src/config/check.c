@@ -6,6 +6,7 @@
 #include "base/language.h"
 #include "base/mem.h"
 #include "config/value.h"
+#include "net/aws_endpoint.h"
 #include "net/smtp.h"
 
 #include <stdio.h>
@@ -192,6 +193,37 @@ static void check_topic(struct load *load)
 		        (int)len, of_topic, region);
 }
 
+static bool speaks_to_aws(const struct load *load)
+{
+	const struct config *c = load->config;
+	bool sns = false;
+
+	for (int i = 0; i < c->notifies; i++)
+		sns |= c->notify[i].kind && strcmp(c->notify[i].kind, "sns") == 0;
+	return sns || on_aws(load);
+}
+
+/* They are read where endpoint_url is not set, and must be what that must be: for provisioning too, which has
+ * no more of a configuration than what needs the database alone. */
+static void check_endpoints(struct load *load)
+{
+	const char *variable;
+
+	if (!speaks_to_aws(load) || load->config->aws.endpoint_url)
+		return;
+	for (size_t i = 0; (variable = aws_endpoint_variable(i)) != NULL; i++) {
+		const char *url = environment_get(load->environment, variable);
+		char where[CONFIG_WHERE_MAX];
+		struct usher_error err;
+
+		if (!url || !*url || value_check(key_find("aws", "endpoint_url"), url, &err) == 0)
+			continue;
+		OWNED char *words = load_words(&err);
+		snprintf(where, sizeof where, _("environment %s"), variable);
+		load_error(load, where, "%s", words);
+	}
+}
+
 static void check_driver(struct load *load)
 {
 	if (on_aws(load)) {
@@ -327,6 +359,7 @@ void load_check(struct load *load)
 	derive_tls(load);
 	derive_region(load);
 	check_server(load);
+	check_endpoints(load);
 	if (load->database_only)
 		return;
 	load_check_needed(load);

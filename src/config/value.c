@@ -378,6 +378,13 @@ int value_store(
 	}
 }
 
+int value_check(const struct config_key *key, const char *text, struct usher_error *err)
+{
+	int code = text_check(text, err);
+
+	return code || text_fits(key, text) ? code : refuse(key, text, err);
+}
+
 /* -- Writing ------------------------------------------------------------------------------------ */
 
 static void word_format(struct buf *out, const char *words, int position)

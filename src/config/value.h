@@ -13,6 +13,8 @@
  * USHER_EINVAL: nothing is stored; the message says what is allowed, and never shows a secret. */
 int value_store(
         struct config *config, const struct config_key *key, const char *text, struct usher_error *err);
+/* The same for a text that is not the key's own, but must be such a one: a text key's. Stores nothing. */
+int value_check(const struct config_key *key, const char *text, struct usher_error *err);
 /* A text key's own field. */
 char **value_text(const struct config *config, const struct config_key *key);
 /* Gives `to` the value of `from`, a key of the same kind that holds no text. */

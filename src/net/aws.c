@@ -6,13 +6,14 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "net/aws_endpoint.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/random.h>
 
-#define ENDPOINT_MAX 256
+#define OWN_ENDPOINT_MAX 256
 #define TOKEN_HEADER "X-Amz-Security-Token: "
 
 struct aws_client {
@@ -20,6 +21,7 @@ struct aws_client {
 	struct http *http;
 	struct aws_provider *provider;
 	char *region, *service, *endpoint, *ca_bundle;
+	bool elsewhere; /* the endpoint was given */
 	atomic_uint_least64_t *retried;
 	const atomic_bool *ending;
 	struct aws_call *calls;
@@ -43,32 +45,39 @@ struct aws_call {
 
 /* -- Clients ---------------------------------------------------------------------------------- */
 
-/* With the path "/", which is all that is signed right. */
-static char *endpoint_text(const struct aws_client_settings *settings)
+/* With the path "/", which is all that is signed right. given NULL: the service's own. */
+static char *endpoint_text(const struct aws_client_settings *settings, const char *given)
 {
-	char text[ENDPOINT_MAX];
-	const char *given = settings->endpoint;
+	char own[OWN_ENDPOINT_MAX];
 
-	if (given && *given) {
-		size_t len = strlen(given);
-		snprintf(text, sizeof text, "%s%s", given, given[len - 1] == '/' ? "" : "/");
-	} else {
-		snprintf(text, sizeof text, "https://%s.%s.%s/", settings->service, settings->region,
-		        aws_domain(settings->region));
-	}
-	return mem_string(text);
+	snprintf(own, sizeof own, "https://%s.%s.%s", settings->service, settings->region,
+	        aws_domain(settings->region));
+	const char *base = given ? given : own;
+	size_t len = strlen(base);
+	char *text = mem_alloc(len + sizeof "/");
+	snprintf(text, len + sizeof "/", "%s%s", base, base[len - 1] == '/' ? "" : "/");
+	return text;
+}
+
+static const char *endpoint_given(const struct aws_client_settings *settings)
+{
+	return settings->endpoint && *settings->endpoint
+	               ? settings->endpoint
+	               : aws_endpoint_named(settings->environment, settings->service);
 }
 
 struct aws_client *aws_client_new(const struct aws_client_settings *settings)
 {
 	struct aws_client *client = mem_alloc(sizeof *client);
+	const char *given = endpoint_given(settings);
 
 	client->loop = settings->loop;
 	client->http = settings->http;
 	client->provider = settings->provider;
 	client->region = mem_string(settings->region);
 	client->service = mem_string(settings->service);
-	client->endpoint = endpoint_text(settings);
+	client->endpoint = endpoint_text(settings, given);
+	client->elsewhere = given != NULL;
 	client->ca_bundle = mem_string(settings->ca_bundle);
 	client->retried = settings->retried;
 	client->ending = settings->ending;
@@ -80,6 +89,11 @@ struct aws_client *aws_client_new(const struct aws_client_settings *settings)
 const char *aws_client_region(const struct aws_client *client)
 {
 	return client->region;
+}
+
+bool aws_client_is_elsewhere(const struct aws_client *client)
+{
+	return client->elsewhere;
 }
 
 static void call_free(struct aws_call *call)

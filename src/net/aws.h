@@ -28,17 +28,21 @@ struct aws_client_settings {
 	struct http *http;
 	struct aws_provider *provider;
 	const char *region, *service;   /* as they stand in the signature: "sqs", "sns" */
-	const char *endpoint;           /* NULL: the service's own in that region */
+	const char *endpoint;           /* NULL: that of the environment (net/aws_endpoint.h), else the
+	                                   service's own in that region */
+	const char *const *environment; /* "NAME=value", NULL-terminated; NULL: the process's own */
 	const char *ca_bundle;          /* NULL: the system's */
 	atomic_uint_least64_t *retried; /* counts tries after the first; NULL: nobody does */
 	const atomic_bool *ending; /* true: what fails is not tried again, somebody waits to end; or NULL */
 };
 struct aws_client;
-struct aws_client *aws_client_new(const struct aws_client_settings *settings); /* copies the strings */
+struct aws_client *aws_client_new(
+        const struct aws_client_settings *settings); /* copies the strings, reads the environment */
 /* Cancels what is under way without calling back. After aws_provider_free (which lets go of calls that wait
  * for credentials), before http_free. NULL is allowed. */
 void aws_client_free(struct aws_client *client);
 const char *aws_client_region(const struct aws_client *client);
+bool aws_client_is_elsewhere(const struct aws_client *client); /* not at the service's own endpoint */
 
 struct aws_request {
 	const char *action; /* for messages: "ReceiveMessage"; a static text */

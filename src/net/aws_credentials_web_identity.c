@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "net/aws_credentials_parts.h"
+#include "net/aws_endpoint.h"
 #include "net/xml.h"
 
 #include <ctype.h>
@@ -136,11 +137,9 @@ static void form_add(struct buf *form, const char *name, const char *value)
 /* The region's own endpoint, as AWS asks for; that of us-east-1 where no region is known. */
 static void endpoint(const struct aws_lookup *lookup, char out[AWS_URL_MAX])
 {
-	const char *given = aws_env(lookup, "AWS_ENDPOINT_URL_STS");
+	const char *given = aws_endpoint_named(lookup->settings->environment, "sts");
 	const char *region = lookup->settings->region;
 
-	if (!given)
-		given = aws_env(lookup, "AWS_ENDPOINT_URL");
 	if (!region)
 		region = aws_env(lookup, "AWS_REGION");
 	if (!region)

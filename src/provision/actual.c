@@ -363,8 +363,8 @@ static int read_thing(struct reading *r, size_t i)
 	}
 }
 
-int actual_read(struct services *services, struct state *desired, bool emulated, struct state *ret,
-        bool *ret_no_alarms, struct usher_error *err)
+int actual_read(struct services *services, struct state *desired, struct state *ret, bool *ret_no_alarms,
+        struct usher_error *err)
 {
 	struct reading r = { services, desired, ret, BUF(CALL_BODY_MAX), BUF(HTTP_ANSWER_MAX), err };
 	bool no_alarms = false;
@@ -380,7 +380,7 @@ int actual_read(struct services *services, struct state *desired, bool emulated,
 	}
 	if (rc == 0)
 		rc = read_alarms(&r);
-	if (rc && emulated && services_unknown_action(services)) {
+	if (rc && services_unknown_action(services)) {
 		drop_alarms(desired);
 		drop_alarms(ret);
 		no_alarms = true;

@@ -76,8 +76,8 @@ struct provisioning {
 	struct plan plan;
 };
 
-static int compare(struct provisioning *p, const struct provision_settings *settings, bool emulated,
-        FILE *out, struct usher_error *err)
+static int compare(
+        struct provisioning *p, const struct provision_settings *settings, FILE *out, struct usher_error *err)
 {
 	struct provision_identity who;
 	bool no_alarms = false;
@@ -86,7 +86,7 @@ static int compare(struct provisioning *p, const struct provision_settings *sett
 	if (rc == 0)
 		rc = desired_make(settings, &who, &p->desired, err);
 	if (rc == 0)
-		rc = actual_read(p->services, &p->desired, emulated, &p->actual, &no_alarms, err);
+		rc = actual_read(p->services, &p->desired, &p->actual, &no_alarms, err);
 	if (rc)
 		return rc;
 	fprintf(out, _("Account %s, region %s, as %s\n"), who.account, settings->region, who.principal);
@@ -113,7 +113,7 @@ int provision_run(
 	        .profile = text_or_null(config->aws.profile),
 	        .ca_bundle = text_or_null(config->aws.ca_bundle),
 	});
-	rc = compare(p, &settings, text_or_null(config->aws.endpoint_url) != NULL, out, err);
+	rc = compare(p, &settings, out, err);
 	if (rc == 0 && apply)
 		rc = apply_plan(p->services, &p->plan, &p->desired, &p->actual, out, err);
 	else if (rc == 0)

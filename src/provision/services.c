@@ -135,8 +135,9 @@ static void on_answer(void *arg, const struct aws_answer *answer)
 	struct waiting *w = arg;
 
 	w->code = answer->code;
-	w->services->unknown_action = strcmp(answer->error_type, "InvalidAction") == 0 ||
-	                              strcmp(answer->error_type, "UnknownOperationException") == 0;
+	w->services->unknown_action = aws_client_is_elsewhere(w->services->clients[w->service]) &&
+	                              (strcmp(answer->error_type, "InvalidAction") == 0 ||
+	                                      strcmp(answer->error_type, "UnknownOperationException") == 0);
 	if (answer->code == USHER_EFORBIDDEN)
 		refused(w, answer);
 	else if (answer->code)

@@ -30,7 +30,7 @@ int services_identity(struct services *services, struct provision_identity *ret_
  * refusal (USHER_EFORBIDDEN) says who was refused which action and what allows it. */
 int services_call(struct services *services, enum service service, const char *action, const struct buf *body,
         struct buf *ret_answer, struct usher_error *err);
-/* The last failure was that the service does not know the action: an emulator that is not whole. */
+/* The last failure was that an endpoint of one's own, an emulator that is not whole, knows no such action. */
 bool services_unknown_action(const struct services *services);
 
 void query_begin(struct buf *body, enum service service, const char *action);

@@ -12,11 +12,13 @@ import pytest
 from support import load
 from support.aws import ENVIRONMENT
 from support.daemon import ROOT
+from support.fault_proxy import FaultProxy
 from support.load import Member, QUEUES, attempts, delivery, failed, wait_settled, wait_state
 from support.process import wait_until
 from support.proof import Interruptions, check_all
 
 EMAIL = QUEUES["email"]
+NOWHERE = "http://127.0.0.1:1/"
 KILLS = 8
 DATABASE_KILLS = 3
 IN_FLIGHT = 40
@@ -53,6 +55,38 @@ def test_sign_ups_become_mail_and_coupon(aws_daemon, smtp, coupon, mariadb, clou
     assert mariadb.value("SELECT COUNT(*) FROM broker_message") == 0, "messages went to the embedded broker"
     secret = ENVIRONMENT["AWS_SECRET_ACCESS_KEY"]
     assert secret not in usherd.log() and secret not in usherd.api.get("/v1/config").text
+
+
+@pytest.fixture
+def sns_road(cloud):
+    """Another way to the same cloud, as that of an interface endpoint for SNS alone."""
+    proxy = FaultProxy(cloud)
+    yield proxy
+    proxy.close()
+
+
+def test_each_service_has_its_own_endpoint(sns_road, aws_daemon, smtp, mariadb, cloud, road):
+    """A VPC without private DNS names: every service is somewhere else."""
+    usherd = aws_daemon({"aws": {"endpoint_url": None}},
+                        {"AWS_ENDPOINT_URL_SQS": road.url, "AWS_ENDPOINT_URL_SNS": sns_road.url + "/",
+                         "AWS_ENDPOINT_URL": NOWHERE})
+    people = load.members(3, "vpc")
+    load.store(mariadb, people)
+    wait_settled(mariadb, 30, cloud)
+    assert smtp.copies() == {m.email: 1 for m in people}
+    assert {action for action, _ in sns_road.requests} == {"PublishBatch"}
+    assert {"GetQueueUrl", "ReceiveMessage", "DeleteMessageBatch"} <= {action for action, _ in road.requests}
+    assert road.count("PublishBatch") == 0
+    assert NOWHERE not in usherd.log()
+
+
+def test_the_configured_endpoint_comes_before_those_of_the_environment(aws_daemon, smtp, mariadb, cloud):
+    usherd = aws_daemon({}, {"AWS_ENDPOINT_URL_SQS": NOWHERE, "AWS_ENDPOINT_URL_SNS": NOWHERE, "AWS_ENDPOINT_URL": NOWHERE})
+    people = load.members(3, "configured")
+    load.store(mariadb, people)
+    wait_settled(mariadb, 30, cloud)
+    assert smtp.copies() == {m.email: 1 for m in people}
+    assert NOWHERE not in usherd.log()
 
 
 def test_retry_then_dlq_and_a_failed_row_then_redrive(aws_daemon, smtp, mariadb, cloud):

@@ -1,5 +1,6 @@
 """`usherd provision` against SNS and SQS (fauxqs) and a stand-in for CloudWatch: plan, apply, plan again."""
 
+import functools
 import json
 import os
 import pathlib
@@ -205,8 +206,27 @@ def test_fifo(provision, cloud):
     assert "cannot send to the FIFO queue email.fifo" in provision("--plan", 1, **names)
 
 
-def test_an_endpoint_without_cloudwatch_gets_no_alarms(provision, cloud):
+ENDPOINTS = [f"AWS_ENDPOINT_URL_{service}" for service in ("STS", "SNS", "SQS", "CLOUDWATCH")]
+
+
+def test_each_service_has_an_endpoint_in_the_environment(provision, cloud):
+    everywhere = {"USHER_AWS_ENDPOINT_URL": "", **dict.fromkeys(ENDPOINTS, cloud.url)}
+    assert provision("--apply", **everywhere)[1:] == [f"created {thing}" for thing in THINGS]
+    for name, action in zip(ENDPOINTS, ("GetCallerIdentity", "GetTopicAttributes", "GetQueueUrl", "DescribeAlarms")):
+        cloud.calls.clear()
+        assert "http://127.0.0.1:9/ cannot be reached" in provision("--plan", 1, **{**everywhere, name: "http://127.0.0.1:9"})
+        assert action not in cloud.calls
+    bad = provision("--plan", 1, **{**everywhere, ENDPOINTS[3]: "monitoring.internal"})
+    assert 'environment AWS_ENDPOINT_URL_CLOUDWATCH: "monitoring.internal" is not allowed; use http:// or https://...' in bad
+
+
+@pytest.mark.parametrize("environment", [
+    pytest.param(lambda url: {}, id="configured"),
+    pytest.param(lambda url: {"USHER_AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL": url}, id="environment"),
+])
+def test_an_endpoint_without_cloudwatch_gets_no_alarms(provision, cloud, environment):
     cloud.has_cloudwatch = False
+    provision = functools.partial(provision, **environment(cloud.url))
     lines = provision("--plan", 3)
     assert lines[1] == "The endpoint knows no CloudWatch: the alarms are left out."
     assert [line[2:] for line in lines if line.startswith("+ ")] == THINGS[:7]

@@ -232,6 +232,52 @@ static void a_topic_is_in_the_region_of_its_queues(void **state)
 	accept_text(f, text);
 }
 
+#define ALLOWED " is not allowed; use http:// or https://..., without spaces or a login\n"
+
+static void endpoints_of_the_environment_are_urls(void **state)
+{
+	static const char *const good[] = {
+		"AWS_ENDPOINT_URL_SQS=https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com",
+		"AWS_ENDPOINT_URL_SNS=", "AWS_ENDPOINT_URL=http://127.0.0.1:4566", NULL
+	};
+	static const char *const bad[] = { "AWS_ENDPOINT_URL_SQS=vpce-1.sqs.eu-west-1.vpce.amazonaws.com",
+		"AWS_ENDPOINT_URL_SNS=https://a:s3cret@b", "AWS_ENDPOINT_URL_STS=https://",
+		"AWS_ENDPOINT_URL_CLOUDWATCH=ftp://b", "AWS_ENDPOINT_URL=http://a b", NULL };
+	static const char *const told[] = {
+		"environment AWS_ENDPOINT_URL_SQS: \"vpce-1.sqs.eu-west-1.vpce.amazonaws.com\"" ALLOWED,
+		"environment AWS_ENDPOINT_URL_SNS: \"...@b\"" ALLOWED,
+		"environment AWS_ENDPOINT_URL_STS: \"https://\"" ALLOWED,
+		"environment AWS_ENDPOINT_URL_CLOUDWATCH: \"ftp://b\"" ALLOWED,
+		"environment AWS_ENDPOINT_URL: \"http://a b\"" ALLOWED
+	};
+	static const char aws[] = NEEDED_INI "[broker]\ndriver = aws\n[aws]\nregion = eu-west-1\n";
+	static const char sns[] =
+	        NEEDED_INI "[notify.ops]\nkind = sns\ntopic = arn:aws:sns:eu-west-1:123456789012:ops\n";
+	struct fixture *f = *state;
+
+	write_text(f, "usher.ini", NEEDED_INI);
+	assert_int_equal(load(f, bad), 0); /* nobody there speaks to AWS */
+	write_text(f, "usher.ini", sns);
+	assert_int_equal(load(f, bad), USHER_ECONFIG);
+	write_text(f, "usher.ini", aws);
+	assert_int_equal(load(f, good), 0);
+	assert_int_equal(load(f, bad), USHER_ECONFIG);
+	for (size_t i = 0; i < ARRAY_LEN(told); i++)
+		contains(f->report, told[i]);
+	assert_int_equal(lines(f->report), ARRAY_LEN(told));
+}
+
+static void endpoints_of_the_environment_come_behind_the_configured_one(void **state)
+{
+	static const char *const environment[] = { "AWS_ENDPOINT_URL_SQS=nowhere", NULL };
+	struct fixture *f = *state;
+
+	write_text(f, "usher.ini",
+	        NEEDED_INI
+	        "[broker]\ndriver = aws\n[aws]\nregion = eu-west-1\nendpoint_url = http://127.0.0.1:4566\n");
+	assert_int_equal(load(f, environment), 0);
+}
+
 static void fifo_names_are_for_aws(void **state)
 {
 	struct fixture *f = *state;
@@ -409,6 +455,8 @@ int main(void)
 		TEST(environment_alone_is_enough),
 		TEST(aws_needs_a_region),
 		TEST(a_topic_is_in_the_region_of_its_queues),
+		TEST(endpoints_of_the_environment_are_urls),
+		TEST(endpoints_of_the_environment_come_behind_the_configured_one),
 		TEST(fifo_names_are_for_aws),
 		TEST(misspelt_environment_is_refused),
 		TEST(channels_inherit_the_retry_schedule),
