@@ -162,7 +162,7 @@ $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o
 	$(call say,ld  $@) $(CC) $(LDFLAGS) -o $@ $^ $(SINK_LIBS)
 $(BUILD)/tests/bench/sqs_sink: SINK_LIBS = -lcjson -lcrypto
 run = $(PYTHON) tests/run.py --build $(BUILD)
-TEST_JOBS ?= 3# side by side; they mostly wait
+TEST_JOBS ?= 4# side by side; they mostly wait
 
 BROKER ?= embedded# or aws
 demo: deps $(if $(filter aws,$(BROKER)),deps-aws) ## show the whole of it at work: 200 sign-ups through planned faults, then the console
