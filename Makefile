@@ -183,8 +183,10 @@ console: all ## tests of console and command line; T=... picks
 ASAN = BUILD=build/asan OPT='-O1 -g' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 TSAN = BUILD=build/tsan OPT='-O1 -g' SANITIZE='-fsanitize=thread -fno-omit-frame-pointer'
 asan: deps ## all but the console's tests under the address and undefined-behaviour sanitizers
-	@$(MAKE) -j$(JOBS) $(ASAN) all unit-bins contract-bins
-	@$(MAKE) $(ASAN) unit contract system
+	@$(MAKE) -j$(JOBS) $(ASAN) all unit-bins contract-bins aws-bins deps-aws deps-promtool
+	@$(MAKE) $(ASAN) without-console
+without-console:
+	@$(run) --jobs $(TEST_JOBS) $(call bin,$(UNIT) $(CONTRACT)) tests/system
 tsan: deps ## what has threads, under the thread sanitizer
 	@$(MAKE) -j$(JOBS) $(TSAN) all unit-bins
 	@$(MAKE) $(TSAN) unit
@@ -275,5 +277,5 @@ clean: ## remove everything built
 	rm -rf build
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
-.PHONY: all deps deps-aws deps-promtool deps-lint demo check unit contract system console asan tsan fuzz bench bench-finding bench-console soak lint install clean help force \
+.PHONY: all deps deps-aws deps-promtool deps-lint demo check unit contract system console asan without-console tsan fuzz bench bench-finding bench-console soak lint install clean help force \
         unit-bins contract-bins aws-bins bench-bins fuzz-bins lint-includes lint-messages lint-manuals lint-format lint-tidy lint-cppcheck lint-analyzer
