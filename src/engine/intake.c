@@ -131,7 +131,7 @@ void intake_receive(struct pipeline *p, mono_time now)
 	bool wanted = !pipeline_held(p) && bound > 0 && pipeline_peer_well(&p->database);
 
 	if (!wanted)
-		pipeline_peer_unasked(&p->broker_in);
+		pipeline_peer_unasked(&p->broker_in, now);
 	while (wanted && p->receive_at.ns <= now.ns && p->receives < p->receives_wanted &&
 	        pipeline_peer_ready(&p->broker_in, now)) {
 		int free_places = bound - held(p);

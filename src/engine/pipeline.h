@@ -159,8 +159,8 @@ bool pipeline_held(const struct pipeline *p);
 /* It failed: wait longer each time, say so once. */
 void pipeline_peer_failed(struct pipeline *p, struct pipeline_peer *peer, const struct usher_error *err);
 void pipeline_peer_answered(struct pipeline *p, struct pipeline_peer *peer);
-void pipeline_peer_unasked(struct pipeline_peer *peer); /* and will not be soon */
 bool pipeline_peer_ready(struct pipeline_peer *peer, mono_time now);
+void pipeline_peer_unasked(struct pipeline_peer *peer, mono_time now); /* it is not asked just now */
 bool pipeline_peer_well(const struct pipeline_peer *peer);
 
 /* -- intake.c: receive, decode, claim -------------------------------------------------------- */

@@ -37,14 +37,17 @@ void pipeline_peer_answered(struct pipeline *p, struct pipeline_peer *peer)
 	note_write(peer->error, "");
 }
 
-/* How it is now nobody knows: the status does not go on saying what it was. */
-void pipeline_peer_unasked(struct pipeline_peer *peer)
-{
-	if (!pipeline_peer_well(peer))
-		note_write(peer->error, "");
-}
-
 bool pipeline_peer_ready(struct pipeline_peer *peer, mono_time now)
 {
 	return breaker_allows(&peer->breaker, &settings, now, wall_now()) > 0;
+}
+
+/* How it is now nobody knows: the status does not go on saying what it was. Its pause ends all the same, so
+ * that no turn waits for that. */
+void pipeline_peer_unasked(struct pipeline_peer *peer, mono_time now)
+{
+	if (pipeline_peer_well(peer))
+		return;
+	note_write(peer->error, "");
+	(void)pipeline_peer_ready(peer, now);
 }
