@@ -25,6 +25,18 @@ struct figure figure_get(const cJSON *object, const char *key)
 	return ret;
 }
 
+/* The database's figures and the broker's are taken apart: one of them may be away. */
+int64_t figure_age(const cJSON *object, const char *key, wall_time now)
+{
+	static const char *const counted[] = { "retrying", "dead", "queued", "cancelled", "waiting" };
+	const char *when = "depth_at";
+	for (size_t i = 0; i < ARRAY_LEN(counted); i++)
+		if (!strcmp(key, counted[i]))
+			when = "counted_at";
+	wall_time taken = time_get(object, when);
+	return taken.ms ? seconds_between(taken, now) : FORMAT_NO_AGE;
+}
+
 bool figure_over(struct figure f, int64_t least)
 {
 	return f.kind != FIGURE_NONE && f.value >= least;

@@ -21,6 +21,8 @@ struct figure {
 	bool rough; /* approximate, however old */
 };
 struct figure figure_get(const cJSON *object, const char *key);
+/* Seconds since it was taken, as its object says; FORMAT_NO_AGE where that is not known. */
+int64_t figure_age(const cJSON *object, const char *key, wall_time now);
 /* At least `least`, so far as is known: something may be wrong. */
 bool figure_over(struct figure f, int64_t least);
 

@@ -120,15 +120,21 @@ static void add_series(cJSON *json, const struct history_point *points, int n, e
 	}
 }
 
+/* Of a queue that was never counted: nothing is known, which is not the same as zero. */
+static const struct queue_depths unknown_depths = {
+	.visible = { -1, STALE }, .in_flight = { -1, STALE }, .delayed = { -1, STALE }, .oldest_age_ms = -1
+};
+
 static void add_depths(
         cJSON *json, const struct picture *p, enum channel_id id, const struct channel_status *s)
 {
-	bool stale = view_depths_are_stale(p->config, p->status, id, p->now);
-	view_add_figure(json, "visible", s->depth.visible, stale);
-	view_add_figure(json, "in_flight", s->depth.in_flight, stale);
-	view_add_figure(json, "delayed", s->depth.delayed, stale);
-	view_add_seconds(json, "oldest_age_s", s->depth.oldest_age_ms);
-	view_add_figure(json, "dlq_depth", queue_standing(&s->dlq_depth), stale);
+	bool stale = view_depths_are_stale(p->config, p->status, id, p->now), read = s->depth_at.ms != 0;
+	const struct queue_depths *depth = read ? &s->depth : &unknown_depths;
+	view_add_figure(json, "visible", depth->visible, stale);
+	view_add_figure(json, "in_flight", depth->in_flight, stale);
+	view_add_figure(json, "delayed", depth->delayed, stale);
+	view_add_seconds(json, "oldest_age_s", depth->oldest_age_ms);
+	view_add_figure(json, "dlq_depth", queue_standing(read ? &s->dlq_depth : &unknown_depths), stale);
 	view_add_figure(json, "retrying", exactly(s->retrying), p->stale);
 	view_add_figure(json, "dead", exactly(s->dead), p->stale);
 	view_add_figure(json, "queued", exactly(s->queued), p->stale);
@@ -154,16 +160,12 @@ static void add_history(
 	}
 	cJSON_AddNumberToObject(json, "history_step_s", (double)p->config->watch.depth_interval_ms / 1000);
 	view_add_time(json, "depth_at", s->depth_at);
+	view_add_time(json, "counted_at", p->status ? p->status->counted_at : at_ms(0));
 	json_add_string(json, "depth_error", s->depth_error);
 }
 
-/* Stands in until the first snapshot: nothing is known, which is not the same as zero. */
+/* Stands in until the first snapshot. */
 static const struct channel_status unknown_channel = {
-	.depth = { .visible = { -1, STALE },
-	        .in_flight = { -1, STALE },
-	        .delayed = { -1, STALE },
-	        .oldest_age_ms = -1 },
-	.dlq_depth = { .visible = { -1, STALE }, .in_flight = { -1, STALE }, .delayed = { -1, STALE } },
 	.retrying = -1,
 	.dead = -1,
 	.queued = -1,
@@ -232,6 +234,7 @@ static void add_outbox(cJSON *json, const struct picture *p)
 	cJSON *outbox = json_add_object(json, "outbox");
 	view_add_figure(outbox, "waiting", exactly(p->status ? p->status->outbox_waiting : -1), p->stale);
 	view_add_seconds(outbox, "oldest_age_s", p->status ? p->status->outbox_oldest_ms : -1);
+	view_add_time(outbox, "counted_at", p->status ? p->status->counted_at : at_ms(0));
 	view_add_rate(outbox, "published_per_s", p->status ? p->status->published_per_s : 0);
 	json_add_bool(outbox, "failing", atomic_load(&relay->failing));
 	view_add_time(outbox, "retry_at", at_ms(atomic_load(&relay->retry_at_ms)));
@@ -292,7 +295,7 @@ int status_get(struct call *call, struct usher_error *err)
 		.status = status,
 		.now = wall_now(),
 		.minutes = call->query.minutes };
-	p.stale = !status || !status->database.up || view_is_stale(p.config, status->at, p.now);
+	p.stale = !status || !status->database.up || view_is_stale(p.config, status->counted_at, p.now);
 	cJSON *json = call_answer(call);
 	add_daemon(json, call, p.now);
 	add_peers(json, &p);

@@ -123,6 +123,7 @@ struct status {
 	wall_time at, started_at;
 	int64_t depths_every_ms; /* how often the depths are taken just now */
 	struct peer_status database, broker;
+	wall_time counted_at; /* when the ledger's and the outbox's figures were taken */
 	struct channel_status channel[CHANNEL_COUNT];
 	int64_t outbox_waiting, outbox_oldest_ms;
 	double published_per_s;

@@ -129,6 +129,7 @@ static int count_all(struct watcher *w, struct usher_error *err)
 		return rc;
 	w->status.outbox_waiting = outbox.waiting;
 	w->status.outbox_oldest_ms = outbox.oldest_age_ms;
+	w->status.counted_at = wall_now();
 	return 0;
 }
 

@@ -211,7 +211,7 @@ class FakeDaemon:
             "totals": {k: 100 for k in ("received", "delivered", "retried", "dead", "failed", "repeated", "handed_back",
                                         "lost")},
             "history": {"out": [(n * 7) % 13 for n in range(60)], "depth": list(range(60))}, "history_step_s": 5,
-            "depth_at": stamp(1), "depth_error": "",
+            "depth_at": stamp(1), "counted_at": stamp(1), "depth_error": "",
         }
 
     def status_json(self, read_only):
@@ -221,7 +221,7 @@ class FakeDaemon:
             "database": {"up": True, "since": stamp(11000), "error": ""}, "broker": {"up": True, "error": ""},
             "fleet": [daemon("mail-1", leads=True, self=True)],
             "channels": [self.channel("email"), self.channel("coupon")],
-            "outbox": {"waiting": figure(2), "oldest_age_s": 1, "published_per_s": 12.3, "failing": False,
+            "outbox": {"waiting": figure(2), "oldest_age_s": 1, "published_per_s": 12.3, "failing": False, "counted_at": stamp(1),
                        "retry_at": None, "published_total": 1000, "refused_total": 0},
             "alarms": self.board(),
             "totals": {k: 1 for k in ("signups", "acts", "refused_acts", "redriven", "statements")},

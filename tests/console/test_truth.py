@@ -160,10 +160,25 @@ def test_starts_before_the_daemon(fake, console):
 def test_exactness_of_figures(fake, console):
     fake.status = {"channel": {"email": {
         "visible": figure(12), "in_flight": figure(8, "approximate"), "retrying": figure(3, "stale"),
-        "dlq_depth": figure(None), "dead": figure(2000000), "depth_at": stamp(8)}}}
+        "dlq_depth": figure(None), "dead": figure(2000000), "counted_at": stamp(8)}}}
     t = console()
     t.wait_for(re.compile(r"email +12 +~8 +3 \(\d+s old\) +\? +2,000,000"))
     assert t.attributes("s old)").fg != t.attributes("12 ").fg or t.attributes("s old)").bold
+
+
+def test_each_figure_has_the_age_of_its_own_taking(fake, console):
+    """The database is away, the queues are counted; then the other way about."""
+    old, outbox = stamp(500), {"waiting": figure(2, "stale"), "counted_at": stamp(500)}
+    gone = {"retrying": figure(3, "stale"), "dead": figure(9, "stale"), "counted_at": old}
+    fake.status = {"channel": {"email": gone}, "outbox": outbox}
+    t = console(size=(120, 40))
+    t.wait_for(re.compile(r"email +12 +8 +3 \(8m old\) +~9 +9 \(8m old\)"), re.compile(r"OUTBOX +2 \(8m old\) waiting"))
+    t.press("2")
+    t.wait_for("[email ~9]")
+    fake.status = {"channel": {"email": {"visible": figure(12, "stale"), "dlq_depth": figure(9, "stale"), "depth_at": old}}}
+    t.wait_for("[email 9 (8m old)]")
+    t.press("1")
+    t.wait_for(re.compile(r"email +12 \(8m old\) +8 +3 +9 \(8m old\) +9"))
 
 
 def test_an_old_status_is_shown_with_its_age(fake, console):

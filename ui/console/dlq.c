@@ -92,7 +92,7 @@ static void draw_channels(const struct dlq *d, const struct console *c, struct r
 		bool on = name && !strcmp(name, d->channel);
 		struct buf b = BUF(1024);
 		buf_printf(&b, on ? "[%s " : " %s ", name ? name : "?");
-		format_figure(&b, figure_now(c, ch, "dlq_depth"), seconds_between(c->status_at, c->now), 14);
+		format_figure(&b, figure_now(c, ch, "dlq_depth"), figure_age(ch, "dlq_depth", c->now), 14);
 		buf_puts(&b, on ? "]" : " ");
 		x += paint(area.y, x, end - x, on ? ROLE_TITLE : ROLE_FAINT, TEXT_CLIP, buf_str(&b)) + 1;
 		buf_free(&b);

@@ -77,11 +77,6 @@ static void draw_titles(const struct at *at)
 	paint(at->y, x, OLDEST_WIDTH, ROLE_HEAD, TEXT_RIGHT, C_("the longest wait in a queue", "OLDEST"));
 }
 
-static int64_t age_of(const struct console *c, wall_time taken)
-{
-	return seconds_between(taken.ms ? taken : c->status_at, c->now);
-}
-
 static void draw_figures(const struct console *c, const cJSON *ch, const struct at *at)
 {
 	static const char *const keys[FIGURES] = { "visible", "in_flight", "retrying", "dlq_depth", "dead" };
@@ -93,7 +88,7 @@ static void draw_figures(const struct console *c, const cJSON *ch, const struct 
 		struct figure f = figure_now(c, ch, keys[i]);
 		buf_clear(&b);
 		/* when all are old, all read alike */
-		format_figure(&b, f, age_of(c, time_get(ch, "depth_at")), whole ? w - 2 : w - 1);
+		format_figure(&b, f, figure_age(ch, keys[i], c->now), whole ? w - 2 : w - 1);
 		enum role role = f.kind == FIGURE_STALE || f.kind == FIGURE_NONE ? ROLE_FAINT : ROLE_NORMAL;
 		if (role == ROLE_NORMAL && i >= 3 && f.value > 0)
 			role = ROLE_WARN;
@@ -209,7 +204,7 @@ static void draw_outbox(const struct console *c, const struct at *at)
 	int64_t oldest = json_int(outbox, "oldest_age_s", -1);
 	bool failing = json_bool(outbox, "failing", false);
 	struct buf b = BUF(1024), part = BUF(128);
-	format_figure(&part, figure_now(c, outbox, "waiting"), age_of(c, c->status_at), 20);
+	format_figure(&part, figure_now(c, outbox, "waiting"), figure_age(outbox, "waiting", c->now), 20);
 	buf_printf(&b, _("%s waiting"), buf_str(&part));
 	if (oldest >= 0) {
 		buf_clear(&part);

@@ -20,7 +20,7 @@ static double rate_get(const cJSON *object, const char *key)
 static void add_figure(struct table *t, const cJSON *ch, const char *key, wall_time now)
 {
 	struct buf b = BUF(128);
-	format_figure(&b, figure_get(ch, key), seconds_between(time_get(ch, "depth_at"), now), 24);
+	format_figure(&b, figure_get(ch, key), figure_age(ch, key, now), 24);
 	table_take(t, &b);
 	buf_free(&b);
 }
@@ -78,7 +78,7 @@ static void print_daemon(const cJSON *status, wall_time now)
 	const cJSON *outbox = json_get(status, "outbox");
 	bool up = json_bool(json_get(status, "database"), "up", false);
 	struct buf waiting = BUF(64), rate = BUF(64), fleet = BUF(8192), uptime = BUF(64);
-	format_figure(&waiting, figure_get(outbox, "waiting"), FORMAT_NO_AGE, 16);
+	format_figure(&waiting, figure_get(outbox, "waiting"), figure_age(outbox, "waiting", now), 24);
 	format_rate(&rate, rate_get(outbox, "published_per_s"));
 	print_clean(stdout, _("outbox: %s waiting, %s published"), buf_str(&waiting), buf_str(&rate));
 	facts_fleet(&fleet, status, now, true);
