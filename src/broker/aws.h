@@ -13,8 +13,7 @@
 #include "broker/broker.h"
 
 #define AWS_BATCH_MAX 10
-#define AWS_RECEIVES_MAX 64 /* at once that keep nothing else waiting: as many as the configuration allows   \
-	                     */
+#define AWS_RECEIVES_MAX 64 /* at once, and nothing else waits for them: as configured at most */
 #define AWS_SNS_BODY_MAX BROKER_PUBLISH_MAX /* bytes of a message, attributes in, and of a batch */
 #define AWS_SQS_BODY_MAX BROKER_SEND_MAX    /* the same; 256 KiB until August 2025 */
 #define AWS_ANSWER_MAX (24 * 1024 * 1024)   /* bytes of a receive's answer: ten messages of 1 MiB, quoted */
