@@ -40,9 +40,10 @@ def test_status_has_every_figure(still, api):
                                           "lost"}
         assert set(channel["rates"]) == {"in_per_s", "out_per_s", "fail_per_s"}
         assert channel["history_step_s"] == 0.1
+        assert TIME.fullmatch(channel["counted_at"])
         assert len(channel["history"]["out"]) == len(channel["history"]["depth"]) <= 60
     assert set(status["outbox"]) == {"waiting", "oldest_age_s", "published_per_s", "failing", "retry_at", "published_total",
-                                     "refused_total"}
+                                     "refused_total", "counted_at"}
     assert set(status["totals"]) == {"signups", "acts", "refused_acts", "redriven", "statements"}
 
 
