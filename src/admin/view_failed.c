@@ -212,8 +212,7 @@ int dlq_get(struct call *call, struct usher_error *err)
 	struct figure unknown = { .value = -1, .exactness = STALE };
 	wall_time never = { 0 };
 	const struct channel_status *channel = status ? &status->channel[call->channel] : NULL;
-	view_add_figure(json, "depth",
-	        channel && channel->depth_at.ms ? queue_standing(&channel->dlq_depth) : unknown,
+	view_add_figure(json, "depth", channel ? queue_standing(&channel->dlq_depth) : unknown,
 	        view_depths_are_stale(call->settings->config, status, call->channel, wall_now()));
 	view_add_time(json, "mirrored_at", channel ? channel->control.mirrored_at : never);
 	if (status)

@@ -38,15 +38,6 @@ static void add_note(cJSON *json, const char *key, struct note *note)
 	view_add_words(json, key, *text ? text : NULL);
 }
 
-/* Of a queue that was never counted nothing is known, which is not the same as zero. */
-static const struct queue_depths *depths_known(
-        const struct channel_status *s, const struct queue_depths *depths)
-{
-	static const struct queue_depths unknown = { { -1, STALE }, { -1, STALE }, { -1, STALE }, -1 };
-
-	return s->depth_at.ms ? depths : &unknown;
-}
-
 static void add_breaker(cJSON *json, struct channel_counters *c, struct figure waiting, bool stale)
 {
 	enum breaker_state state = (enum breaker_state)atomic_load(&c->breaker);
@@ -133,12 +124,11 @@ static void add_depths(
         cJSON *json, const struct picture *p, enum channel_id id, const struct channel_status *s)
 {
 	bool stale = view_depths_are_stale(p->config, p->status, id, p->now);
-	const struct queue_depths *depth = depths_known(s, &s->depth);
-	view_add_figure(json, "visible", depth->visible, stale);
-	view_add_figure(json, "in_flight", depth->in_flight, stale);
-	view_add_figure(json, "delayed", depth->delayed, stale);
-	view_add_seconds(json, "oldest_age_s", depth->oldest_age_ms);
-	view_add_figure(json, "dlq_depth", queue_standing(depths_known(s, &s->dlq_depth)), stale);
+	view_add_figure(json, "visible", s->depth.visible, stale);
+	view_add_figure(json, "in_flight", s->depth.in_flight, stale);
+	view_add_figure(json, "delayed", s->depth.delayed, stale);
+	view_add_seconds(json, "oldest_age_s", s->depth.oldest_age_ms);
+	view_add_figure(json, "dlq_depth", queue_standing(&s->dlq_depth), stale);
 	view_add_figure(json, "retrying", exactly(s->retrying), p->stale);
 	view_add_figure(json, "dead", exactly(s->dead), p->stale);
 	view_add_figure(json, "queued", exactly(s->queued), p->stale);
@@ -170,6 +160,8 @@ static void add_history(
 
 /* Stands in until the first snapshot. */
 static const struct channel_status unknown_channel = {
+	.depth = QUEUE_DEPTHS_UNKNOWN,
+	.dlq_depth = QUEUE_DEPTHS_UNKNOWN,
 	.retrying = -1,
 	.dead = -1,
 	.queued = -1,
@@ -191,8 +183,7 @@ static cJSON *channel_json(const struct picture *p, enum channel_id id)
 	json_add_int(json, "holding", atomic_load(&c->holding));
 	json_add_int(json, "connections", atomic_load(&c->connections));
 	view_add_control(json, &s->control);
-	add_breaker(json, c, depths_known(s, &s->depth)->visible,
-	        view_depths_are_stale(p->config, p->status, id, p->now));
+	add_breaker(json, c, s->depth.visible, view_depths_are_stale(p->config, p->status, id, p->now));
 	add_probe(json, c);
 	add_limit(json, c);
 	add_totals(json, c);

@@ -487,7 +487,7 @@ static void status_prepare(struct watcher *w)
 		c->queue = config->channel[id].queue;
 		c->dlq = config->channel[id].dlq;
 		c->next_due_ms = -1;
-		c->depth.oldest_age_ms = c->dlq_depth.oldest_age_ms = -1;
+		c->depth = c->dlq_depth = (struct queue_depths)QUEUE_DEPTHS_UNKNOWN;
 		stale(c, c->enabled ? "not read yet" : "the channel is not enabled here");
 	}
 }

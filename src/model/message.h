@@ -72,6 +72,11 @@ struct queue_depths {
 	struct figure visible, in_flight, delayed;
 	int64_t oldest_age_ms; /* of the oldest visible message; -1 when unknown or none */
 };
+/* Of a queue that was never counted: nothing is known, which is not the same as zero. */
+#define QUEUE_DEPTHS_UNKNOWN                                                                                 \
+	{                                                                                                    \
+		{ -1, STALE }, { -1, STALE }, { -1, STALE }, -1                                              \
+	}
 /* All that stands in the queue, whoever holds it just now, as exactly as the least exact part. That is what a
  * DLQ holds: a look at it may hide its messages for a moment. */
 struct figure queue_standing(const struct queue_depths *depths);

@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 
 #define OWN_ENDPOINT_MAX 256
@@ -201,7 +200,7 @@ static const char *advice(const struct aws_fault *fault, const char *type)
 		return "; set this machine's clock";
 	if (strcmp(type, "InvalidSignatureException") == 0 || strcmp(type, "SignatureDoesNotMatch") == 0)
 		return "; check this machine's clock and the secret key";
-	if (strncasecmp(type, "kms", strlen("kms")) == 0)
+	if (aws_error_is_of_key(type))
 		return "; see that the KMS key is enabled and that its policy lets that principal use it";
 	if (fault->remedy == AWS_FRESH_CREDENTIALS)
 		return "; the credentials have expired or are not valid: renew them";

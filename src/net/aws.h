@@ -87,6 +87,7 @@ struct aws_fault {
 };
 /* The fault an HTTP status and an error's type stand for; code 0 for a 2xx. */
 struct aws_fault aws_fault_of(int status, const char *type);
+bool aws_error_is_of_key(const char *type); /* what KMS said of a queue's or topic's key */
 /* Type (without a namespace) and words out of an error's body in either protocol; both "" when it has none.
  */
 void aws_error_read(

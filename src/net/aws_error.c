@@ -60,6 +60,11 @@ static const struct known_error {
 	{ "OptInRequired", { USHER_EFORBIDDEN, AWS_GIVE_UP } },
 };
 
+bool aws_error_is_of_key(const char *type)
+{
+	return strncasecmp(type, "kms", strlen("kms")) == 0;
+}
+
 struct aws_fault aws_fault_of(int status, const char *type)
 {
 	if (status >= 200 && status < 300)
@@ -68,7 +73,7 @@ struct aws_fault aws_fault_of(int status, const char *type)
 		if (strcmp(known_errors[i].type, type) == 0)
 			return known_errors[i].fault;
 	/* KmsInvalidState, KMSOptInRequired, KMS.DisabledException: the queue's key, not what was asked. */
-	if (strncasecmp(type, "kms", strlen("kms")) == 0)
+	if (status < 500 && aws_error_is_of_key(type))
 		return (struct aws_fault){ USHER_EFORBIDDEN, AWS_GIVE_UP };
 	if (status == 429)
 		return (struct aws_fault){ USHER_EUNAVAILABLE, AWS_TRY_LATER };

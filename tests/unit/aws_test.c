@@ -381,6 +381,7 @@ static void faults_are_classed(void **state)
 		{ 400, "KmsAccessDenied", USHER_EFORBIDDEN, AWS_GIVE_UP },
 		{ 400, "KMSInvalidState", USHER_EFORBIDDEN, AWS_GIVE_UP },
 		{ 400, "KMS.DisabledException", USHER_EFORBIDDEN, AWS_GIVE_UP },
+		{ 500, "KMSInternalException", USHER_EUNAVAILABLE, AWS_TRY_AGAIN },
 		{ 301, "", USHER_EPROTOCOL, AWS_GIVE_UP },
 		{ 413, "", USHER_ETOOBIG, AWS_GIVE_UP },
 	};
