@@ -20,6 +20,11 @@
 
 typedef const char *_Atomic scripted; /* the test changes it while the server runs */
 
+struct transcript {
+	char text[LOG_MAX]; /* commands as they came, a line each; content in between */
+	size_t len;
+};
+
 /* How the server behaves. An answer that is NULL is the friendly one; "" is silence; one that begins
  * with '!' closes the connection after the rest of it has been said. */
 struct script {
@@ -35,8 +40,7 @@ struct script {
 	int refused_connections; /* so many first ones are greeted with 421 */
 	atomic_bool slow_reader; /* waits with reading content until it is cleared */
 	atomic_int mails, rsets, quits;
-	char log[LOG_MAX]; /* commands as they came, a line each; content in between */
-	size_t log_len;
+	struct transcript log[SERVER_CONNECTIONS_MAX]; /* a connection each: their threads take turns */
 };
 
 struct state {
@@ -56,16 +60,15 @@ struct state {
 
 /* -- The server ---------------------------------------------------------------------------- */
 
-static inline void record(struct server *server, const char *bytes, size_t len)
+static inline void record(struct server *server, const struct peer *peer, const char *line)
 {
 	struct script *script = server->script;
+	struct transcript *log = &script->log[peer->number];
+	size_t len = strlen(line);
+
 	pthread_mutex_lock(&server->mutex);
-	if (script->log_len + len + 2 < LOG_MAX) {
-		memcpy(script->log + script->log_len, bytes, len);
-		script->log_len += len;
-		script->log[script->log_len++] = '\n';
-		script->log[script->log_len] = '\0';
-	}
+	if (log->len + len + 2 < LOG_MAX)
+		log->len += (size_t)sprintf(log->text + log->len, "%s\n", line);
 	pthread_mutex_unlock(&server->mutex);
 }
 
@@ -93,7 +96,7 @@ static inline bool take_content(struct server *server, struct peer *peer)
 	for (;;) {
 		if (!peer_line(peer, line, sizeof line))
 			return false;
-		record(server, line, strlen(line));
+		record(server, peer, line);
 		if (strcmp(line, ".") == 0)
 			return true;
 	}
@@ -203,7 +206,7 @@ static inline void serve(struct server *server, struct peer *peer)
 	if (!answer(peer, script->greeting, "220 test.example ESMTP\r\n"))
 		return;
 	while (peer_line(peer, line, sizeof line)) {
-		record(server, line, strlen(line));
+		record(server, peer, line);
 		if (!on_command(server, peer, &session, line))
 			return;
 	}
@@ -321,10 +324,14 @@ static inline void assert_fault(
 	assert_true(reply->text[0]);
 }
 
+/* On one connection, whichever. */
 static inline bool logged(struct state *s, const char *text)
 {
+	bool found = false;
+
 	pthread_mutex_lock(&s->server.mutex);
-	bool found = strstr(s->script.log, text) != NULL;
+	for (int i = 0; i < SERVER_CONNECTIONS_MAX && !found; i++)
+		found = strstr(s->script.log[i].text, text) != NULL;
 	pthread_mutex_unlock(&s->server.mutex);
 	return found;
 }
