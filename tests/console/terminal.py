@@ -79,14 +79,19 @@ class Terminal:
         self.exit_code = None       # negative: the signal
         keep = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "USHER_SOCKET", "LINES", "COLUMNS")}
         env = {**keep, "TERM": term, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "TZ": "UTC", **(environment or {})}
+        may_begin, begin = os.pipe()
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             try:
+                os.read(may_begin, 1)
                 fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", self.lines, self.columns, 0, 0))
                 os.execvpe(str(command[0]), [str(part) for part in command], env)
             finally:
                 os._exit(127)
-        self.settings_before = termios.tcgetattr(self._fd)
+        self.settings_before = termios.tcgetattr(self._fd)     # the program has not touched them yet
+        os.write(begin, b"!")
+        os.close(begin)
+        os.close(may_begin)
 
     def __enter__(self):
         return self
