@@ -39,6 +39,18 @@ void facts_time(struct lines *l, const char *label, wall_time t, wall_time now)
 		        part_span(seconds_between(t, now)).text);
 }
 
+/* `in`: with %s for how long that is. */
+static void add_until(struct buf *b, const char *at_once, const char *in, wall_time t, wall_time now)
+{
+	if (t.ms == 0)
+		return;
+	buf_puts(b, ", ");
+	if (t.ms <= now.ms)
+		buf_puts(b, at_once);
+	else
+		buf_printf(b, in, part_span(seconds_between(now, t)).text);
+}
+
 static void add_queue_copy(struct lines *l, const cJSON *item, wall_time now)
 {
 	const cJSON *dlq = json_get(item, "dlq");
@@ -57,6 +69,27 @@ static void add_queue_copy(struct lines *l, const cJSON *item, wall_time now)
 	else if (expires.ms)
 		buf_printf(&b, _(", expired %s ago"), part_span(seconds_between(expires, now)).text);
 	lines_add(l, ROLE_NORMAL, _("DLQ copy"), buf_str(&b));
+	buf_free(&b);
+}
+
+void facts_fresh_copy(struct lines *l, const cJSON *item, wall_time now)
+{
+	const cJSON *copy = json_get(item, "fresh_copy");
+	const char *error = json_string(copy, "last_error");
+	int64_t failures = json_int(copy, "failures", 0);
+	if (!cJSON_IsObject(copy))
+		return;
+	if (!error) {
+		lines_add(l, ROLE_NORMAL, _("Fresh copy"), _("is being sent to its queue"));
+		return;
+	}
+	struct buf b = BUF(TEXT_MAX);
+	buf_printf(&b,
+	        ngettext("not sent, tried %lld time", "not sent, tried %lld times", (unsigned long)failures),
+	        (long long)failures);
+	add_until(&b, _("tried again now"), _("tried again in %s"), time_get(copy, "next_at"), now);
+	buf_printf(&b, ": %s", error);
+	lines_add(l, ROLE_WARN, _("Fresh copy"), buf_str(&b));
 	buf_free(&b);
 }
 
@@ -90,6 +123,7 @@ void facts_row(struct lines *l, const cJSON *item, wall_time now)
 	if (help && *help)
 		lines_add(l, ROLE_FAINT, "", help);
 	add_handling(l, item);
+	facts_fresh_copy(l, item, now);
 	const char *name = json_string(item, "name");
 	lines_addf(
 	        l, ROLE_NORMAL, _("To"), "%s  %s", or_dash(json_string(item, "recipient")), name ? name : "");
@@ -221,18 +255,6 @@ void facts_audit(struct lines *l, const cJSON *items, wall_time now)
 }
 
 /* -- Is anything wrong? ------------------------------------------------------------------------ */
-
-/* `in`: with %s for how long that is. */
-static void add_until(struct buf *b, const char *at_once, const char *in, wall_time t, wall_time now)
-{
-	if (t.ms == 0)
-		return;
-	buf_puts(b, ", ");
-	if (t.ms <= now.ms)
-		buf_puts(b, at_once);
-	else
-		buf_printf(b, in, part_span(seconds_between(now, t)).text);
-}
 
 static void add_waiting(struct buf *b, const cJSON *object, const char *key)
 {

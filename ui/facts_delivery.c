@@ -43,6 +43,7 @@ void facts_delivery(struct lines *l, const cJSON *item, wall_time now)
 	const char *state = json_string(item, "state"), *class = some(item, "last_class");
 	lines_addf(l, role_of_status(state), _("State"), "%s", or_dash(state));
 	add_next(l, item, now);
+	facts_fresh_copy(l, item, now);
 	if (class)
 		lines_addf(l, ROLE_NORMAL, _("Why"), "%s: %s", class, or_dash(some(item, "last_reply")));
 	if (class && some(item, "class_help"))

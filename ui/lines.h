@@ -60,6 +60,8 @@ void lines_print(const struct lines *l, FILE *to);
 /* What is known of one failed row (GET /v1/failed/{id}). */
 void facts_row(struct lines *l, const cJSON *item, wall_time now);
 void facts_attempts(struct lines *l, const cJSON *item, wall_time now);
+void facts_fresh_copy(
+        struct lines *l, const cJSON *item, wall_time now); /* nothing where none is to be sent */
 void facts_payload(struct lines *l, const cJSON *item);
 void facts_audit(struct lines *l, const cJSON *items, wall_time now);
 /* A moment and how long ago it was; nothing for none. */

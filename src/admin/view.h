@@ -53,6 +53,10 @@ void view_add_payload(cJSON *json, const void *payload, size_t len, const char *
         const struct mask_person *person);
 int view_add_attempts(cJSON *json, struct db *db, int64_t delivery_id, const struct mask_person *person,
         struct usher_error *err);
+/* The copy that it waits for, of a redrive or of an attempt to be made at once; null when none is to be sent.
+ */
+int view_add_fresh_copy(
+        cJSON *json, struct db *db, int64_t failed_id, int64_t delivery_id, struct usher_error *err);
 int view_add_edits(cJSON *json, struct db *db, int64_t failed_id, const struct mask_person *person,
         struct usher_error *err);
 int view_add_audit(

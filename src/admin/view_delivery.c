@@ -85,6 +85,25 @@ int view_add_edits(cJSON *json, struct db *db, int64_t failed_id, const struct m
 	return 0;
 }
 
+int view_add_fresh_copy(
+        cJSON *json, struct db *db, int64_t failed_id, int64_t delivery_id, struct usher_error *err)
+{
+	struct intent_state state = { 0 };
+	int rc = intent_state_get(db, failed_id, delivery_id, &state, err);
+	if (rc < 0)
+		return rc;
+	if (state.next_at.ms == 0) {
+		cJSON_AddNullToObject(json, "fresh_copy");
+		return 0;
+	}
+	cJSON *copy = json_add_object(json, "fresh_copy");
+	json_add_int(copy, "failures", state.attempts);
+	view_add_time(copy, "next_at", state.next_at);
+	view_add_words(copy, "last_error", state.last_error);
+	free(state.last_error);
+	return 0;
+}
+
 /* What was done with the failed row and, before it died, with the delivery while it waited: newest first. */
 int view_add_audit(
         cJSON *json, struct db *db, int64_t failed_id, int64_t delivery_id, struct usher_error *err)
@@ -156,6 +175,8 @@ int delivery_get_one(struct call *call, struct usher_error *err)
 	if (row->payload)
 		view_add_payload(call->json, row->payload, row->payload_len, row->attributes, &person);
 	rc = view_add_attempts(call->json, db, row->id, &person, err);
+	if (rc == 0)
+		rc = view_add_fresh_copy(call->json, db, row->failed_id, row->id, err);
 	if (rc == 0)
 		rc = view_add_audit(call->json, db, row->failed_id, row->id, err);
 	delivery_free(row);

@@ -182,6 +182,8 @@ int failed_one_get(struct call *call, struct usher_error *err)
 	view_add_payload(call->json, row->payload, row->payload_len, row->attributes, &person);
 	rc = view_add_attempts(call->json, db, row->delivery_id, &person, err);
 	if (rc == 0)
+		rc = view_add_fresh_copy(call->json, db, row->id, row->delivery_id, err);
+	if (rc == 0)
 		rc = view_add_edits(call->json, db, row->id, &person, err);
 	if (rc == 0)
 		rc = add_siblings(call->json, db, row, err);

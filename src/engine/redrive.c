@@ -1,9 +1,11 @@
 /* Redrive intents: a row that was redriven, or a delivery whose next attempt an operator wants now, has an
- * intent until the broker took a fresh copy of its message. Taken under a lease, sent queue by queue, then
- * deleted; what dies in between is sent twice, and the ledger answers the second copy. Watcher's thread. */
+ * intent until the broker took a fresh copy of its message, or will never take it. Taken under a lease, sent
+ * queue by queue, then deleted; what dies in between is sent twice, and the ledger answers the second copy.
+ * Watcher's thread. */
 #include "engine/watch.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "store/failed.h"
@@ -150,10 +152,34 @@ static void run_end(struct redrive *r)
 		watch_job_ended(r->watch);
 }
 
+/* However often it is sent, the broker does not take it: nothing is to be waited for. The row is dead again;
+ * a delivery that was to be tried at once is tried when its own message comes. */
+static void note_refused(struct redrive *r, const struct intent *intent, const char *why)
+{
+	struct usher_error err = { 0 };
+	struct db *db = r->watch->db;
+	int rc = intent->failed_id ? failed_withdraw(db, intent->failed_id, why, &err) : USHER_ENOTFOUND;
+
+	if (rc == USHER_ENOTFOUND || rc == USHER_ECONFLICT)
+		rc = intents_done(db, &intent->id, 1, &err);
+	/* Not noted: its lease runs out, and it is refused once more then. */
+	if (rc && !watch_database_away(r->watch, &err))
+		complaint_say(&r->unread, "a copy was refused, which cannot be noted", &err);
+	log_warn("watcher", "queue %s does not take the copy of %s, which is not sent again: %s",
+	        intent->source_queue, intent->event_id, why);
+}
+
+static bool for_good(int code)
+{
+	return code == USHER_EINVAL || code == USHER_ETOOBIG;
+}
+
 static void entry_done(
         struct redrive *r, const struct intent *intent, const struct broker_entry_result *result)
 {
-	if (result->code)
+	if (for_good(result->code))
+		note_refused(r, intent, result->message);
+	else if (result->code)
 		note_failed(r, &intent->id, 1, intent->attempts, result->message);
 	else
 		r->sent[r->sent_n++] = intent->id;

@@ -24,7 +24,7 @@ static const unsigned legal_moves[DELIVERY_STATE_COUNT] = {
 	[DELIVERY_DELIVERED] = 0, /* for good: leaving it could double the effect */
 	[DELIVERY_RETRYING] = TO(CLAIMED) | TO(DEAD) | TO(CANCELLED),
 	[DELIVERY_DEAD] = TO(QUEUED) | TO(CANCELLED),
-	[DELIVERY_QUEUED] = TO(CLAIMED),
+	[DELIVERY_QUEUED] = TO(CLAIMED) | TO(DEAD),
 	[DELIVERY_CANCELLED] = TO(DEAD),
 };
 

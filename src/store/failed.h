@@ -129,6 +129,10 @@ int failed_cancel(struct db *db, int64_t id, int version, const struct act *act,
         struct usher_error *err); /* dead -> cancelled; reason required */
 int failed_restore(struct db *db, int64_t id, int version, const struct act *act,
         struct usher_error *err); /* cancelled -> dead */
+/* usher's own, when the broker refuses the fresh copy of a redriven row for good: the row is dead again and
+ * its intent gone, in one transaction with the audit, whose reason is `why`. USHER_ENOTFOUND;
+ * USHER_ECONFLICT: it is queued no more. */
+int failed_withdraw(struct db *db, int64_t id, const char *why, struct usher_error *err); /* queued -> dead */
 
 /* The three, for a job that does one of them to many rows. */
 enum failed_move { FAILED_REDRIVE, FAILED_CANCEL, FAILED_RESTORE, FAILED_MOVE_COUNT };
@@ -171,6 +175,16 @@ int intents_done(struct db *db, const int64_t *ids, size_t n, struct usher_error
 int intents_failed(struct db *db, const int64_t *ids, size_t n, int64_t retry_ms, const char *why,
         struct usher_error *err);
 void intents_free(struct intent *intents, size_t n);
+
+/* How far the copy is that a row, or a delivery, waits for. */
+struct intent_state {
+	int attempts; /* that failed */
+	wall_time next_at;
+	char *last_error; /* owned; NULL before the first failure */
+};
+/* *ret stays as it is where none is to be sent. failed_id 0: of the delivery alone. */
+int intent_state_get(struct db *db, int64_t failed_id, int64_t delivery_id, struct intent_state *ret,
+        struct usher_error *err);
 
 /* -- The DLQ mirror --------------------------------------------------------------------------- */
 struct dlq_copy { /* in: one message seen in a DLQ */

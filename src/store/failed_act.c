@@ -1,6 +1,6 @@
-/* Redrive, cancel, restore: what operators do with a row. One transaction each over the ledger, the row, its
- * intent and the audit, so that no half of an act is ever seen; a refusal is audited by itself. A job
- * moves a batch of rows by the same statements. On the db's thread. */
+/* Redrive, cancel, restore: what operators do with a row, and how usher takes a redrive back. One transaction
+ * each over the ledger, the row, its intent and the audit, so that no half of an act is ever seen; a refusal
+ * is audited by itself. A job moves a batch of rows by the same statements. On the db's thread. */
 #include "store/failed.h"
 
 #include "base/error.h"
@@ -51,6 +51,16 @@ static const struct act_kind restore = {
 	.to = FAILED_DEAD,
 	.ledger_from = DELIVERY_CANCELLED,
 	.ledger_to = DELIVERY_DEAD,
+	.ledger_set = "",
+	.failed_set = "",
+};
+static const struct act_kind withdraw = {
+	.name = "withdraw",
+	.from = FAILED_QUEUED,
+	.to = FAILED_DEAD,
+	.ledger_from = DELIVERY_QUEUED,
+	.ledger_to = DELIVERY_DEAD,
+	.reason_required = true,
 	.ledger_set = "",
 	.failed_set = "",
 };
@@ -227,6 +237,15 @@ static int add_intents(struct db *db, const struct moving *m, struct usher_error
 	return db_exec(db, &sql, NULL, err);
 }
 
+static int drop_intents(struct db *db, const struct moving *m, struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+
+	sql_add(&sql, "DELETE FROM redrive_intent WHERE failed_id IN ");
+	sql_add_ids(&sql, m->ids, m->n);
+	return db_exec(db, &sql, NULL, err);
+}
+
 static int move(struct db *db, const struct moving *m, struct usher_error *err)
 {
 	int code = move_ledger(db, m, err);
@@ -235,6 +254,8 @@ static int move(struct db *db, const struct moving *m, struct usher_error *err)
 		code = move_failed(db, m, err);
 	if (code == 0 && m->kind->to == FAILED_QUEUED)
 		code = add_intents(db, m, err);
+	if (code == 0 && m->kind->from == FAILED_QUEUED)
+		code = drop_intents(db, m, err);
 	return code;
 }
 
@@ -296,6 +317,13 @@ int failed_cancel(struct db *db, int64_t id, int version, const struct act *act,
 int failed_restore(struct db *db, int64_t id, int version, const struct act *act, struct usher_error *err)
 {
 	return perform(db, &restore, id, version, act, err);
+}
+
+int failed_withdraw(struct db *db, int64_t id, const char *why, struct usher_error *err)
+{
+	struct act act = { .operator= redrive_usher.operator, .role = redrive_usher.role, .reason = why };
+
+	return perform(db, &withdraw, id, -1, &act, err);
 }
 
 /* -- Batches of a job --------------------------------------------------------------------------------- */

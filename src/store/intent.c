@@ -98,6 +98,29 @@ int intents_take(struct db *db, int max, int64_t lease_ms, struct intent **ret_i
 	return 0;
 }
 
+int intent_state_get(struct db *db, int64_t failed_id, int64_t delivery_id, struct intent_state *ret,
+        struct usher_error *err)
+{
+	struct sql sql = sql_new(db);
+	struct rows *rows = NULL;
+	int rc;
+
+	sql_add(&sql,
+	        "SELECT attempts, next_at, last_error FROM redrive_intent WHERE failed_id = ?i OR "
+	        "delivery_id "
+	        "= ?i LIMIT 1",
+	        failed_id, delivery_id);
+	rc = db_query(db, &sql, &rows, err);
+	if (rc < 0)
+		return rc;
+	if (rows_next(rows))
+		*ret = (struct intent_state){ .attempts = (int)row_int(rows, 0),
+			.next_at = row_time(rows, 1),
+			.last_error = mem_string(row_text(rows, 2)) };
+	rows_free(rows);
+	return 0;
+}
+
 int intents_done(struct db *db, const int64_t *ids, size_t n, struct usher_error *err)
 {
 	struct sql sql;

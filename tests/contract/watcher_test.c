@@ -407,6 +407,32 @@ static void a_redrive_that_cannot_be_sent_waits_and_says_why(void **state)
 	assert_true(STATUS(s->broker.up));
 }
 
+/* What will never go does not wait: the row is dead again, and the audit says what the broker said. */
+static void a_copy_that_is_refused_for_good_is_no_redrive(void **state)
+{
+	(void)state;
+	int64_t large = dead("e-1"), fine = dead("e-2");
+	char sql[200];
+	snprintf(sql, sizeof sql,
+	        "UPDATE failed_notification SET payload = REPEAT('x', 1024 * 1024) WHERE id = %lld",
+	        (long long)large);
+	fixture_exec(db, sql);
+	assert_done(failed_redrive(db, large, -1, &act, &err), &err);
+	assert_done(failed_redrive(db, fine, -1, &act, &err), &err);
+	start();
+	WAIT_FOR(in_queue("mail") == 1);
+	WAIT_FOR(count("redrive_intent") == 0);
+	WAIT_FOR(count("failed_notification f JOIN delivery d ON d.id = f.delivery_id WHERE f.status = "
+	               "'dead' AND "
+	               "d.state = 'dead' AND f.settled_by IS NULL") == 1);
+	assert_text("SELECT event_id FROM failed_notification WHERE status = 'dead'", "e-1");
+	assert_int_equal(count("audit WHERE act = 'withdraw' AND operator = 'usher' AND outcome = 'done' AND "
+	                       "reason LIKE '%over 1024 KiB%'"),
+	        1);
+	assert_done(failed_cancel(db, large, -1, &act, &err), &err);
+	assert_int_equal(failed_withdraw(db, large, "too late", &err), USHER_ECONFLICT);
+}
+
 static void redrives_wait_for_the_database(void **state)
 {
 	(void)state;
@@ -462,6 +488,7 @@ int main(void)
 		T(intents_of_others_are_sent_without_a_kick),
 		T(many_redrives_go_in_batches),
 		T(a_redrive_that_cannot_be_sent_waits_and_says_why),
+		T(a_copy_that_is_refused_for_good_is_no_redrive),
 		T(redrives_wait_for_the_database),
 		T(what_is_old_is_deleted),
 	};

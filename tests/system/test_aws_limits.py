@@ -91,6 +91,23 @@ def test_a_dlq_that_takes_less(aws_daemon, mariadb, cloud):
     assert "Message must be shorter than 1024 bytes" in usherd.log() and "the broker refuses" not in usherd.log()
 
 
+def test_a_copy_that_its_queue_does_not_take_is_dead_again(aws_daemon, mariadb, cloud):
+    """The queue takes less than when the message came: a redrive of it is none, and the operator reads why where the row stands."""
+    usherd = aws_daemon(ONLY_MAIL)
+    for body in ("l" * 2000, "s" * 100):
+        cloud.put(EMAIL, body)
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 2, usherd.log)
+    cloud.sqs("SetQueueAttributes", queue=EMAIL, Attributes={"MaximumMessageSize": "1024"})
+    ids = [str(row["id"]) for row in mariadb.query("SELECT id FROM failed_notification ORDER BY LENGTH(payload) DESC")]
+    usherd.usher("redrive", *ids)
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 2
+               and mariadb.value("SELECT COUNT(*) FROM redrive_intent") == 0, usherd.log)
+    said = [usherd.usher("failed", number).out for number in ids]
+    assert "usher  withdraw: done" in said[0] and "Message must be shorter than 1024 bytes" in said[0], said[0]
+    assert "withdraw" not in said[1] and "redriven 1 time" in said[1], said[1]
+    usherd.usher("cancel", ids[0], "--reason", "its queue does not take it")
+
+
 def test_a_service_that_takes_less_in_one_call(aws_daemon, smtp, mariadb, cloud, road):
     """As SQS did until August 2025: a batch is refused whole that the driver holds for allowed. Each goes by itself then."""
     async def too_long(request, forward):

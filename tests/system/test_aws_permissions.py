@@ -1,6 +1,7 @@
 """One permission of many is missing, or one key of many is disabled: counting is allowed, the work is not. The status must
 not say that all is well, and must say so again soon after it is."""
 
+import re
 import time
 
 import pytest
@@ -103,9 +104,12 @@ def test_sending_a_redriven_copy_is_refused(aws_daemon, smtp, mariadb, cloud, ro
     usherd.usher("redrive", str(row["id"]))
     broker = wait_told(usherd, QUEUE, "SendMessageBatch")
     stays(usherd, broker, road, "SendMessageBatch", QUEUE, 1)
+    said = usherd.usher("failed", str(row["id"])).out
+    assert re.search(r"Fresh copy +not sent, tried \d+ times?, tried again .*KmsAccessDenied", said, re.DOTALL), said
     road.lift()
     wait_until(lambda: smtp.mails_to(member.email), usherd.log)
     wait_well(usherd)
+    assert "Fresh copy" not in usherd.usher("failed", str(row["id"])).out
 
 
 def test_a_cut_that_only_the_mirror_met_is_over_soon(aws_daemon, mariadb, cloud, road):

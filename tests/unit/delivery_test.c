@@ -57,6 +57,7 @@ static void test_exactly_the_legal_moves(void **state)
 		{ "dead", "cancelled" },
 		{ "cancelled", "dead" },
 		{ "queued", "claimed" },
+		{ "queued", "dead" },
 	};
 	for (int from = 0; from < DELIVERY_STATE_COUNT; from++) {
 		for (int to = 0; to < DELIVERY_STATE_COUNT; to++) {
