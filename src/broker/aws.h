@@ -4,8 +4,8 @@
  * What the services make different from the contract's best: see the flags in broker_ops. Visibility, delays
  * and waits are whole seconds, rounded up. Bodies are UTF-8 text without control characters but tab, LF and
  * CR; in attributes what cannot be sent becomes U+FFFD, and an empty one is left out. On queues and topics
- * whose names end in .fifo, published events are grouped by ATTRIBUTE_USER_ID, else by ATTRIBUTE_EVENT_ID,
- * and told from repetitions by the event id. */
+ * whose names end in .fifo every message is a group of its own, and an event that is published twice is told
+ * by its ATTRIBUTE_EVENT_ID. */
 #ifndef BROKER_AWS_H
 #define BROKER_AWS_H
 

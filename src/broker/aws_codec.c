@@ -182,26 +182,12 @@ static void fifo_id(const char *text, size_t len, char id[FIFO_ID_MAX + 1])
 		sha256_hex(text, len, id);
 }
 
-void fifo_ids(const struct broker_outgoing *m, char group[FIFO_ID_MAX + 1], char once[FIFO_ID_MAX + 1])
+void fifo_id_published(const struct broker_outgoing *m, char id[FIFO_ID_MAX + 1])
 {
 	const char *event = m->attributes ? message_attribute_get(m->attributes, ATTRIBUTE_EVENT_ID) : NULL;
-	const char *user = m->attributes ? message_attribute_get(m->attributes, ATTRIBUTE_USER_ID) : NULL;
 
 	if (event && *event)
-		fifo_id(event, strlen(event), once);
+		fifo_id(event, strlen(event), id);
 	else
-		sha256_hex(m->body, m->body_len, once);
-	if (user && *user)
-		fifo_id(user, strlen(user), group);
-	else
-		snprintf(group, FIFO_ID_MAX + 1, "%s", once);
-}
-
-/* Within five minutes a FIFO queue swallows what has the id of an earlier message. That is wanted of events
- * that are published twice; a redrive, and a second death, bear the event's id and must arrive. The ledger
- * answers the copy that comes of a send that was repeated. */
-void fifo_ids_sent(const struct broker_outgoing *m, char group[FIFO_ID_MAX + 1], char once[FIFO_ID_MAX + 1])
-{
-	fifo_ids(m, group, once);
-	uuid_new(once);
+		sha256_hex(m->body, m->body_len, id);
 }

@@ -143,8 +143,12 @@ bool md5_matches(
         const char *said, const void *bytes, size_t len); /* said NULL: there is nothing to compare */
 bool attributes_match(const char *said, const struct message_attributes *attributes);
 #define FIFO_ID_MAX 128
-void fifo_ids(const struct broker_outgoing *m, char group[FIFO_ID_MAX + 1], char once[FIFO_ID_MAX + 1]);
-void fifo_ids_sent(const struct broker_outgoing *m, char group[FIFO_ID_MAX + 1], char once[FIFO_ID_MAX + 1]);
+/* Both ids of a message, as every message is a group of its own: none waits for another one to be settled.
+ * Within five minutes SNS and SQS swallow what has the id of an earlier message. That is wanted of an event
+ * that is published twice, and its id is the event's. A redrive, a second death and an attempt to be made at
+ * once must arrive, also while a message of the same event is hidden: what is sent has a new id. The ledger
+ * answers the copy that comes of a send that was repeated. */
+void fifo_id_published(const struct broker_outgoing *m, char id[FIFO_ID_MAX + 1]);
 
 void json_quote(struct buf *out, const char *text, size_t len); /* valid UTF-8 */
 

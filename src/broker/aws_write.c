@@ -2,6 +2,8 @@
  * would be built only to be printed. Pure. */
 #include "broker/aws_parts.h"
 
+#include "base/text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -80,12 +82,12 @@ static void write_message(struct buf *out, const struct broker_outgoing *m, bool
 	if (before[1] == '\0')
 		buf_putc(out, '}');
 	if (fifo) {
-		char group[FIFO_ID_MAX + 1], once[FIFO_ID_MAX + 1];
-		fifo_ids_sent(m, group, once);
+		char id[UUID_TEXT_SIZE];
+		uuid_new(id);
 		buf_putc(out, ',');
-		member(out, "MessageGroupId", group);
+		member(out, "MessageGroupId", id);
 		buf_putc(out, ',');
-		member(out, "MessageDeduplicationId", once);
+		member(out, "MessageDeduplicationId", id);
 	} else if (m->delay_ms > 0) {
 		buf_printf(out, ",\"DelaySeconds\":%lld", (long long)seconds_up(m->delay_ms));
 	}
@@ -151,7 +153,7 @@ static void publish_attributes(struct buf *out, size_t k, const struct message_a
 
 static void publish_entry(struct buf *out, size_t k, size_t id, const struct broker_outgoing *m, bool fifo)
 {
-	char text[32], group[FIFO_ID_MAX + 1], once[FIFO_ID_MAX + 1];
+	char text[32], fifo_id[FIFO_ID_MAX + 1];
 
 	snprintf(text, sizeof text, "%zu", id);
 	publish_field(out, k, "Id", text, strlen(text));
@@ -159,9 +161,9 @@ static void publish_entry(struct buf *out, size_t k, size_t id, const struct bro
 	publish_attributes(out, k, m->attributes);
 	if (!fifo)
 		return;
-	fifo_ids(m, group, once);
-	publish_field(out, k, "MessageGroupId", group, strlen(group));
-	publish_field(out, k, "MessageDeduplicationId", once, strlen(once));
+	fifo_id_published(m, fifo_id);
+	publish_field(out, k, "MessageGroupId", fifo_id, strlen(fifo_id));
+	publish_field(out, k, "MessageDeduplicationId", fifo_id, strlen(fifo_id));
 }
 
 void write_publish(struct buf *out, const struct batch *batch, const char *topic_arn)

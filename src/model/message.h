@@ -52,9 +52,6 @@ void message_free(struct message *message); /* frees the members and itself; NUL
 /* On a copy of what operators edited: how many edits it has. Older copies are not delivered any more. */
 #define ATTRIBUTE_EDITS "usher.edits"
 #define ATTRIBUTE_ENCODING "content-encoding"
-/* On what is published: the user's messages stay in order on a FIFO topic; when absent, each event is on its
- * own. */
-#define ATTRIBUTE_USER_ID "usher.user_id"
 
 /* How exactly a number is known. */
 enum exactness { EXACT, APPROXIMATE, STALE };

@@ -183,17 +183,15 @@ static void fifo_ids_are_plain(void **state)
 	(void)state;
 	struct message_attributes a = { 0 };
 	struct broker_outgoing m = { .body = "x", .body_len = 1, .attributes = &a };
-	char group[FIFO_ID_MAX + 1], once[FIFO_ID_MAX + 1];
-	fifo_ids(&m, group, once);
-	assert_int_equal(strlen(once), 64); /* of the body */
-	assert_string_equal(group, once);
+	char id[FIFO_ID_MAX + 1];
+	fifo_id_published(&m, id);
+	assert_int_equal(strlen(id), 64); /* of the body */
 	message_attribute_set(&a, ATTRIBUTE_EVENT_ID, "e-1");
-	message_attribute_set(&a, ATTRIBUTE_USER_ID, "user 1");
-	fifo_ids(&m, group, once);
-	assert_string_equal(once, "e-1");
-	assert_int_equal(strlen(group), 64); /* no spaces */
-	fifo_ids_sent(&m, group, once);
-	assert_string_not_equal(once, "e-1");
+	fifo_id_published(&m, id);
+	assert_string_equal(id, "e-1");
+	message_attribute_set(&a, ATTRIBUTE_EVENT_ID, "event 1");
+	fifo_id_published(&m, id);
+	assert_int_equal(strlen(id), 64); /* no spaces */
 	message_attributes_free(&a);
 }
 
