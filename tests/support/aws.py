@@ -17,6 +17,7 @@ from .load import QUEUES
 
 REGION, ACCOUNT, TOPIC = "us-east-1", "000000000000", "user-signup"
 FOLDER = ROOT / "build" / "aws"
+FIFO = ".fifo"
 MAX_RECEIVES = 10              # of the queues' own redrive policy, as provisioned
 
 # Credentials that are none's, and nothing of the machine's own.
@@ -28,6 +29,12 @@ ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST", "AWS_SECRET_ACCESS_K
 def settings(endpoint):
     """Laid over a daemon's settings: it works on SNS and SQS there."""
     return {"broker": {"driver": "aws"}, "aws": {"region": REGION, "endpoint_url": endpoint, "topic": TOPIC}}
+
+
+def fifo_settings():
+    """Laid over those: its topic and queues are FIFO, as Cloud.fresh(suffix=FIFO) makes them."""
+    return {"aws": {"topic": TOPIC + FIFO},
+            **{f"channel.{channel}": {"queue": queue + FIFO, "dlq": queue + "-dlq" + FIFO} for channel, queue in QUEUES.items()}}
 
 
 def merged(*changes):
@@ -95,23 +102,26 @@ class Cloud:
 
     # -- What usher needs --
     def _make_queue(self, name, **attributes):
-        self.sqs("CreateQueue", QueueName=name, Attributes={"VisibilityTimeout": "30", **attributes})
+        fifo = {"FifoQueue": "true"} if name.endswith(FIFO) else {}
+        self.sqs("CreateQueue", QueueName=name, Attributes={"VisibilityTimeout": "30", **fifo, **attributes})
 
-    def fresh(self, max_receives=MAX_RECEIVES):
-        """Topic, queues, DLQs and subscriptions as provisioned, all empty."""
+    def fresh(self, max_receives=MAX_RECEIVES, suffix=""):
+        """Topic, queues, DLQs and subscriptions as provisioned, all empty. `suffix`: "" or FIFO."""
         for queue in QUEUES.values():
-            for name in (queue, queue + "-dlq"):
+            for name in (queue + suffix, queue + "-dlq" + suffix):
                 try:
                     self.sqs("DeleteQueue", queue=name)
                 except Refused:
                     pass    # it was not there
-        self.sns("DeleteTopic", TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:{TOPIC}")    # with its subscriptions
-        self.sns("CreateTopic", Name=TOPIC)
+        topic, fifo = TOPIC + suffix, {"Attributes.entry.1.key": "FifoTopic", "Attributes.entry.1.value": "true"}
+        self.sns("DeleteTopic", TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic}")    # with its subscriptions
+        self.sns("CreateTopic", Name=topic, **(fifo if suffix else {}))
         for queue in QUEUES.values():
-            self._make_queue(queue + "-dlq")
-            policy = {"deadLetterTargetArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}-dlq", "maxReceiveCount": max_receives}
-            self._make_queue(queue, RedrivePolicy=json.dumps(policy))
-            self.subscribe(queue)
+            dlq = queue + "-dlq" + suffix
+            self._make_queue(dlq)
+            policy = {"deadLetterTargetArn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{dlq}", "maxReceiveCount": max_receives}
+            self._make_queue(queue + suffix, RedrivePolicy=json.dumps(policy))
+            self.subscribe(queue + suffix, topic)
 
     def subscribe(self, queue, topic=TOPIC):
         """The subscription's ARN."""

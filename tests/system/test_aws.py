@@ -10,7 +10,7 @@ import time
 import pexpect
 import pytest
 from support import load
-from support.aws import ENVIRONMENT
+from support.aws import ENVIRONMENT, FIFO, fifo_settings, merged
 from support.daemon import ROOT
 from support.fault_proxy import FaultProxy
 from support.load import Member, QUEUES, attempts, delivery, failed, wait_settled, wait_state
@@ -121,6 +121,26 @@ def test_more_are_redriven_at_once_than_a_batch_of_sqs_holds(aws_daemon, smtp, m
     wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM delivery WHERE state = 'delivered'") == 25, usherd.log)
     assert smtp.copies() == {member.email: 1 for member in people}
     assert "copies could not be sent" not in usherd.log()
+
+
+def test_the_same_on_fifo_queues(aws_daemon, smtp, coupon, mariadb, cloud):
+    """Sign-ups that arrive, some that retry, some that die in numbers, and their redrive; one that is published twice."""
+    cloud.fresh(suffix=FIFO)
+    usherd = aws_daemon(merged(fifo_settings(), {"retry": {"max_attempts": "3", "base": "1s", "factor": "1"},
+                                                 "relay": {"interval": "200ms"}}))
+    people, lost = load.members(40, "fifo") + load.members(5, "down", fault="down1"), load.members(25, "lost", fault="rejected")
+    load.store(mariadb, people + lost)
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 25
+               and load.states(mariadb).get(("coupon", "delivered")) == 70 and cloud.standing(EMAIL + FIFO) == 0, usherd.log)
+    wait_until(lambda: usherd.api.get("/v1/dlq/email").json["depth"]["value"] == 25, usherd.log)
+    smtp.heal("rejected")
+    usherd.usher("redrive", *[str(row["id"]) for row in mariadb.query("SELECT id FROM failed_notification")])
+    wait_until(lambda: load.states(mariadb) == {("email", "delivered"): 70, ("coupon", "delivered"): 70}, usherd.log)
+    mariadb.execute("UPDATE signup_outbox SET published_at = NULL, next_at = UTC_TIMESTAMP(3) WHERE event_id = %s", people[0].event_id)
+    wait_until(lambda: not load.unsettled(mariadb), usherd.log)
+    for queue in QUEUES.values():
+        wait_until(lambda: cloud.standing(queue + FIFO) == cloud.standing(queue + "-dlq" + FIFO) == 0, usherd.log)
+    assert smtp.copies() == {m.email: 1 for m in people + lost} and coupon.granted() == {m.user_id: 1 for m in people + lost}
 
 
 def test_cancel_takes_the_copy_away(aws_daemon, smtp, mariadb, cloud):

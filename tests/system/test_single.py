@@ -1,11 +1,11 @@
-"""What operators do with single deliveries, seen from outside, on both brokers: a retry that is not waited for is made soon and
+"""What operators do with single deliveries, seen from outside, on each broker: a retry that is not waited for is made soon and
 once; what is edited goes where it should and nowhere else."""
 
 import json
 import time
 
 import pytest
-from support import load
+from support import aws, load
 from support.load import Member, QUEUES, attempts, delivery, failed, wait_settled, wait_state
 from support.process import wait_until
 
@@ -14,21 +14,25 @@ SHORT = {"retry": {"max_attempts": "5", "base": "2s", "factor": "1", "max_delay"
          "channel.coupon": {"enabled": "no"}}
 
 
-@pytest.fixture(params=["embedded", "aws"])
+@pytest.fixture(params=["embedded", "aws", "aws-fifo"])
 def broker(request):
     """Starts a daemon on that broker; .standing(queue): the messages in it."""
     class Broker:
         name = request.param
-        if name == "aws":
-            cloud = request.getfixturevalue("cloud")
-            start = staticmethod(request.getfixturevalue("aws_daemon"))
-        else:
-            start = staticmethod(request.getfixturevalue("daemon"))
-            mariadb = request.getfixturevalue("mariadb")
+        suffix = aws.FIFO if name == "aws-fifo" else ""
+        cloud = request.getfixturevalue("cloud") if name != "embedded" else None
+        mariadb = request.getfixturevalue("mariadb")
+        daemon = staticmethod(request.getfixturevalue("aws_daemon" if cloud else "daemon"))
+
+        def start(self, changes):
+            if self.suffix:
+                self.cloud.fresh(suffix=self.suffix)
+                changes = aws.merged(aws.fifo_settings(), changes)
+            return self.daemon(changes)
 
         def standing(self, queue):
-            if self.name == "aws":
-                return self.cloud.standing(queue)
+            if self.cloud:
+                return self.cloud.standing(queue + self.suffix)
             return self.mariadb.value("SELECT COUNT(*) FROM broker_message m JOIN broker_queue q ON q.id = m.queue_id "
                                       "WHERE q.name = %s", queue)
     return Broker()
