@@ -1,6 +1,10 @@
 /* What operators say of a channel, as its pipeline obeys it; and the relay, when the broker fails. */
 #include "engine_ground.h"
 
+#include "engine/pipeline.h"
+
+#include <sys/resource.h>
+
 /* -- What operators say ------------------------------------------------------------------------ */
 
 static void say(bool paused, enum control_breaker breaker)
@@ -53,6 +57,30 @@ static void a_pause_ends_the_receive_that_waits(void **state)
 	say(false, CONTROL_AUTO);
 	WAIT_FOR(scripted_in_queue() == 0);
 	each_sent_once(3);
+}
+
+/* How often the threads beside this one have gone to sleep. */
+static long sleeps(void)
+{
+	struct rusage all, own;
+
+	getrusage(RUSAGE_SELF, &all);
+	getrusage(RUSAGE_THREAD, &own);
+	return all.ru_nvcsw - own.ru_nvcsw;
+}
+
+/* The broker's trial is due and nobody wants to receive: that is nothing to turn for. */
+static void a_paused_pipeline_whose_broker_failed_sleeps(void **state)
+{
+	(void)state;
+	scripted_fail(OP_RECEIVE, 1);
+	start_pipeline();
+	WAIT_FOR(scripted_calls(OP_RECEIVE) == 1);
+	say(true, CONTROL_AUTO);
+	WAIT_FOR(pipeline_idle_for(2LL * RETRY_PEER_MS));
+	long before = sleeps();
+	WAIT_FOR(pipeline_idle_for(1000));
+	assert_in_range(sleeps() - before, 0, 100);
 }
 
 static void a_pipeline_that_starts_while_paused_receives_nothing(void **state)
@@ -262,6 +290,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_pause_hands_back_what_is_held_and_finishes_what_is_sent),
 		T(a_pause_ends_the_receive_that_waits),
+		T(a_paused_pipeline_whose_broker_failed_sleeps),
 		T(a_pipeline_that_starts_while_paused_receives_nothing),
 		T(a_pipeline_that_starts_without_a_database_waits_for_the_word),
 		T(a_breaker_forced_open_holds_the_channel),

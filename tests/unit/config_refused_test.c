@@ -2,6 +2,13 @@
  */
 #include "config_tools.h"
 
+#include "broker/aws.h"
+
+#include <assert.h>
+
+/* For so many receives at once the broker has connections: see receivers in config/keys.def. */
+static_assert(AWS_RECEIVES_MAX == 64, "as many receivers as may be configured");
+
 /* -- What is refused ------------------------------------------------------------------------------ */
 
 static void bad_values_are_refused_with_what_is_allowed(void **state)
@@ -45,6 +52,7 @@ static void bad_values_are_refused_with_what_is_allowed(void **state)
 		{ "retry", "max_delay = 3", "[retry] max_delay: \"3\" is not allowed" },
 		{ "retry", "base = 2h", "[retry] base: 2h is more than max_delay, 1h" },
 		{ "channel.email", "base = 2h", "[channel.email] base: 2h is more than max_delay, 1h" },
+		{ "channel.email", "receivers = 65", "1..64" },
 		{ "channel.email", "enabled = maybe", "use yes or no" },
 		{ "channel.email", "enabled = Yes", "use yes or no" },
 		{ "channel.email", "queue = has space", "letters, digits, - and _, at most 80" },
