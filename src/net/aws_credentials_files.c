@@ -77,6 +77,12 @@ static bool profile_is_asked_for(const struct aws_lookup *lookup)
 	return lookup->settings->profile || aws_env(lookup, "AWS_PROFILE");
 }
 
+/* /dev/null is how a file is switched off. */
+static bool switched_off(const char *path)
+{
+	return strcmp(path, "/dev/null") == 0;
+}
+
 /* What a file says of the profile; 0 also where there is no such file. USHER_EIO: it cannot be read;
  * USHER_ECONFIG: what stands there is broken. */
 static int read_profile(
@@ -85,7 +91,7 @@ static int read_profile(
 	char path[PATH_MAX], *text;
 	size_t len;
 
-	if (!file_path(lookup->settings, file, path))
+	if (!file_path(lookup->settings, file, path) || switched_off(path))
 		return 0;
 	int rc = aws_file_read(path, &text, &len, err);
 	if (rc < 0)
@@ -123,8 +129,8 @@ static bool refuse_role(struct aws_lookup *lookup, int file, const struct aws_pr
 	return true;
 }
 
-/* The same for a role that stands in config, while the keys stand in credentials. What cannot be read, as in
- * a home that is out of a service's reach, has none. */
+/* The same for a role that stands in config, while the keys stand in credentials. What cannot be read has
+ * none. */
 static bool refuse_role_of_config(struct aws_lookup *lookup)
 {
 	struct aws_profile profile = { 0 };
@@ -185,17 +191,32 @@ static bool take_profile(struct aws_lookup *lookup, int file, const struct aws_p
 	return true;
 }
 
-/* 1: the source has ended; 0: this file has nothing; *found tells whether the profile stands there. */
-static int try_file(struct aws_lookup *lookup, int file, bool *found)
+/* A home is often out of a service's reach, and its role is had elsewhere: nobody has named that file. */
+static bool may_be_out_of_reach(const struct aws_lookup *lookup, int file)
+{
+	return !profile_is_asked_for(lookup) && !aws_env(lookup, file_names[file].variable);
+}
+
+struct search {
+	bool found;                /* the profile stands in some file */
+	struct usher_error unread; /* code 0: no file is out of reach */
+};
+
+/* True when the source has ended. */
+static bool try_file(struct aws_lookup *lookup, int file, struct search *search)
 {
 	struct aws_profile profile = { 0 };
 	struct usher_error err;
 	bool ended = true;
+	int rc = read_profile(lookup, file, &profile, &err);
 
-	if (read_profile(lookup, file, &profile, &err) < 0) {
+	if (rc == USHER_EIO && may_be_out_of_reach(lookup, file)) {
+		search->unread = err;
+		ended = false;
+	} else if (rc < 0) {
 		aws_lookup_failed(lookup, USHER_ECONFIG, "%s", err.message);
 	} else {
-		*found |= profile.exists;
+		search->found |= profile.exists;
 		ended = profile.exists && take_profile(lookup, file, &profile);
 	}
 	aws_profile_free(&profile);
@@ -205,14 +226,16 @@ static int try_file(struct aws_lookup *lookup, int file, bool *found)
 static void files_start(struct aws_lookup *lookup)
 {
 	const char *name = profile_name(lookup);
+	struct search search = { 0 };
 	char path[PATH_MAX];
-	bool found = false;
 
 	for (int file = 0; file < FILES; file++)
-		if (try_file(lookup, file, &found))
+		if (try_file(lookup, file, &search))
 			return;
-	if (found)
+	if (search.found)
 		aws_lookup_absent(lookup, "profile %s holds no keys", name);
+	else if (search.unread.code)
+		aws_lookup_absent(lookup, "%s", search.unread.message);
 	else if (profile_is_asked_for(lookup))
 		aws_lookup_failed(lookup, USHER_ECONFIG,
 		        "there is no profile %s in the credentials file ([%s]) nor in the config file "

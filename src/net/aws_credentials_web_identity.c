@@ -63,7 +63,8 @@ static int refusal(const struct sts_answer *answer, struct usher_error *err)
 {
 	char code[AWS_WORDS_MAX], words[AWS_WORDS_MAX];
 	bool passes = strncmp(answer->code, "IDPCommunicationError", 21) == 0 ||
-	              strcmp(answer->code, "Throttling") == 0 || strcmp(answer->code, "InternalFailure") == 0;
+	              strncmp(answer->code, "Throttling", 10) == 0 ||
+	              strcmp(answer->code, "InternalFailure") == 0;
 	const char *message = answer->message ? answer->message : "";
 
 	return error_set(err, passes ? USHER_EUNAVAILABLE : USHER_EFORBIDDEN, "%s: %s",
@@ -115,6 +116,9 @@ static void on_answer(void *arg, const struct http_answer *answer)
 	int rc = aws_web_identity_parse(answer->body, answer->body_len, lookup->role, &credentials, &err);
 	if (rc == 0)
 		aws_lookup_found(lookup, credentials);
+	else if (rc == USHER_EFORBIDDEN && aws_status_code(answer->status) == USHER_EUNAVAILABLE)
+		aws_lookup_failed(
+		        lookup, USHER_EUNAVAILABLE, "STS, asked for %s: %s", lookup->role, err.message);
 	else if (rc == USHER_EPROTOCOL && answer->status != 200)
 		aws_lookup_failed(lookup, aws_status_code(answer->status), "STS answered %d: %s",
 		        answer->status, aws_words(answer->body, answer->body_len, words));

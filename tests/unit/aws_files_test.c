@@ -2,6 +2,9 @@
  * do and says so, and files that change under a running daemon. */
 #include "../support/provider.h"
 
+#include <limits.h>
+#include <sys/fsuid.h>
+
 static struct aws_profile parsed(const char *text, const char *name, bool in_config)
 {
 	struct aws_profile profile = { 0 };
@@ -257,7 +260,6 @@ static void keys_sign_whatever_other_profiles_do(void **state)
 	assert_string_equal(p->access_key, "AKIAOWN");
 }
 
-/* A service's HOME may be out of its reach, and /dev/null is how a file is switched off. */
 static void keys_need_no_config_file(void **state)
 {
 	struct party *p = *state;
@@ -296,6 +298,65 @@ static void a_file_that_cannot_be_read_is_an_error(void **state)
 	struct party *p = *state;
 	party_set(p, "AWS_SHARED_CREDENTIALS_FILE=%s/.aws", p->home); /* a folder */
 	party_fails(p, USHER_ECONFIG, "/.aws cannot be read: ");
+}
+
+#define ROLE_ANSWER "{\"AccessKeyId\":\"ASIAROLE\",\"SecretAccessKey\":\"S3CR3T\",\"Token\":\"S3CR3T\"}"
+
+static void offer_a_role(struct party *p)
+{
+	party_answer(p, "GET /role ", 200, ROLE_ANSWER);
+	party_set(p, "AWS_CONTAINER_CREDENTIALS_FULL_URI=%s/role", p->address);
+}
+
+/* A HOME that is another user's, as after setpriv, or behind ProtectHome=. */
+static void shut_home(struct party *p, mode_t mode, uid_t reader)
+{
+	char folder[PATH_MAX];
+	snprintf(folder, sizeof folder, "%s/.aws", p->home);
+	chmod(folder, mode);
+	setfsuid(reader); /* root reads everything */
+}
+
+#define SOMEBODY 65534
+
+static void a_home_out_of_reach_lets_the_next_be_asked(void **state)
+{
+	struct party *p = *state;
+	party_file(p, ".aws/credentials", "[default]\n" KEYS("AKIAOTHER"));
+	shut_home(p, 0, SOMEBODY);
+	offer_a_role(p);
+	party_get(p, 1);
+	assert_string_equal(p->access_key, "ASIAROLE");
+	shut_home(p, 0700, geteuid());
+}
+
+static void a_home_out_of_reach_is_told_when_nothing_else_is_there(void **state)
+{
+	struct party *p = *state;
+	party_set(p, "AWS_EC2_METADATA_DISABLED=true");
+	shut_home(p, 0, SOMEBODY);
+	party_fails(p, USHER_ECONFIG, "/.aws/config cannot be read: Permission denied");
+	shut_home(p, 0700, geteuid());
+}
+
+static void a_home_out_of_reach_is_an_error_for_who_names_a_profile(void **state)
+{
+	struct party *p = *state;
+	party_set(p, "AWS_PROFILE=work");
+	shut_home(p, 0, SOMEBODY);
+	offer_a_role(p);
+	party_fails(p, USHER_ECONFIG, "/.aws/credentials cannot be read: Permission denied");
+	shut_home(p, 0700, geteuid());
+}
+
+static void files_that_are_switched_off_let_the_next_be_asked(void **state)
+{
+	struct party *p = *state;
+	party_set(p, "AWS_SHARED_CREDENTIALS_FILE=/dev/null");
+	party_set(p, "AWS_CONFIG_FILE=/dev/null");
+	offer_a_role(p);
+	party_get(p, 1);
+	assert_string_equal(p->access_key, "ASIAROLE");
 }
 
 static void without_a_home_there_are_no_files(void **state)
@@ -366,6 +427,10 @@ int main(void)
 		PARTY_CASE(keys_do_not_sign_beside_a_config_file_that_is_broken),
 		PARTY_CASE(a_profile_may_name_a_web_identity),
 		PARTY_CASE(a_file_that_cannot_be_read_is_an_error),
+		PARTY_CASE(a_home_out_of_reach_lets_the_next_be_asked),
+		PARTY_CASE(a_home_out_of_reach_is_told_when_nothing_else_is_there),
+		PARTY_CASE(a_home_out_of_reach_is_an_error_for_who_names_a_profile),
+		PARTY_CASE(files_that_are_switched_off_let_the_next_be_asked),
 		PARTY_CASE(without_a_home_there_are_no_files),
 		PARTY_CASE(a_changed_file_is_read_again),
 		PARTY_CASE(a_file_that_breaks_keeps_the_old_keys),

@@ -138,10 +138,23 @@ static void a_refusal_of_sts_is_told_in_its_words(void **state)
 
 static void trouble_at_sts_passes(void **state)
 {
+	static const struct {
+		int status;
+		const char *code;
+	} table[] = {
+		{ 400, "IDPCommunicationError" },
+		{ 400, "ThrottlingException" },
+		{ 429, "TooManyRequests" },
+		{ 503, "ServiceUnavailable" },
+	};
 	struct party *p = *state;
 	set_web_identity(p);
-	party_answer(p, "POST / ", 400, STS_BAD, "IDPCommunicationError", "no answer from the provider");
-	party_fails(p, USHER_EUNAVAILABLE, "IDPCommunicationError");
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		party_answer(p, "POST / ", table[i].status, STS_BAD, table[i].code, "slow down");
+		party_fails(p, USHER_EUNAVAILABLE, table[i].code);
+		aws_provider_free(p->provider);
+		p->provider = NULL;
+	}
 }
 
 static void a_bad_gateway_before_sts_passes(void **state)
