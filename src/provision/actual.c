@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "net/xml.h"
+#include "provision/caution.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,8 +27,8 @@ struct entries {
 	char key[FIELD_MAX];
 };
 
-/* What a plan is made of, and what an alarm keeps. Services answer more and more besides: there would never
- * be room for all of that, and nobody asks for it. */
+/* What a plan is made of, what may keep sign-ups back, and what an alarm keeps. Services answer more and more
+ * besides: there would never be room for all of that, and nobody asks for it. */
 static bool wanted(const struct thing *should, const char *name)
 {
 	for (size_t i = 0; i < should->attribute_count; i++) {
@@ -36,6 +37,9 @@ static bool wanted(const struct thing *should, const char *name)
 		        (attribute->moot_with && strcmp(attribute->moot_with, name) == 0))
 			return true;
 	}
+	for (size_t i = 0; caution_attribute(should->kind, i); i++)
+		if (strcmp(caution_attribute(should->kind, i), name) == 0)
+			return true;
 	return should->kind == THING_ALARM && alarm_keeps(name);
 }
 
@@ -109,6 +113,8 @@ static cJSON *attributes_request(const char *url, const struct thing *should)
 		if (attribute->moot_with)
 			cJSON_AddItemToArray(names, cJSON_CreateString(attribute->moot_with));
 	}
+	for (size_t i = 0; caution_attribute(THING_QUEUE, i); i++)
+		cJSON_AddItemToArray(names, cJSON_CreateString(caution_attribute(THING_QUEUE, i)));
 	return request;
 }
 
@@ -227,7 +233,7 @@ struct alarms {
 	const struct state *desired;
 	struct state *actual;
 	struct thing found; /* the one that is being read */
-	char name[FIELD_MAX], dimension[FIELD_MAX];
+	char name[FIELD_MAX], dimension[FIELD_MAX], watched[FIELD_MAX];
 	bool full; /* it has more than there is room for */
 	struct usher_error *err;
 	int rc;
@@ -303,7 +309,9 @@ static void on_alarm(void *arg, const char *path, const char *text)
 	else if (strcmp(name, "/Dimensions/member/Name") == 0)
 		snprintf(alarms->dimension, sizeof alarms->dimension, "%s", text);
 	else if (strcmp(name, "/Dimensions/member/Value") == 0)
-		add_field(alarms, alarms->dimension, text);
+		snprintf(alarms->watched, sizeof alarms->watched, "%s", text);
+	else if (strcmp(name, "/Dimensions/member") == 0)
+		add_field(alarms, alarms->dimension, alarms->watched);
 	else if (is_list(name + 1))
 		add_action(alarms, name + 1, text);
 	else if (!strchr(name + 1, '/'))

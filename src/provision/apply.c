@@ -123,9 +123,12 @@ static int put_alarm(struct work *w)
 			query_add(&w->body, attribute->value, "%s", attribute->name);
 		}
 	}
-	for (size_t i = 0; i < w->is->attribute_count; i++)
-		if (alarm_keeps(w->is->attributes[i].name))
-			query_add(&w->body, w->is->attributes[i].value, "%s", w->is->attributes[i].name);
+	for (size_t i = 0; i < w->is->attribute_count; i++) {
+		const struct attribute *there = &w->is->attributes[i],
+		                       *given = thing_get(w->should, there->name);
+		if (alarm_keeps(there->name) && (!given || given->at_birth))
+			query_add(&w->body, there->value, "%s", there->name);
+	}
 	return call(w, SERVICE_CLOUDWATCH, "PutMetricAlarm");
 }
 

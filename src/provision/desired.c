@@ -67,8 +67,9 @@ const struct attribute *thing_get(const struct thing *thing, const char *name)
 
 bool alarm_keeps(const char *name)
 {
-	static const char *const names[] = { "AlarmDescription", "ActionsEnabled", "DatapointsToAlarm",
-		"Unit", "OKActions.", "AlarmActions.", "InsufficientDataActions." };
+	static const char *const names[] = { "AlarmDescription", "ActionsEnabled", "EvaluationPeriods",
+		"DatapointsToAlarm", "Threshold", "Unit", "OKActions.", "AlarmActions.",
+		"InsufficientDataActions." };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		size_t len = strlen(names[i]);
@@ -217,8 +218,9 @@ struct metrics {
 static const struct metrics of_queues = { "AWS/SQS", "QueueName", "Maximum" };
 static const struct metrics of_topics = { "AWS/SNS", "TopicName", "Sum" };
 
-static void add_alarm(struct state *state, const struct metrics *metrics, const char *watched,
-        const char *what, const char *metric, int64_t threshold, int periods, const char *description)
+/* Returns its threshold. */
+static struct attribute *add_alarm(struct state *state, const struct metrics *metrics, const char *watched,
+        const char *what, const char *metric, int64_t threshold, int datapoints, const char *description)
 {
 	struct buf name = BUF(VALUE_MAX);
 
@@ -231,10 +233,11 @@ static void add_alarm(struct state *state, const struct metrics *metrics, const 
 	put(alarm, metrics->dimension, FORM_TEXT, "%s", watched)->dimension = true;
 	put(alarm, "Statistic", FORM_TEXT, "%s", metrics->statistic);
 	put(alarm, "Period", FORM_NUMBER, "%d", PROVISION_ALARM_PERIOD_S);
-	put(alarm, "EvaluationPeriods", FORM_NUMBER, "%d", periods);
-	put(alarm, "Threshold", FORM_NUMBER, "%" PRId64, threshold);
+	put(alarm, "EvaluationPeriods", FORM_NUMBER, "%d", PROVISION_ALARM_PERIODS)->at_birth = true;
+	put(alarm, "DatapointsToAlarm", FORM_NUMBER, "%d", datapoints)->at_birth = true;
 	put(alarm, "ComparisonOperator", FORM_TEXT, "GreaterThanThreshold");
 	put(alarm, "TreatMissingData", FORM_TEXT, "notBreaching"); /* what nobody uses reports nothing */
+	return put(alarm, "Threshold", FORM_NUMBER, "%" PRId64, threshold);
 }
 
 static void add_queue_alarms(struct state *state, const struct provision_channel *channel)
@@ -243,7 +246,8 @@ static void add_queue_alarms(struct state *state, const struct provision_channel
 	        "Deliveries stand in the dead-letter queue: usher failed shows why.");
 	add_alarm(state, &of_queues, channel->queue, "backlog", "ApproximateNumberOfMessagesVisible",
 	        PROVISION_BACKLOG_MESSAGES, PROVISION_ALARM_PERIODS,
-	        "Messages come in faster than they are delivered: usher status shows the channel.");
+	        "Messages come in faster than they are delivered: usher status shows the channel.")
+	        ->at_birth = true; /* what is many is its owner's to say */
 	add_alarm(state, &of_queues, channel->queue, "oldest", "ApproximateAgeOfOldestMessage",
 	        channel->oldest_s, PROVISION_ALARM_PERIODS,
 	        "A message is older than all its retries take: is a usherd running and the channel not "

@@ -20,7 +20,8 @@
 	(15 * 60) /* a message older than all its retries take and this is forgotten */
 #define PROVISION_ALARM_PERIOD_S 60
 #define PROVISION_ALARM_PERIODS                                                                              \
-	5 /* so long a backlog lasts before it is an alarm; a dead letter is one at once */
+	5 /* so long a backlog lasts before it is an alarm. A dead letter is one at once, and over when none \
+	     was seen for as long: the mirror hides what stands there while it looks */
 
 #define THINGS_MAX 16
 #define ALARM_LISTS 3       /* of actions: for OK, for ALARM, for too little data */

@@ -8,6 +8,7 @@
 #include "model/message.h"
 #include "provision/actual.h"
 #include "provision/apply.h"
+#include "provision/caution.h"
 #include "provision/desired.h"
 #include "provision/differ.h"
 
@@ -87,12 +88,15 @@ static int compare(
 		rc = desired_make(settings, &who, &p->desired, err);
 	if (rc == 0)
 		rc = actual_read(p->services, &p->desired, &p->actual, &no_alarms, err);
+	if (rc == 0)
+		rc = caution_check(&p->desired, &p->actual, err);
 	if (rc)
 		return rc;
 	fprintf(out, _("Account %s, region %s, as %s\n"), who.account, settings->region, who.principal);
 	if (no_alarms)
 		fputs(_("The endpoint knows no CloudWatch: the alarms are left out.\n"), out);
 	plan_make(&p->desired, &p->actual, &p->plan);
+	cautions_print(&p->desired, &p->actual, &p->plan, out);
 	return 0;
 }
 

@@ -11,7 +11,7 @@ import json
 import re
 import subprocess
 import threading
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 from xml.sax.saxutils import escape
 
 from . import planted
@@ -131,6 +131,8 @@ class Cloud:
         missing = ALARM_NEEDS - query.keys()
         if missing:
             raise Refusal(400, "ValidationError", f"missing: {sorted(missing)}")
+        if int(query.get("DatapointsToAlarm", 0)) > int(query["EvaluationPeriods"]):
+            raise Refusal(400, "ValidationError", "DatapointsToAlarm must be less than or equal to EvaluationPeriods")
         self._numbers(query, "Dimensions")
         for name in ALARM_LISTS:
             if len(self._numbers(query, name)) > ACTIONS_MAX:
@@ -158,8 +160,8 @@ class Cloud:
         plain.update({key: value for key, value in alarm.items() if "." not in key})
         plain["Threshold"] = str(float(plain["Threshold"]))
         text += "".join(f"<{key}>{escape(value)}</{key}>" for key, value in plain.items())
-        dimension = (f"<Name>{alarm['Dimensions.member.1.Name']}</Name>"
-                     f"<Value>{alarm['Dimensions.member.1.Value']}</Value>")
+        dimension = (f"<Value>{alarm['Dimensions.member.1.Value']}</Value>"
+                     f"<Name>{alarm['Dimensions.member.1.Name']}</Name>")
         return f"<member><Dimensions><member>{dimension}</member></Dimensions>{text}</member>"
 
     # -- For tests: as somebody else would ask --
@@ -175,6 +177,20 @@ class Cloud:
         """Attributes of a queue, by name."""
         url = self.sqs("GetQueueUrl", QueueName=name)["QueueUrl"]
         return self.sqs("GetQueueAttributes", QueueUrl=url, AttributeNames=list(attributes) or ["All"])["Attributes"]
+
+    def sns(self, action, **fields):
+        scope = f"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/{REGION}/sns/aws4_request, SignedHeaders=host"
+        headers = {"Authorization": scope, "Content-Type": "application/x-www-form-urlencoded"}
+        status, _, text = self._forward(urlencode({"Action": action, "Version": "2010-03-31", **fields}).encode(), headers)
+        assert status == 200, text
+        return text.decode()
+
+    def filter(self, queue, policy):
+        """The subscription of that queue lets through what matches."""
+        listed = self.sns("ListSubscriptionsByTopic", TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:user-signup")
+        members = re.findall(r"<member>(.*?)</member>", listed, re.DOTALL)
+        arn = next(re.search(r"<SubscriptionArn>(.*?)</", one)[1] for one in members if f":{queue}</Endpoint>" in one)
+        self.sns("SetSubscriptionAttributes", SubscriptionArn=arn, AttributeName="FilterPolicy", AttributeValue=policy)
 
     def change(self, name, **attributes):
         url = self.sqs("GetQueueUrl", QueueName=name)["QueueUrl"]

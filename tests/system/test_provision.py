@@ -87,16 +87,13 @@ def test_what_is_made_is_what_the_design_says(provision, cloud):
     assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/SNS", "NumberOfNotificationsFailed", "Sum")
     assert (alarm["Dimensions.member.1.Name"], alarm["Dimensions.member.1.Value"]) == ("TopicName", "user-signup")
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", "0")
-    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == ("60", "1", "notBreaching")
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == ("60", "5", "1")
+    assert alarm["TreatMissingData"] == "notBreaching"
 
 
 def test_a_message_to_the_topic_comes_raw_to_both_queues(provision, cloud):
     provision("--apply")
-    scope = f"AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/{REGION}/sns/aws4_request, SignedHeaders=host"
-    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:user-signup"
-    status, _, text = cloud._forward(f"Action=Publish&Version=2010-03-31&TopicArn={topic}&Message=welcome".encode(),
-                                     {"Authorization": scope, "Content-Type": "application/x-www-form-urlencoded"})
-    assert status == 200, text
+    cloud.sns("Publish", TopicArn=f"arn:aws:sns:{REGION}:{ACCOUNT}:user-signup", Message="welcome")
     for name in (EMAIL, "signup-welcome-coupon"):
         url = cloud.sqs("GetQueueUrl", QueueName=name)["QueueUrl"]
         assert [one["Body"] for one in cloud.sqs("ReceiveMessage", QueueUrl=url)["Messages"]] == ["welcome"]
@@ -106,11 +103,44 @@ def test_a_changed_attribute_is_one_line_and_is_put_right(provision, cloud):
     provision("--apply")
     cloud.change(EMAIL, VisibilityTimeout="30", DelaySeconds="7")
     line = f"queue {EMAIL}: VisibilityTimeout: 30 -> 60"
+    caution = f"! queue {EMAIL}: DelaySeconds = 7: each message waits so long before it is delivered"
     assert provision("--plan", 3)[1:] == [
-        f"~ {line}", "0 to create, 1 to change, nothing to delete. usherd provision --apply does it."]
-    assert provision("--apply")[1:] == [f"changed {line}"]
-    assert provision("--plan")[1:] == [NOTHING]
+        caution, f"~ {line}", "0 to create, 1 to change, nothing to delete. usherd provision --apply does it."]
+    assert provision("--apply")[1:] == [caution, f"changed {line}"]
+    assert provision("--plan")[1:] == [caution, NOTHING]
     assert cloud.queue(EMAIL)["DelaySeconds"] == "7"     # not ours
+
+
+def test_what_keeps_sign_ups_back_is_told_and_left(provision, cloud):
+    """Of a queue and a subscription that somebody else has made: no difference, and not as it was meant either."""
+    provision("--apply")
+    cloud.change(EMAIL, MaximumMessageSize="1024")
+    cloud.filter("signup-welcome-coupon", '{"plan":["gold"]}')
+    told = ["! queue signup-welcome-email: MaximumMessageSize = 1024: the queue takes no larger message; SNS drops those sign-ups",
+            "! subscription user-signup -> signup-welcome-coupon: FilterPolicy = {\"plan\":[\"gold\"]}: "
+            "SNS sends the queue only what matches it, and drops the rest without a word"]
+    assert provision("--plan")[1:] == [*told, NOTHING]
+    assert provision("--apply")[1:] == [*told, NOTHING]
+
+
+def test_a_key_that_sns_may_not_use_is_an_error(provision, cloud):
+    provision("--apply")
+    cloud.change(EMAIL_DLQ, KmsMasterKeyId="alias/aws/sqs", SqsManagedSseEnabled="false")    # the worker may send there
+    assert provision("--plan")[1:] == [NOTHING]
+    cloud.change(EMAIL, KmsMasterKeyId="alias/aws/sqs", SqsManagedSseEnabled="false")
+    for how in ("--plan", "--apply"):
+        assert f"queue {EMAIL} is encrypted with alias/aws/sqs, a key that AWS manages" in provision(how, 1)
+    changed = provision("--apply", USHER_AWS_KMS_KEY_ID="alias/usher")
+    assert f"changed queue {EMAIL}: KmsMasterKeyId: alias/aws/sqs -> alias/usher" in changed
+
+
+def test_who_gives_a_key_is_told_what_it_needs(provision, cloud):
+    needs = "! SNS sends to the queues only if the policy of the key alias/{} lets it: usher-aws(7) has the statement"
+    old = "! queue {}: keep the key alias/usher for 14 days: what stands in the queue is encrypted with it"
+    assert needs.format("usher") in provision("--apply", USHER_AWS_KMS_KEY_ID="alias/usher")
+    assert provision("--plan", USHER_AWS_KMS_KEY_ID="alias/usher")[1:] == [NOTHING]
+    changed = provision("--plan", 3, USHER_AWS_KMS_KEY_ID="alias/new")
+    assert needs.format("new") in changed and {old.format(EMAIL), old.format(EMAIL_DLQ)} < set(changed)
 
 
 def test_a_topic_may_have_any_number_of_other_attributes(provision, cloud):
@@ -142,12 +172,14 @@ def test_an_alarm_keeps_what_is_its_owners(provision, cloud):
     alarm = cloud.alarms["usher-signup-welcome-email-backlog"]
     alarm.update({"AlarmActions.member.1": "arn:aws:sns:x:1:call-kim", "AlarmDescription": "see the runbook",
                   "OKActions.member.1": "arn:aws:sns:x:1:all-well", "ActionsEnabled": "false"})
+    alarm.update({"Threshold": "25000", "EvaluationPeriods": "2", "DatapointsToAlarm": "2"})
     assert provision("--plan")[1:] == [NOTHING]
-    alarm["Threshold"] = "5"
-    assert provision("--plan", 3)[1] == "~ alarm usher-signup-welcome-email-backlog: Threshold: 5.0 -> 1000"
+    alarm["Period"] = "300"
+    assert provision("--plan", 3)[1] == "~ alarm usher-signup-welcome-email-backlog: Period: 300 -> 60"
     provision("--apply")
     alarm = cloud.alarms["usher-signup-welcome-email-backlog"]
-    assert alarm["Threshold"] == "1000" and alarm["AlarmDescription"] == "see the runbook"
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == ("60", "2", "2")
+    assert float(alarm["Threshold"]) == 25000 and alarm["AlarmDescription"] == "see the runbook"
     assert alarm["ActionsEnabled"] == "false"
     assert sorted(v for k, v in alarm.items() if "Actions.member." in k) == ["arn:aws:sns:x:1:all-well",
                                                                            "arn:aws:sns:x:1:call-kim"]
@@ -159,14 +191,22 @@ def actions(most):
     return {f"{name}.member.{n}": f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}-{n}" for name in ALARM_LISTS for n in range(1, most + 1)}
 
 
-@pytest.mark.parametrize("name, threshold", [("usher-signup-welcome-email-backlog", "1000"),
-                                             ("usher-user-signup-undelivered", "0")])
-def test_an_alarm_keeps_all_the_actions_that_it_can_have(provision, cloud, name, threshold):
+def test_an_alarm_whose_threshold_comes_of_the_configuration_is_put_right(provision, cloud):
+    provision("--apply")
+    name = "usher-signup-welcome-email-oldest"
+    want = cloud.alarms[name]["Threshold"]
+    cloud.alarms[name]["Threshold"] = "5"
+    assert provision("--apply")[1:] == [f"changed alarm {name}: Threshold: 5.0 -> {want}"]
+    assert cloud.alarms[name]["Threshold"] == want
+
+
+@pytest.mark.parametrize("name", ["usher-signup-welcome-email-backlog", "usher-user-signup-undelivered"])
+def test_an_alarm_keeps_all_the_actions_that_it_can_have(provision, cloud, name):
     provision("--apply")
     cloud.alarms[name].update({**actions(ACTIONS_MAX), "Unit": "Count", "DatapointsToAlarm": "4"})
     assert provision("--plan")[1:] == [NOTHING]
-    cloud.alarms[name]["Threshold"] = "5"
-    assert provision("--apply")[1:] == [f"changed alarm {name}: Threshold: 5.0 -> {threshold}"]
+    cloud.alarms[name]["Statistic"] = "Minimum"
+    assert provision("--apply")[1:][0].startswith(f"changed alarm {name}: Statistic: Minimum -> ")
     alarm = cloud.alarms[name]
     assert {key: value for key, value in alarm.items() if "Actions.member." in key} == actions(ACTIONS_MAX)
     assert (alarm["Unit"], alarm["DatapointsToAlarm"]) == ("Count", "4")

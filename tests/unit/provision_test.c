@@ -287,7 +287,10 @@ static void test_changes(void **unused)
 		{ "mail", "SqsManagedSseEnabled", "false", 1 },
 		{ "mail", "KmsMasterKeyId", "alias/theirs", 0 },
 		{ "user-signup -> mail", "RawMessageDelivery", "false", 1 },
-		{ "usher-gift-backlog", "Threshold", "5.0", 1 },
+		{ "usher-gift-backlog", "Period", "300", 1 },
+		{ "usher-gift-backlog", "Threshold", "5.0", 0 },
+		{ "usher-gift-backlog", "EvaluationPeriods", "2", 0 },
+		{ "usher-gift-oldest", "Threshold", "5.0", 1 },
 		{ "usher-gift-backlog", "QueueName", "mail", 1 },
 		{ "usher-gift-backlog", "AlarmDescription", "ours", 0 },
 	};
