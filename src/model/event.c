@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "model/message.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -201,9 +202,10 @@ static bool is_envelope(const cJSON *json)
 	       json_string(json, "MessageId");
 }
 
-static const char *envelope_encoding(const cJSON *envelope)
+/* Where delivery is not raw, what the publisher set stands in the envelope. */
+static const char *envelope_attribute(const cJSON *envelope, const char *name)
 {
-	return json_string(json_get(json_get(envelope, "MessageAttributes"), "content-encoding"), "Value");
+	return json_string(json_get(json_get(envelope, "MessageAttributes"), name), "Value");
 }
 
 /* -- Fields of the event ------------------------------------------------------------------------ */
@@ -316,9 +318,12 @@ static int unwrap_layers(const struct event_source *source, struct unwrapped *u,
 	if (!is_envelope(u->json))
 		return 0;
 	note_id(u->id, json_string(u->json, "MessageId"));
+	note_id(u->id,
+	        envelope_attribute(u->json, ATTRIBUTE_EVENT_ID)); /* the same when it is published again */
 	inner->text = json_string(u->json, "Message");
 	inner->len = strlen(inner->text);
-	rc = layer_unpack(inner, envelope_encoding(u->json), "the notification's Message", err);
+	rc = layer_unpack(
+	        inner, envelope_attribute(u->json, ATTRIBUTE_ENCODING), "the notification's Message", err);
 	if (rc < 0 || (rc = layer_parse(inner, "the notification's Message", &u->inner_json, err)) < 0)
 		return rc;
 	u->json = u->inner_json;

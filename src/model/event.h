@@ -40,10 +40,10 @@ struct event_source {
 
 /* USHER_EINVAL: not an event; the message is for the operator and names the field and the limit, and
  * when the event id could still be read it is in ret_event_id (EVENT_ID_MAX+1 bytes, may be NULL;
- * otherwise it becomes the envelope's MessageId, or source->message_id; "" when there is none). A member that
- * is null counts as absent. Required: type "user-signup", userId, email, name
- * (strings). Unknown fields are kept by keeping the body. A 1 MB field, wrong types, control
- * characters (CR, LF, NUL...) in a field, ids that are numbers are refused, each by its name. */
+ * otherwise it becomes the envelope's usher.event_id, its MessageId, or source->message_id; "" when there is
+ * none). A member that is null counts as absent. Required: type "user-signup", userId, email, name (strings).
+ * Unknown fields are kept by keeping the body. A 1 MB field, wrong types, control characters (CR, LF, NUL...)
+ * in a field, ids that are numbers are refused, each by its name. */
 int event_decode(const struct event_source *source, struct event **ret_event, char *ret_event_id,
         struct usher_error *err);
 /* Appends the event's own JSON text, out of envelope and packing; it is one JSON object, and may be no valid

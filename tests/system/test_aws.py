@@ -123,6 +123,22 @@ def test_more_are_redriven_at_once_than_a_batch_of_sqs_holds(aws_daemon, smtp, m
     assert "copies could not be sent" not in usherd.log()
 
 
+def test_an_event_without_an_id_is_published_twice_to_queues_that_get_envelopes(aws_daemon, smtp, coupon, mariadb, cloud):
+    """Subscriptions as SNS makes them, not raw: the second publication has a new MessageId and is the same event."""
+    for queue in QUEUES.values():
+        cloud.sns("SetSubscriptionAttributes", SubscriptionArn=cloud.subscribe(queue), AttributeName="RawMessageDelivery",
+                  AttributeValue="false")
+    usherd = aws_daemon({"relay": {"interval": "200ms"}})
+    member = Member("plain")
+    event = {key: value for key, value in member.event().items() if key != "eventId"}
+    mariadb.execute("INSERT INTO signup_outbox (event_id, payload) VALUES (%s, %s)", member.event_id, json.dumps(event))
+    for _ in range(2):
+        wait_until(lambda: coupon.grants and not load.unsettled(mariadb, cloud), usherd.log)
+        assert load.states(mariadb) == {("email", "delivered"): 1, ("coupon", "delivered"): 1}
+        mariadb.execute("UPDATE signup_outbox SET published_at = NULL, next_at = UTC_TIMESTAMP(3)")
+    assert smtp.copies() == {member.email: 1} and coupon.granted() == {member.user_id: 1}
+
+
 def test_the_same_on_fifo_queues(aws_daemon, smtp, coupon, mariadb, cloud):
     """Sign-ups that arrive, some that retry, some that die in numbers, and their redrive; one that is published twice."""
     cloud.fresh(suffix=FIFO)

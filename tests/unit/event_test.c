@@ -79,8 +79,8 @@ static struct buf gzipped(const char *text, size_t len)
 	return coded;
 }
 
-/* `message` as SNS sends it; `encoding` NULL: without attributes. */
-static char *enveloped(const char *message, const char *encoding)
+/* `message` as SNS sends it; `attribute` NULL: without attributes. */
+static char *enveloped(const char *message, const char *attribute, const char *value)
 {
 	cJSON *json = cJSON_CreateObject();
 	json_add_string(json, "Type", "Notification");
@@ -88,11 +88,10 @@ static char *enveloped(const char *message, const char *encoding)
 	json_add_string(json, "TopicArn", "arn:aws:sns:ap-northeast-2:123456789012:user-signup");
 	json_add_string(json, "Message", message);
 	json_add_string(json, "Timestamp", "2026-11-22T21:23:11.042Z");
-	if (encoding) {
-		cJSON *attribute =
-		        json_add_object(json_add_object(json, "MessageAttributes"), "content-encoding");
-		json_add_string(attribute, "Type", "String");
-		json_add_string(attribute, "Value", encoding);
+	if (attribute) {
+		cJSON *item = json_add_object(json_add_object(json, "MessageAttributes"), attribute);
+		json_add_string(item, "Type", "String");
+		json_add_string(item, "Value", value);
 	}
 	char *text = json_print(json);
 	cJSON_Delete(json);
@@ -162,15 +161,24 @@ static void test_odd_but_allowed(void **state)
 static void test_envelope(void **state)
 {
 	(void)state;
-	OWNED char *with_id = enveloped(GOOD, NULL);
+	OWNED char *with_id = enveloped(GOOD, NULL, NULL);
 	struct event *e = good(with_id, strlen(with_id), NULL);
 	assert_string_equal(e->event_id, "e-7");
 	assert_string_equal(e->name, "김민수");
 	event_free(e);
 	/* Without an id of its own the SNS one stands in: it is the same in every queue. */
-	OWNED char *without = enveloped("{" TYPE "," USER "," MAIL "," NAME "}", NULL);
+	OWNED char *without = enveloped("{" TYPE "," USER "," MAIL "," NAME "}", NULL, NULL);
 	e = good(without, strlen(without), NULL);
 	assert_string_equal(e->event_id, "sns-9");
+	event_free(e);
+	/* But that is a new one each time it is published; the outbox's own is not. */
+	OWNED char *again = enveloped("{" TYPE "," USER "," MAIL "," NAME "}", "usher.event_id", "o-1");
+	e = good(again, strlen(again), NULL);
+	assert_string_equal(e->event_id, "o-1");
+	event_free(e);
+	OWNED char *both = enveloped(GOOD, "usher.event_id", "o-1");
+	e = good(both, strlen(both), NULL);
+	assert_string_equal(e->event_id, "e-7");
 	event_free(e);
 }
 
@@ -182,11 +190,11 @@ static void test_compressed(void **state)
 	event_free(good(coded.data, coded.len, "GZIP"));
 	event_free(good(GOOD, strlen(GOOD), "identity"));
 	event_free(good(GOOD, strlen(GOOD), ""));
-	OWNED char *inside = enveloped(coded.data, "gzip");
+	OWNED char *inside = enveloped(coded.data, "content-encoding", "gzip");
 	struct event *e = good(inside, strlen(inside), NULL);
 	assert_string_equal(e->event_id, "e-7");
 	event_free(e);
-	OWNED char *plain = enveloped(GOOD, NULL);
+	OWNED char *plain = enveloped(GOOD, NULL, NULL);
 	struct buf around = gzipped(plain, strlen(plain));
 	event_free(good(around.data, around.len, "gzip"));
 	buf_free(&around);
@@ -429,7 +437,7 @@ static void test_bad_compression(void **state)
 	        BROKER_ID);
 	bad("AAAA", 4, "gzip", "the body is marked gzip but is damaged, cut short or no gzip", BROKER_ID);
 	char *cut = mem_stringn(coded.data, half);
-	OWNED char *inside = enveloped(cut, "gzip");
+	OWNED char *inside = enveloped(cut, "content-encoding", "gzip");
 	bad_text(inside, "the notification's Message is marked gzip but is damaged, cut short or no gzip",
 	        "sns-9");
 	free(cut);
@@ -452,7 +460,7 @@ static void test_bomb(void **state)
 	struct buf coded = gzipped(body.data, body.len);
 	assert_true(coded.len < 20000);
 	bad(coded.data, coded.len, "gzip", "the body unpacks to more than 1048576 bytes", BROKER_ID);
-	OWNED char *inside = enveloped(coded.data, "gzip");
+	OWNED char *inside = enveloped(coded.data, "content-encoding", "gzip");
 	bad_text(inside, "the notification's Message unpacks to more than 1048576 bytes", "sns-9");
 	buf_free(&coded);
 	buf_free(&body);
@@ -461,17 +469,17 @@ static void test_bomb(void **state)
 static void test_bad_envelopes(void **state)
 {
 	(void)state;
-	OWNED char *text = enveloped("hello", NULL);
+	OWNED char *text = enveloped("hello", NULL, NULL);
 	bad_text(text, "the notification's Message: not JSON: a value is expected at byte 1", "sns-9");
-	OWNED char *empty = enveloped("", NULL);
+	OWNED char *empty = enveloped("", NULL, NULL);
 	bad_text(empty, "the notification's Message is empty", "sns-9");
-	OWNED char *unknown = enveloped(GOOD, "zstd");
+	OWNED char *unknown = enveloped(GOOD, "content-encoding", "zstd");
 	bad_text(unknown,
 	        "the notification's Message has the content-encoding \"zstd\"; only gzip is understood",
 	        "sns-9");
-	OWNED char *wrong = enveloped("{\"eventId\":\"e-7\"," TYPE "," USER "," MAIL "}", NULL);
+	OWNED char *wrong = enveloped("{\"eventId\":\"e-7\"," TYPE "," USER "," MAIL "}", NULL, NULL);
 	bad_text(wrong, "name is missing", "e-7");
-	OWNED char *twice = enveloped(text, NULL);
+	OWNED char *twice = enveloped(text, NULL, NULL);
 	bad_text(twice, "type is missing", "sns-9"); /* an envelope in an envelope is no event */
 	bad_text("{\"Type\":\"SubscriptionConfirmation\",\"MessageId\":\"m\",\"Token\":\"t\",\"Message\":"
 	         "\"You have\"}",
@@ -580,7 +588,8 @@ static void test_the_text_of_an_event(void **state)
 {
 	(void)state;
 	struct buf coded = gzipped(GOOD, strlen(GOOD)), out = BUF(100);
-	OWNED char *inside = enveloped(GOOD, NULL), *packed_inside = enveloped(coded.data, "gzip");
+	OWNED char *inside = enveloped(GOOD, NULL, NULL),
+	           *packed_inside = enveloped(coded.data, "content-encoding", "gzip");
 	struct event_source broken = { "{\"eventId\"", 10, NULL, BROKER_ID };
 	struct usher_error err = { 0 };
 	assert_event_text(GOOD, strlen(GOOD), NULL, GOOD);
