@@ -9,8 +9,6 @@
 
 #include <stdio.h>
 
-enum dismissal_kind { DISMISS_DELETE, DISMISS_HIDE, DISMISS_DLQ };
-
 struct dismissal {
 	struct pipeline *pipeline;
 	enum dismissal_kind kind;
@@ -24,11 +22,31 @@ struct dismissal {
 	};
 };
 
-static const enum job_phase waiting_phase[] = {
-	[DISMISS_DELETE] = JOB_TO_DELETE,
-	[DISMISS_HIDE] = JOB_TO_HIDE,
-	[DISMISS_DLQ] = JOB_TO_DLQ,
+static const struct {
+	enum job_phase waiting;
+	const char *lost, *back; /* for the log */
+} kinds[DISMISSAL_KINDS] = {
+	[DISMISS_DELETE] = { JOB_TO_DELETE, "the broker does not take what is settled, trying again",
+	        "the broker takes what is settled again" },
+	[DISMISS_HIDE] = { JOB_TO_HIDE,
+	        "the broker does not take what waits or is handed back, it comes back by itself",
+	        "the broker takes what waits or is handed back again" },
+	[DISMISS_DLQ] = { JOB_TO_DLQ,
+	        "the DLQ does not take what is dead, which stays in its queue and has its failed row, trying "
+	        "again",
+	        "the DLQ takes what is dead again" },
 };
+
+void dismissal_begin(struct pipeline *p)
+{
+	for (int kind = 0; kind < DISMISSAL_KINDS; kind++) {
+		p->broker_out[kind].lost = kinds[kind].lost;
+		p->broker_out[kind].back = kinds[kind].back;
+		p->broker_out[kind].error = &p->counters->dismissal_error[kind];
+	}
+}
+
+/* -- What the broker says ------------------------------------------------------------------------- */
 
 /* It is too long, or the queue's own MaximumMessageSize says so, which SQS calls an invalid parameter, or SQS
  * does not carry what it is made of: none of this passes. First it goes with the fewest attributes; what is
@@ -64,12 +82,25 @@ static bool entry_done(struct dismissal *d, struct job *job, const struct broker
 	return true;
 }
 
+/* It would go on refusing while places here are held. What is not deleted comes back by itself when its
+ * visibility timeout is over, and the ledger answers for it; a delete alone is insisted on. */
+static bool let_go(struct dismissal *d, struct job *job, int code)
+{
+	bool refused = code == USHER_EFORBIDDEN || code == USHER_ENOTFOUND;
+
+	if (d->kind == DISMISS_DELETE || !refused)
+		return false;
+	job_free(job);
+	return true;
+}
+
 static void on_dismissed(
         void *arg, const struct broker_entry_result *results, size_t n, const struct usher_error *err)
 {
 	static const struct broker_entry_result unanswered = { USHER_EPROTOCOL, "no result" };
 	struct dismissal *d = arg;
 	struct pipeline *p = d->pipeline;
+	struct pipeline_peer *peer = &p->broker_out[d->kind];
 	struct usher_error entry_err = { 0 };
 
 	p->broker_calls--;
@@ -78,19 +109,23 @@ static void on_dismissed(
 
 		if (!err->code && entry_done(d, d->jobs[i], result))
 			continue;
-		job_move(d->jobs[i], waiting_phase[d->kind]);
-		error_set(&entry_err, result->code, "%s", result->message);
+		if (!err->code)
+			error_set(&entry_err, result->code, "%s", result->message);
+		if (!let_go(d, d->jobs[i], err->code ? err->code : result->code))
+			job_move(d->jobs[i], kinds[d->kind].waiting);
 	}
 	if (err->code || entry_err.code)
-		pipeline_peer_failed(p, &p->broker_out, err->code ? err : &entry_err);
+		pipeline_peer_failed(p, peer, err->code ? err : &entry_err);
 	else
-		pipeline_peer_answered(p, &p->broker_out);
+		pipeline_peer_answered(p, peer);
 	for (size_t i = 0; d->marked && i < d->n; i++)
 		message_attributes_free(&d->marked[i]);
 	free(d->marked);
 	free(d);
 	pipeline_wake(p);
 }
+
+/* -- Asking it ------------------------------------------------------------------------------------ */
 
 /* What an operator of the bare queue reads on a dead message; the failed row says the same, and more. First
  * what the mirror knows it by and what it is read with, last what others wrote on it, as much as fits. */
@@ -144,7 +179,7 @@ static void dismissal_add(struct dismissal *d, struct job *job)
 static void dismissal_start(struct pipeline *p, enum dismissal_kind kind)
 {
 	const struct broker_ops *ops = p->broker->ops;
-	struct job_list *waiting = &p->phase[waiting_phase[kind]];
+	struct job_list *waiting = &p->phase[kinds[kind].waiting];
 	struct dismissal *d = mem_alloc(sizeof *d);
 
 	d->pipeline = p;
@@ -168,17 +203,55 @@ static void dismissal_start(struct pipeline *p, enum dismissal_kind kind)
 /* Nobody waits for a delete: it may wait for its batch. */
 static bool dismissal_due(struct pipeline *p, enum dismissal_kind kind, mono_time now)
 {
-	size_t waiting = p->phase[waiting_phase[kind]].n;
+	size_t waiting = p->phase[kinds[kind].waiting].n;
 
-	if (waiting == 0 || !pipeline_peer_ready(&p->broker_out, now))
+	if (waiting == 0 || !pipeline_peer_ready(&p->broker_out[kind], now))
 		return false;
 	return kind != DISMISS_DELETE || waiting >= p->broker->ops->batch_max || p->stopping ||
 	       p->delete_by.ns <= now.ns;
 }
 
+/* What came back by itself has come by now, if it was still there: whether the broker takes it nobody knows.
+ */
+static void forget_old_trouble(struct pipeline *p, enum dismissal_kind kind, mono_time now)
+{
+	struct pipeline_peer *peer = &p->broker_out[kind];
+
+	if (p->phase[kinds[kind].waiting].n == 0 && peer->breaker.state == BREAKER_OPEN &&
+	        mono_since_ms(peer->breaker.until, now) > 2 * p->config->visibility_timeout_ms)
+		pipeline_peer_unasked(peer, now);
+}
+
 void dismissal_flush(struct pipeline *p, mono_time now)
 {
-	for (enum dismissal_kind kind = DISMISS_DELETE; kind <= DISMISS_DLQ; kind++)
+	for (enum dismissal_kind kind = 0; kind < DISMISSAL_KINDS; kind++) {
 		while (dismissal_due(p, kind, now))
 			dismissal_start(p, kind);
+		forget_old_trouble(p, kind, now);
+	}
+}
+
+mono_time dismissal_deadline(const struct pipeline *p)
+{
+	mono_time deadline = { 0 };
+
+	for (enum dismissal_kind kind = 0; kind < DISMISSAL_KINDS; kind++) {
+		const struct breaker *breaker = &p->broker_out[kind].breaker;
+		mono_time due = breaker->state == BREAKER_OPEN ? breaker->until
+		                : kind == DISMISS_DELETE       ? p->delete_by
+		                                               : (mono_time){ 0 };
+
+		if (p->phase[kinds[kind].waiting].n && due.ns && (deadline.ns == 0 || due.ns < deadline.ns))
+			deadline = due;
+	}
+	return deadline;
+}
+
+size_t dismissal_leaving(const struct pipeline *p)
+{
+	bool deletes = pipeline_peer_well(&p->broker_out[DISMISS_DELETE]),
+	     hides = pipeline_peer_well(&p->broker_out[DISMISS_HIDE]);
+
+	return (deletes ? p->phase[JOB_TO_DELETE].n : 0) + (hides ? p->phase[JOB_TO_HIDE].n : 0) +
+	       (deletes && hides ? p->phase[JOB_AT_BROKER].n : 0);
 }

@@ -112,13 +112,9 @@ static int bound_of(struct pipeline *p, mono_time now)
 	return rate_paused(&p->rate, now) ? 0 : bound;
 }
 
-/* What is settled and only waits for the broker does not count, unless the broker does not take it. */
 static int held(const struct pipeline *p)
 {
-	size_t leaving = p->phase[JOB_TO_DELETE].n + p->phase[JOB_TO_HIDE].n + p->phase[JOB_AT_BROKER].n;
-	size_t jobs = pipeline_peer_well(&p->broker_out) ? p->jobs - leaving : p->jobs;
-
-	return (int)jobs + p->receives * (int)p->broker->ops->receive_max;
+	return (int)(p->jobs - dismissal_leaving(p)) + p->receives * (int)p->broker->ops->receive_max;
 }
 
 void intake_receive(struct pipeline *p, mono_time now)

@@ -139,16 +139,13 @@ static mono_time next_deadline(struct pipeline *p, mono_time now)
 
 	if (p->phase[JOB_SETTLING].n)
 		sooner(&deadline, p->settle_by);
-	if (p->phase[JOB_TO_DELETE].n)
-		sooner(&deadline, p->delete_by);
 	if (p->receive_at.ns > now.ns)
 		sooner(&deadline, p->receive_at);
 	if (p->database.breaker.state == BREAKER_OPEN)
 		sooner(&deadline, p->database.breaker.until);
 	if (p->broker_in.breaker.state == BREAKER_OPEN)
 		sooner(&deadline, p->broker_in.breaker.until);
-	if (p->broker_out.breaker.state == BREAKER_OPEN)
-		sooner(&deadline, p->broker_out.breaker.until);
+	sooner(&deadline, dismissal_deadline(p));
 	sooner(&deadline, service_deadline(p, now));
 	if (p->stopping)
 		sooner(&deadline, past(p->drain_until, now) ? mono_add_ms(p->drain_until, STOP_GRACE_MS)
@@ -396,9 +393,7 @@ int pipeline_start(
 	p->broker_in.lost = "the broker refuses, trying again";
 	p->broker_in.back = "the broker answers again";
 	p->broker_in.error = &p->counters->receive_error;
-	p->broker_out.lost = "the broker does not take what is settled, trying again";
-	p->broker_out.back = "the broker takes what is settled again";
-	p->broker_out.error = &p->counters->dismissal_error;
+	dismissal_begin(p);
 	atomic_init(&p->control_posted, -1);
 	rate_init(&p->rate, p->config->rate, mono_now());
 	p->receives_wanted = 1;

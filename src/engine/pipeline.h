@@ -74,7 +74,7 @@ struct outlet {
 	struct outlet *next; /* of the retired */
 };
 
-/* The database, or the broker in one of its two uses: a breaker paces the tries while it is away. */
+/* The database, or the broker in one of its uses: a breaker paces the tries while it is away. */
 struct pipeline_peer {
 	struct breaker breaker;
 	const char *lost, *back; /* for the log, once each */
@@ -104,9 +104,9 @@ struct pipeline {
 	struct breaker breaker;
 	struct breaker_settings breaker_settings;
 	struct rate rate;
-	/* It may give messages and not take them back settled, or the other way about: one permission each.
+	/* The broker may do one thing and refuse another: one permission each, and the DLQ is another queue.
 	 */
-	struct pipeline_peer database, broker_in, broker_out;
+	struct pipeline_peer database, broker_in, broker_out[DISMISSAL_KINDS];
 	bool probeless;      /* this channel has no probe */
 	mono_time probe_at;  /* the next */
 	mono_time proved_at; /* the last delivery: shows that the service is well */
@@ -195,6 +195,10 @@ void settling_release(struct pipeline *p, mono_time now); /* JOB_RELEASING */
 void settling_renew(struct pipeline *p, mono_time now);   /* leases past half their time */
 
 /* -- dismissal.c: the broker ----------------------------------------------------------------- */
+void dismissal_begin(struct pipeline *p); /* once */
 void dismissal_flush(struct pipeline *p, mono_time now);
+mono_time dismissal_deadline(const struct pipeline *p); /* of the next call; 0: nothing waits */
+/* Jobs that only wait for a broker that takes them: they keep no place from others. */
+size_t dismissal_leaving(const struct pipeline *p);
 
 #endif

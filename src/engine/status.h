@@ -31,6 +31,10 @@ static inline uint64_t counter_get(counter *c)
 	return atomic_load_explicit(c, memory_order_relaxed);
 }
 
+/* What becomes of a message that the ledger has settled. */
+enum dismissal_kind { DISMISS_DELETE, DISMISS_HIDE, DISMISS_DLQ };
+#define DISMISSAL_KINDS (DISMISS_DLQ + 1)
+
 /* Bumped by the pipeline of the channel. */
 struct channel_counters {
 	counter received;            /* messages */
@@ -54,11 +58,12 @@ struct channel_counters {
 	atomic_llong rate_limit_milli;           /* sends in a thousand seconds; 0 = unlimited */
 	atomic_llong rate_since_ms;              /* since rate_by is what it is; wall clock */
 	struct note rate_words;                  /* the service's, when it last said "too much" */
-	struct note ledger_error;       /* why the pipeline cannot write the ledger; "" while it can */
-	struct note receive_error;      /* why the broker gives it no messages; "" while it does */
-	struct note dismissal_error;    /* why the broker does not take what is settled; "" while it does */
-	atomic_llong last_delivered_ms; /* wall clock */
-	struct histogram attempt;       /* the outside service's time for one attempt */
+	struct note ledger_error;  /* why the pipeline cannot write the ledger; "" while it can */
+	struct note receive_error; /* why the broker gives it no messages; "" while it does */
+	struct note
+	        dismissal_error[DISMISSAL_KINDS]; /* why the broker does not take that; "" while it does */
+	atomic_llong last_delivered_ms;           /* wall clock */
+	struct histogram attempt;                 /* the outside service's time for one attempt */
 	struct histogram delivery; /* from a message's coming into the queue to its end, delivered or dead */
 	struct histogram age;      /* from the sign-up to its delivery */
 };

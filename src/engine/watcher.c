@@ -231,8 +231,8 @@ static const char *broker_trouble(const struct watcher *w, char words[NOTE_SIZE]
 		const char *mirror = mirror_refusal(w->watch.mirror, (enum channel_id)id);
 
 		note_read(&channel[id].receive_error, words);
-		if (!words[0])
-			note_read(&channel[id].dismissal_error, words);
+		for (int kind = 0; kind < DISMISSAL_KINDS && !words[0]; kind++)
+			note_read(&channel[id].dismissal_error[kind], words);
 		if (words[0])
 			return words;
 		if (mirror[0])

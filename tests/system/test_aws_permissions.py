@@ -79,6 +79,38 @@ def test_deleting_is_refused(aws_daemon, smtp, mariadb, cloud, road):
     assert smtp.copies() == {m.email: 1 for m in people}
 
 
+def test_the_dlq_takes_nothing(aws_daemon, smtp, mariadb, cloud, road):
+    """More are dead than may be held: what is well goes on, and the copies come when the DLQ takes them again."""
+    road.plan(refusal(), "SendMessageBatch", queue=DLQ)
+    usherd = aws_daemon({**CHANGES, "channel.email": {"in_flight": "10", "visibility_timeout": "2s"}})
+    dead = load.members(30, "dead", fault="unknown")
+    load.store(mariadb, dead)
+    broker = wait_told(usherd, DLQ, "SendMessageBatch")
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 30, usherd.log)
+    well = load.members(60, "well")
+    load.store(mariadb, well)
+    wait_until(lambda: load.states(mariadb) == {("email", "dead"): 30, ("email", "delivered"): 60}, usherd.log)
+    stays(usherd, broker, road, "SendMessageBatch", DLQ, 3)
+    assert usherd.api.status()["channels"][0]["holding"] <= 10
+    road.lift()
+    wait_well(usherd)
+    wait_until(lambda: cloud.standing(DLQ) == 30 and cloud.standing(QUEUE) == 0, usherd.log)
+    assert smtp.copies() == {m.email: 1 for m in well}
+
+
+def test_handing_back_is_refused(aws_daemon, smtp, mariadb, cloud, road):
+    """What waits for its retry comes back by itself, and too early; it is sent when it is due."""
+    road.plan(refusal(), "ChangeMessageVisibilityBatch", queue=QUEUE)
+    usherd = aws_daemon({**CHANGES, "channel.email": {"in_flight": "10", "visibility_timeout": "2s"},
+                         "retry": {"max_attempts": "3", "base": "3s", "factor": "1", "jitter": "0"}})
+    people = load.members(30, "again", fault="down1") + load.members(30, "well")
+    load.store(mariadb, people)
+    wait_told(usherd, QUEUE, "ChangeMessageVisibilityBatch")
+    wait_until(lambda: load.states(mariadb) == {("email", "delivered"): 60}, usherd.log)
+    assert smtp.copies() == {m.email: 1 for m in people}
+    wait_well(usherd)    # there is nothing left to hand back: whether it is taken nobody knows
+
+
 def test_a_look_into_the_dlq_is_refused(aws_daemon, smtp, mariadb, cloud, road):
     cloud.put(DLQ, "no event")
     refused = road.plan(refusal(), "ReceiveMessage", queue=DLQ)
