@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* -- Receive ---------------------------------------------------------------------------------- */
@@ -151,8 +153,34 @@ struct depths {
 	void *arg;
 };
 
+#define FIGURES 3
+/* The figures first; what is behind them is asked in the same request, and a queue may not have it. */
 static const char *const depth_names[] = { "ApproximateNumberOfMessages",
-	"ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed" };
+	"ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed",
+	"MessageRetentionPeriod", "RedrivePolicy" };
+
+/* {"maxReceiveCount":33} or "33", as whoever wrote it. 0: none. */
+static int max_receives(const char *policy)
+{
+	cJSON *json = NULL;
+	const char *text;
+	long n = 0;
+
+	if (policy && json_parse(policy, strlen(policy), &json, NULL) == 0) {
+		text = json_string(json, "maxReceiveCount");
+		n = text ? strtol(text, NULL, 10) : (long)json_int(json, "maxReceiveCount", 0);
+	}
+	cJSON_Delete(json);
+	return n > 0 && n <= INT_MAX ? (int)n : 0;
+}
+
+static void read_settings(const cJSON *attributes, struct queue_depths *depths)
+{
+	const char *retention = json_string(attributes, "MessageRetentionPeriod");
+
+	depths->retention_ms = retention ? strtoll(retention, NULL, 10) * 1000 : 0;
+	depths->max_receives = max_receives(json_string(attributes, "RedrivePolicy"));
+}
 
 static void depths_fail(struct op *op, const struct usher_error *err)
 {
@@ -175,8 +203,8 @@ static void on_depths(void *arg, const struct aws_answer *answer)
 		return;
 	}
 	int rc = json_parse(answer->body, answer->body_len, &json, &err);
-	for (size_t i = 0; !rc && i < 3; i++) {
-		const cJSON *attributes = json_get(json, "Attributes");
+	const cJSON *attributes = rc ? NULL : json_get(json, "Attributes");
+	for (size_t i = 0; !rc && i < FIGURES; i++) {
 		const char *text = attributes ? json_string(attributes, depth_names[i]) : NULL;
 		if (!text)
 			rc = error_set(&err, USHER_EPROTOCOL, "queue %s: the answer does not say %s",
@@ -184,6 +212,8 @@ static void on_depths(void *arg, const struct aws_answer *answer)
 		else
 			*figures[i] = (struct figure){ strtoll(text, NULL, 10), APPROXIMATE };
 	}
+	if (!rc)
+		read_settings(attributes, &depths);
 	cJSON_Delete(json);
 	if (rc) {
 		err.code = USHER_EPROTOCOL;
@@ -196,7 +226,7 @@ static void on_depths(void *arg, const struct aws_answer *answer)
 
 static void depths_begin(struct op *op)
 {
-	write_attributes_wanted(&op->body, op->queue->url, depth_names, 3);
+	write_attributes_wanted(&op->body, op->queue->url, depth_names, ARRAY_LEN(depth_names));
 	op_call(op, AWS_ATTRIBUTES, 0, 0, on_depths);
 }
 

@@ -29,6 +29,7 @@ enum run_outcome {
 struct channel_mirror {
 	bool wanted;            /* go as soon as the rest is over */
 	int64_t depth, settled; /* when last asked for */
+	int64_t retention_ms;   /* of the DLQ, from when a message was first sent */
 	mono_time not_before, due;
 	char refusal[NOTE_SIZE]; /* of the broker, when last looked at; "": none */
 };
@@ -58,7 +59,8 @@ struct mirror *mirror_new(struct watch *w)
 	struct mirror *m = mem_alloc(sizeof *m);
 	m->watch = w;
 	for (int id = 0; id < CHANNEL_COUNT; id++)
-		m->channel[id].wanted = true;
+		m->channel[id] =
+		        (struct channel_mirror){ .wanted = true, .retention_ms = QUEUE_RETENTION_MS };
 	return m;
 }
 
@@ -87,9 +89,13 @@ const char *mirror_refusal(const struct mirror *m, enum channel_id channel)
 	return fleet_leads(m->watch->fleet) ? m->channel[channel].refusal : "";
 }
 
-void mirror_depth(struct mirror *m, enum channel_id channel, int64_t depth)
+void mirror_depth(struct mirror *m, enum channel_id channel, const struct queue_depths *depths)
 {
 	struct channel_mirror *c = &m->channel[channel];
+	int64_t depth = queue_standing(depths).value;
+
+	if (depths->retention_ms)
+		c->retention_ms = depths->retention_ms;
 	c->wanted = c->wanted || depth != c->depth;
 	c->depth = depth;
 }
@@ -345,7 +351,7 @@ static void join_begin(struct mirror *m)
 			.message_id = message->id,
 			/* What usher moved here is older than any redrive that came after it. */
 			.sent_at = moved_by_usher(message) ? long_ago : message->sent_at,
-			.expires_at = { message->sent_at.ms + QUEUE_RETENTION_MS },
+			.expires_at = { message->sent_at.ms + m->channel[m->id].retention_ms },
 			.channel = m->id,
 		};
 	}

@@ -61,8 +61,7 @@ size_t settings_queues(const struct config *config, struct broker_queue_settings
 				.name = config->channel[id].queue,
 				.dlq = config->channel[id].dlq,
 				.visibility_ms = config->channel[id].visibility_timeout_ms,
-				.max_receive_count = config->channel[id].max_attempts + THROTTLED_MAX +
-				                     QUEUE_SPARE_RECEIVES,
+				.max_receive_count = queue_receives(config->channel[id].max_attempts),
 				.retention_ms = QUEUE_RETENTION_MS,
 			};
 	return n;

@@ -78,7 +78,7 @@ const struct control *controls_of(const struct controls *controls, enum channel_
 struct mirror *mirror_new(struct watch *w);
 void mirror_free(struct mirror *mirror);
 /* What stands in the channel's DLQ now; a change makes the mirror go through it. */
-void mirror_depth(struct mirror *mirror, enum channel_id channel, int64_t depth);
+void mirror_depth(struct mirror *mirror, enum channel_id channel, const struct queue_depths *depths);
 /* How many deliveries of the channel are settled as an operator or a redrive settles them; a change may have
  * made copies surplus, whichever daemon it was told to. */
 void mirror_ledger(struct mirror *mirror, enum channel_id channel, int64_t settled);

@@ -27,7 +27,7 @@ struct watcher {
 	struct status status;      /* the next snapshot, under construction; its refs are not used */
 	struct figures figures;
 	int64_t saved_minute; /* the history's newest when it was last written */
-	struct complaint unsaved;
+	struct complaint unsaved, policy[CHANNEL_COUNT];
 	/* the round under way: queues are asked one after the other, dlq after queue */
 	bool in_round;
 	int asking;
@@ -50,6 +50,28 @@ static void stale(struct channel_status *c, const char *why)
 		both[i]->visible.exactness = both[i]->in_flight.exactness = both[i]->delayed.exactness =
 		        STALE;
 	utf8_copy(c->depth_error, sizeof c->depth_error, why, strlen(why));
+}
+
+/* A queue that somebody else has made: deliveries would die before their attempts are over. */
+static void judge_policy(struct watcher *w, enum channel_id id, int max_receives)
+{
+	const struct config_channel *c = &w->watch.config->channel[id];
+	int needed = queue_receives(c->max_attempts);
+	struct usher_error err = { 0 };
+	char what[NOTE_SIZE];
+
+	if (max_receives == 0 || max_receives >= needed) {
+		complaint_end(&w->policy[id]);
+		return;
+	}
+	error_set(&err, USHER_ECONFIG,
+	        "after %d receives, and max_attempts = %d may take %d: set its maxReceiveCount to that, or "
+	        "have "
+	        "usherd provision --apply do it",
+	        max_receives, c->max_attempts, needed);
+	snprintf(what, sizeof what, "queue %s has messages moved to the DLQ before their attempts are over",
+	        c->queue);
+	complaint_say(&w->policy[id], what, &err);
 }
 
 static void on_depths(void *arg, const struct queue_depths *depths, const struct usher_error *err)
@@ -76,7 +98,9 @@ static void on_depths(void *arg, const struct queue_depths *depths, const struct
 	if (is_dlq) {
 		c->depth_at = wall_now();
 		c->depth_error[0] = 0;
-		mirror_depth(w->watch.mirror, id, queue_standing(depths).value);
+		mirror_depth(w->watch.mirror, id, depths);
+	} else {
+		judge_policy(w, id, depths->max_receives);
 	}
 	w->asking++;
 	depths_next(w);

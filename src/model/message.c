@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "model/failure.h"
 
 #include <string.h>
 
@@ -114,4 +115,9 @@ void message_free(struct message *message)
 	free(message->body);
 	message_attributes_free(&message->attributes);
 	free(message);
+}
+
+int queue_receives(int max_attempts)
+{
+	return max_attempts + THROTTLED_MAX + QUEUE_SPARE_RECEIVES;
 }

@@ -60,19 +60,22 @@ struct figure {
 	enum exactness exactness;
 };
 
-/* Receives beyond those that the ledger asks for (attempts, and answers of "too much for now"): the net under
- * a worker that keeps dying on a message. */
+/* Receives beyond those that the ledger asks for: the net under a worker that keeps dying on a message. */
 #define QUEUE_SPARE_RECEIVES 10
+/* What a queue's own policy must let a message have: attempts, answers of "too much for now", and the net. */
+int queue_receives(int max_attempts);
 #define QUEUE_RETENTION_MS (14LL * 24 * 60 * 60 * 1000) /* the longest that SQS offers */
 
 struct queue_depths {
 	struct figure visible, in_flight, delayed;
 	int64_t oldest_age_ms; /* of the oldest visible message; -1 when unknown or none */
+	int64_t retention_ms;  /* how long the queue keeps a message; 0: not told */
+	int max_receives; /* after so many its own policy moves a message away; 0: not told, or no policy */
 };
 /* Of a queue that was never counted: nothing is known, which is not the same as zero. */
 #define QUEUE_DEPTHS_UNKNOWN                                                                                 \
 	{                                                                                                    \
-		{ -1, STALE }, { -1, STALE }, { -1, STALE }, -1                                              \
+		{ -1, STALE }, { -1, STALE }, { -1, STALE }, -1, 0, 0                                        \
 	}
 /* All that stands in the queue, whoever holds it just now, as exactly as the least exact part. That is what a
  * DLQ holds: a look at it may hide its messages for a moment. */

@@ -48,7 +48,7 @@ static void settings_fill(struct provision_settings *settings, const struct conf
 				.dlq = channel->dlq,
 				.visibility_ms = channel->visibility_timeout_ms,
 				.retention_ms = QUEUE_RETENTION_MS,
-				.max_receives = channel->max_attempts + THROTTLED_MAX + QUEUE_SPARE_RECEIVES,
+				.max_receives = queue_receives(channel->max_attempts),
 				.oldest_s = schedule_s(channel) + PROVISION_OLDEST_SPARE_S,
 			};
 	}

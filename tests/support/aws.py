@@ -18,7 +18,7 @@ from .load import QUEUES
 REGION, ACCOUNT, TOPIC = "us-east-1", "000000000000", "user-signup"
 FOLDER = ROOT / "build" / "aws"
 FIFO = ".fifo"
-MAX_RECEIVES = 10              # of the queues' own redrive policy, as provisioned
+MAX_RECEIVES = 33              # of the queues' own redrive policy, as provisioned for three attempts
 
 # Credentials that are none's, and nothing of the machine's own.
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST", "AWS_SECRET_ACCESS_KEY": planted.AWS_KEY,

@@ -6,6 +6,7 @@ import os
 import random
 import re
 import time
+from datetime import datetime, timedelta
 
 import pexpect
 import pytest
@@ -169,6 +170,23 @@ def test_cancel_takes_the_copy_away(aws_daemon, smtp, mariadb, cloud):
     wait_state(mariadb, member.event_id, "email", "cancelled")
     wait_until(lambda: cloud.standing(EMAIL + "-dlq") == 0, "the copy of what was cancelled stays in the DLQ")
     assert not smtp.mails
+
+
+def test_queues_that_somebody_else_has_made(aws_daemon, smtp, mariadb, cloud):
+    """A copy expires when the DLQ's own retention says so; a policy that would cut attempts short is told."""
+    cloud.fresh(max_receives=5)
+    cloud.sqs("SetQueueAttributes", queue=EMAIL + "-dlq", Attributes={"MessageRetentionPeriod": "345600"})
+    usherd = aws_daemon({"channel.coupon": {"enabled": "no"}})
+    load.store(mariadb, [Member("kept", fault="unknown")])
+    row = wait_until(lambda: [r for r in usherd.api.get("/v1/dlq/email").json["items"] if r["dlq"]["expires_at"]], usherd.log)[0]
+    kept = datetime.fromisoformat(row["dlq"]["expires_at"]) - datetime.fromisoformat(row["dead_at"])
+    assert timedelta(days=3, hours=23) < kept < timedelta(days=4, minutes=1)
+    assert "expires in 3d" in usherd.usher("failed", row["id"]).out
+    told = f"queue {EMAIL} has messages moved to the DLQ before their attempts are over: after 5 receives, and max_attempts = 3 may take 33"
+    assert usherd.log().count(told) == 1
+    cloud.sqs("SetQueueAttributes", queue=EMAIL, Attributes={"RedrivePolicy": json.dumps(
+        {"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:000000000000:{EMAIL}-dlq", "maxReceiveCount": "4"})})
+    wait_until(lambda: "after 4 receives" in usherd.log(), usherd.log)
 
 
 def test_what_the_queues_own_policy_moved_is_adopted(aws_daemon, smtp, mariadb, cloud):
