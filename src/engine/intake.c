@@ -172,6 +172,23 @@ static void pass_right_on(struct job *newer, struct job *holder)
 	job_free(newer);
 }
 
+/* The DLQ's copy, in the queue: SQS's own redrive, or somebody's hand. The ledger knows of none, and it goes
+ * back; who did that looks at a DLQ that does not empty. */
+static void note_moved_back(const struct job *job)
+{
+	struct pipeline *p = job->pipeline;
+	mono_time now = mono_now();
+
+	if (!message_attribute_get(&job->message->attributes, ATTRIBUTE_CLASS) ||
+	        (p->moved_back_at.ns && mono_since_ms(p->moved_back_at, now) < MOVED_BACK_MS))
+		return;
+	p->moved_back_at = now;
+	log_warn(p->area,
+	        "messages were moved from the DLQ to %s past usher, such as %s: they are dead and go back; "
+	        "redrive them with usher redrive",
+	        p->queue, job->event_id);
+}
+
 static void claimed(struct job *job, const struct ledger_claim *claim)
 {
 	struct pipeline *p = job->pipeline;
@@ -205,6 +222,7 @@ static void claimed(struct job *job, const struct ledger_claim *claim)
 		job_move(job, JOB_TO_DELETE);
 		break;
 	case CLAIM_DEAD:
+		note_moved_back(job);
 		job->class = claim->last_class;
 		snprintf(job->reason, sizeof job->reason, "%s", claim->last_reply);
 		job_move(job, JOB_TO_DLQ);

@@ -122,6 +122,7 @@ struct pipeline {
 	mono_time receive_at;    /* not before: a trickle is gathered */
 	mono_time delete_by;     /* when the first settled message must be deleted */
 	mono_time settle_by;     /* when the first outcome of the batch must be stored */
+	mono_time moved_back_at; /* when somebody was last told that messages came from the DLQ past usher */
 
 	/* What operators say of the channel. Unknown at first: then nothing is received. */
 	bool control_known, paused;
@@ -144,6 +145,7 @@ struct pipeline {
 #define RECEIVE_WAIT_MS 20000 /* one long poll */
 #define RECEIVE_TRIAL_MS 1000 /* and one that finds out whether the broker gives messages again */
 #define RECEIVES_STEP_UP 3    /* receives more after a full batch; one fewer after another */
+#define MOVED_BACK_MS 60000   /* once a minute is enough to be told that */
 #define STOP_GRACE_MS 2000    /* for the last settles, when the drain time or all that it is for is over */
 
 /* -- pipeline.c ------------------------------------------------------------------------------ */

@@ -172,6 +172,24 @@ def test_cancel_takes_the_copy_away(aws_daemon, smtp, mariadb, cloud):
     assert not smtp.mails
 
 
+def test_what_is_moved_back_past_usher_is_told(aws_daemon, smtp, mariadb, cloud):
+    """By the SQS console's own redrive, say: the ledger holds it for dead, and it goes back. A redrive of usher's does send it."""
+    usherd = aws_daemon({"channel.coupon": {"enabled": "no"}})
+    member = Member("moved", fault="unknown")
+    load.store(mariadb, [member])
+    wait_until(lambda: cloud.standing(EMAIL + "-dlq") == 1, usherd.log)
+    copy = cloud.messages(EMAIL + "-dlq")[0]
+    smtp.heal("unknown")
+    cloud.sqs("SendMessage", queue=EMAIL, MessageBody=copy["body"], MessageAttributes=copy["messageAttributes"])
+    told = f"messages were moved from the DLQ to {EMAIL} past usher, such as {member.event_id}: they are dead and go back"
+    wait_until(lambda: told in usherd.log() and cloud.standing(EMAIL) == 0, usherd.log)
+    assert not smtp.mails and delivery(mariadb, member.event_id, "email")["state"] == "dead"
+    usherd.usher("redrive", str(failed(mariadb, member.event_id, "email")["id"]))
+    wait_state(mariadb, member.event_id, "email", "delivered")
+    wait_until(lambda: cloud.standing(EMAIL + "-dlq") == 0, usherd.log)
+    assert smtp.copies() == {member.email: 1}
+
+
 def test_queues_that_somebody_else_has_made(aws_daemon, smtp, mariadb, cloud):
     """A copy expires when the DLQ's own retention says so; a policy that would cut attempts short is told."""
     cloud.fresh(max_receives=5)
