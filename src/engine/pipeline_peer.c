@@ -1,6 +1,6 @@
 /* What a pipeline depends on beside its service: the ledger, and the broker, which gives messages and takes
- * them settled, in three ways. Each is tried at growing distances while it fails; the log hears once of its going and once
- * of its coming back, the status why it is away. Pipeline's thread. */
+ * them settled, in three ways. Each is tried at growing distances while it fails; the log hears once of its
+ * going and once of its coming back, the status why it is away. Pipeline's thread. */
 #include "engine/pipeline.h"
 
 #include "base/log.h"

@@ -84,10 +84,8 @@ int caution_check(const struct state *desired, const struct state *actual, struc
 		        !thing_get(should, KEY) && is_subscribed(desired, should))
 			return error_set(err, USHER_ECONFIG,
 			        "queue %s is encrypted with %s, a key that AWS manages and SNS may not use: "
-			        "every sign-up for it "
-			        "is lost. Set [aws] kms_key_id to a key of your own, or give the queue the "
-			        "keys that SQS manages: "
-			        "aws sqs set-queue-attributes --attributes KmsMasterKeyId=",
+			        "every sign-up for it is lost; set [aws] kms_key_id to a key of your own, or "
+			        "have SQS manage the queue's key (SSE-SQS)",
 			        should->name, key->value);
 	}
 	return 0;
