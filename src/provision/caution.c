@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define SNS_MESSAGE_MAX 262144 /* bytes: what a topic takes, its queues should take too */
-#define MANAGED_KEYS "alias/aws/"
 #define KEY "KmsMasterKeyId"
 
 /* -- Attributes that somebody has set ----------------------------------------------------------- */
@@ -80,7 +79,7 @@ int caution_check(const struct state *desired, const struct state *actual, struc
 		const struct thing *should = &desired->things[i];
 		const struct attribute *key = thing_get(&actual->things[i], KEY);
 
-		if (should->kind == THING_QUEUE && key && strstr(key->value, MANAGED_KEYS) &&
+		if (should->kind == THING_QUEUE && key && strstr(key->value, PROVISION_MANAGED_KEYS) &&
 		        !thing_get(should, KEY) && is_subscribed(desired, should))
 			return error_set(err, USHER_ECONFIG,
 			        "queue %s is encrypted with %s, a key that AWS manages and SNS may not use: "

@@ -11,7 +11,6 @@
 
 #define VALUE_MAX 8192 /* bytes of an attribute's value */
 #define FIFO_SUFFIX ".fifo"
-#define MANAGED_KEYS "alias/aws/"
 
 /* -- States ------------------------------------------------------------------------------------- */
 
@@ -269,7 +268,7 @@ static int check(const struct provision_settings *settings, struct usher_error *
 {
 	const char *key = settings->kms_key_id;
 
-	if (key && strncmp(key, MANAGED_KEYS, strlen(MANAGED_KEYS)) == 0)
+	if (key && strncmp(key, PROVISION_MANAGED_KEYS, strlen(PROVISION_MANAGED_KEYS)) == 0)
 		return error_set(err, USHER_ECONFIG,
 		        "[aws] kms_key_id: SNS may not use %s, a key that AWS manages, to send to a queue; "
 		        "name a key of "

@@ -15,7 +15,8 @@
 #define PROVISION_WAIT_S 20 /* of a long poll: the longest that SQS offers, and the cheapest */
 #define PROVISION_KMS_REUSE_S                                                                                \
 	300 /* how long SQS uses a data key: SQS's default; each new one is a KMS call */
-#define PROVISION_BACKLOG_MESSAGES 1000 /* more waiting than this is a backlog */
+#define PROVISION_MANAGED_KEYS "alias/aws/" /* AWS's own: their policies do not let SNS in */
+#define PROVISION_BACKLOG_MESSAGES 1000     /* more waiting than this is a backlog */
 #define PROVISION_OLDEST_SPARE_S                                                                             \
 	(15 * 60) /* a message older than all its retries take and this is forgotten */
 #define PROVISION_ALARM_PERIOD_S 60
