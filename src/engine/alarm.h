@@ -25,8 +25,10 @@ struct alarm_figures {
 	mono_time now;
 	struct alarm_channel_figures { /* kept from turn to turn */
 		mono_time open_since;  /* the breaker; 0: closed */
-		mono_time still_since;
-		uint64_t seen[6]; /* moves whenever some daemon works on the channel */
+		mono_time still_since; /* nothing has moved, while messages wait */
+		bool moved;            /* has moved or been empty since this daemon looks */
+		mono_time paused_at;   /* when last seen so */
+		uint64_t seen[6];      /* moves whenever some daemon works on the channel */
 	} channel[CHANNEL_COUNT];
 };
 

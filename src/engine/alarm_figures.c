@@ -43,14 +43,33 @@ static struct alarm_value dlq(const struct channel_status *c)
 	return known((double)queue_standing(d).value);
 }
 
-/* An empty queue has no oldest message; of one that is not empty the broker may not know it. */
-static struct alarm_value oldest(const struct channel_status *c)
+/* An empty queue has no oldest message. Of one that is not empty the broker may not know it: then what has
+ * waited since anything was last taken is at least so old. As long as this daemon has not seen anything
+ * taken, that can raise an alarm and not end one. */
+static struct alarm_value oldest(const struct alarm_figures *f, const struct alarm *a)
 {
-	struct alarm_value waiting = backlog(c);
+	const struct alarm_channel_figures *kept = &f->channel[a->channel];
+	const struct channel_status *c = &f->status->channel[a->channel];
+	double least = seconds_since(kept->still_since, f->now);
 
-	if (!waiting.known || (c->depth.oldest_age_ms < 0 && waiting.value > 0))
+	if (!backlog(c).known)
 		return unknown();
-	return known(c->depth.oldest_age_ms < 0 ? 0 : (double)c->depth.oldest_age_ms / 1000);
+	if (c->depth.oldest_age_ms >= 0)
+		return known((double)c->depth.oldest_age_ms / 1000);
+	if (!f->watch->database.up || (!kept->moved && least <= a->rule->raise_at))
+		return unknown();
+	return known(least);
+}
+
+/* As long as nobody has paused it. */
+static struct alarm_value idle(const struct alarm_figures *f, int channel)
+{
+	const struct alarm_channel_figures *c = &f->channel[channel];
+	mono_time since = c->still_since.ns > c->paused_at.ns ? c->still_since : c->paused_at;
+
+	if (!backlog(&f->status->channel[channel]).known || !f->watch->database.up)
+		return unknown();
+	return known(seconds_since(since, f->now));
 }
 
 /* -- What is kept from turn to turn ------------------------------------------------------------------- */
@@ -64,10 +83,14 @@ static void take_motion(struct alarm_figures *f, enum channel_id id)
 		(uint64_t)s->claimed, (uint64_t)s->retrying, (uint64_t)s->dead, (uint64_t)s->queued,
 		(uint64_t)s->cancelled };
 	struct alarm_value waiting = backlog(s);
+	bool first = c->still_since.ns == 0, empty = waiting.known && waiting.value == 0,
+	     moved = memcmp(seen, c->seen, sizeof seen) != 0;
 
-	if (memcmp(seen, c->seen, sizeof seen) != 0 || c->still_since.ns == 0 || !f->watch->database.up ||
-	        s->control.paused || (waiting.known && waiting.value == 0))
+	if (first || empty || moved || !f->watch->database.up)
 		c->still_since = f->now;
+	c->moved = c->moved || empty || (moved && !first);
+	if (s->control.paused)
+		c->paused_at = f->now;
 	memcpy(c->seen, seen, sizeof seen);
 }
 
@@ -227,7 +250,6 @@ static struct alarm_value daemons_lost(const struct alarm_figures *f)
 struct alarm_value alarm_figure(const struct alarm_figures *f, const struct alarm *a)
 {
 	const struct channel_status *c = &f->status->channel[a->channel < 0 ? 0 : a->channel];
-	struct alarm_value waiting;
 
 	switch (a->rule->watches) {
 	case METRIC_DLQ:
@@ -241,7 +263,7 @@ struct alarm_value alarm_figure(const struct alarm_figures *f, const struct alar
 	case METRIC_BACKLOG_GROWTH:
 		return growth(f, a);
 	case METRIC_OLDEST_AGE:
-		return oldest(c);
+		return oldest(f, a);
 	case METRIC_BREAKER_OPEN:
 		return known(seconds_since(f->channel[a->channel].open_since, f->now));
 	case METRIC_OUTBOX_WAITING:
@@ -254,10 +276,7 @@ struct alarm_value alarm_figure(const struct alarm_figures *f, const struct alar
 	case METRIC_RETENTION_LEFT:
 		return retention(f, a);
 	case METRIC_IDLE_WITH_WORK:
-		waiting = backlog(c);
-		return waiting.known && f->watch->database.up
-		               ? known(seconds_since(f->channel[a->channel].still_since, f->now))
-		               : unknown();
+		return idle(f, a->channel);
 	case METRIC_DAEMONS_LOST:
 		return daemons_lost(f);
 	case ALARM_METRIC_COUNT:

@@ -190,6 +190,27 @@ def test_what_is_moved_back_past_usher_is_told(aws_daemon, smtp, mariadb, cloud)
     assert smtp.copies() == {member.email: 1}
 
 
+def test_a_pause_that_is_forgotten_is_told(aws_daemon, smtp, mariadb):
+    """SQS does not say how old the oldest message is; that nothing has been taken for so long is known all the same."""
+    usherd = aws_daemon({"channel.coupon": {"enabled": "no"}, "log": {"level": "info"},
+                         "alarm.waiting": {"above": "2s", "clear": "1s", "for": "0s", "clear_for": "0s"},
+                         "alarm.idle": {"above": "1s"}})
+    usherd.usher("pause", "email", "--reason", "a look at the mail server")
+    load.store(mariadb, [Member("waits")])
+    wait_until(lambda: re.search(r"alarm: warning: waiting \(email\) raised on .*: the oldest message waits for [23]\S*s, above 2s",
+                                 usherd.log()), usherd.log)
+    assert "alarm: critical: idle" not in usherd.log(), "somebody has paused it"
+    usherd.stop()
+    usherd.start()    # it was not there when anything was last taken: that is no reason to call it over
+    wait_until(lambda: "fleet: leads" in usherd.log(), usherd.log, 30)
+    for _ in range(3):
+        counted = usherd.api.channel("email")["counted_at"]
+        wait_until(lambda: usherd.api.channel("email")["counted_at"] != counted, usherd.log)
+    assert "waiting (email) cleared" not in usherd.log()
+    usherd.usher("resume", "email")
+    wait_until(lambda: smtp.mails and "over: waiting (email) cleared" in usherd.log(), usherd.log)
+
+
 def test_queues_that_somebody_else_has_made(aws_daemon, smtp, mariadb, cloud):
     """A copy expires when the DLQ's own retention says so; a policy that would cut attempts short is told."""
     cloud.fresh(max_receives=5)
