@@ -260,7 +260,7 @@ static void what_the_queue_policy_moved_gets_a_row(void **state)
 	                        "86400) FROM failed_notification, broker_message m"),
 	        14);
 	assert_int_equal(in_queue("coupon-dlq"), 1); /* it stays where it is */
-	assert_int_equal(counter_get(&engine->counters.mirror_adopted), 1);
+	WAIT_FOR(counter_get(&engine->counters.mirror_adopted) == 1);
 	WAIT_FOR(STATUS(s->channel[CHANNEL_COUPON].control.mirrored_at.ms != 0));
 	assert_text("SELECT state FROM delivery", "dead");
 }
@@ -320,7 +320,7 @@ static void a_cancelled_copy_is_deleted(void **state)
 	watcher_kick(engine->watcher);
 	WAIT_FOR(in_queue("mail-dlq") == 1);
 	assert_text("SELECT JSON_VALUE(attributes, '$.\"usher.event_id\"') FROM broker_message", "e-2");
-	assert_int_equal(counter_get(&engine->counters.mirror_deleted), 1);
+	WAIT_FOR(counter_get(&engine->counters.mirror_deleted) == 1);
 }
 
 /* -- Redrives -------------------------------------------------------------------------------- */
@@ -336,7 +336,7 @@ static void a_redrive_sends_a_fresh_copy(void **state)
 	WAIT_FOR(in_queue("mail") == 1);
 	WAIT_FOR(in_queue("mail-dlq") == 0);
 	WAIT_FOR(count("redrive_intent") == 0);
-	assert_int_equal(counter_get(&engine->counters.redriven), 1);
+	WAIT_FOR(counter_get(&engine->counters.redriven) == 1);
 	assert_text(
 	        "SELECT attributes FROM broker_message", "{\"usher.event_id\":\"e-1\",\"origin\":\"체험\"}");
 	assert_int_equal(count("broker_message m JOIN failed_notification f ON f.payload = m.body"), 1);
@@ -357,7 +357,7 @@ static void a_redriven_copy_that_comes_back_is_dead_again(void **state)
 	WAIT_FOR(count("failed_notification WHERE status = 'dead' AND class = 'worker_lost'") == 1);
 	WAIT_FOR(
 	        count("failed_notification f JOIN broker_message m ON m.message_id = f.dlq_message_id") == 1);
-	assert_int_equal(counter_get(&engine->counters.mirror_adopted), 1);
+	WAIT_FOR(counter_get(&engine->counters.mirror_adopted) == 1);
 }
 
 /* Acts of another daemon, or of one that died before it could send. */
@@ -385,7 +385,7 @@ static void many_redrives_go_in_batches(void **state)
 	WAIT_FOR(in_queue("mail") == 230);
 	WAIT_FOR(in_queue("mail-dlq") == 0);
 	WAIT_FOR(count("redrive_intent") == 0);
-	assert_int_equal(counter_get(&engine->counters.redriven), 230);
+	WAIT_FOR(counter_get(&engine->counters.redriven) == 230);
 }
 
 static void a_redrive_that_cannot_be_sent_waits_and_says_why(void **state)
