@@ -168,7 +168,7 @@ class Terminal:
             if found(self.text()):
                 return False
             self.pump(SETTLE_S)     # half a frame may have come so far, the rest of it from the screen before
-            return not found(self.text())
+            return self._state() != "R" and not found(self.text())
         self.wait(settled, f"{wanted} on the screen", deadline_s)
         return self.text()
 
@@ -218,7 +218,14 @@ class Terminal:
                 if not left:
                     raise
 
+    def _state(self):
+        """As the kernel has it: R while it still draws, on a machine that is busy; "" when it is gone."""
+        try:
+            with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as stat:
+                return stat.read().rpartition(")")[2].split()[0]
+        except OSError:
+            return ""
+
     def stopped(self):
         """Suspended by ^Z?"""
-        with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
-            return stat.read().rpartition(")")[2].split()[0] == "T"
+        return self._state() == "T"
