@@ -106,9 +106,8 @@ int intent_state_get(struct db *db, int64_t failed_id, int64_t delivery_id, stru
 	int rc;
 
 	sql_add(&sql,
-	        "SELECT attempts, next_at, last_error FROM redrive_intent WHERE failed_id = ?i OR "
-	        "delivery_id "
-	        "= ?i LIMIT 1",
+	        "SELECT attempts, next_at, last_error FROM redrive_intent WHERE failed_id = ?i "
+	        "OR delivery_id = ?i LIMIT 1",
 	        failed_id, delivery_id);
 	rc = db_query(db, &sql, &rows, err);
 	if (rc < 0)
