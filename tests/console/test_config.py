@@ -14,7 +14,7 @@ SECRET = "pl4nted-s3cret"
 def configured(daemon, coupon):
     coupon.token = SECRET
     one = daemon({"coupon": {"token": SECRET}})
-    wait_until(lambda: one.api.get("/v1/config").json["version"], one.log)
+    wait_until(lambda: one.api.get("/v1/config").json["version"], one.story)
     return one
 
 
@@ -56,7 +56,7 @@ def test_reading_it_again_is_asked_and_told(configured, console):
 def test_pending_and_history(configured, console):
     t = config_screen(console, configured)
     configured.configure({"aws": {"region": "eu-west-1"}, "relay": {"batch": "3"}, "coupon": {"token": SECRET + "-2"}})
-    wait_until(lambda: configured.api.status()["config"]["pending"], configured.log)
+    wait_until(lambda: configured.api.status()["config"]["pending"], configured.story)
     t.press("R")
     t.wait_for("1 waits for a restart")
     t.press("/", *"region", "enter")
@@ -89,7 +89,7 @@ def test_the_command_line(configured):
     assert usher("config", "reload").out == "nothing has changed\n"
     configured.configure({"relay": {"batch": "3"}, "aws": {"region": "eu-west-1"}, "coupon": {"token": SECRET + "-2"}})
     usher("config", "reload")
-    wait_until(lambda: configured.api.get("/v1/config").json["version"] == 2, configured.log)
+    wait_until(lambda: configured.api.get("/v1/config").json["version"] == 2, configured.story)
     assert re.search(r"^aws\.region +\(not set\) +eu-west-1 ", usher("config", "--search", "region").out, re.M)
     history = usher("config", "history")
     assert re.search(r"^ +2 .* relay\.batch +10 +3", history.out, re.M) or re.search(r"relay\.batch +10 +3", history.out)

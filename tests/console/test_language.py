@@ -202,7 +202,7 @@ def test_a_daemon_that_is_gone_in_korean(fake, console):
 
 def test_the_configuration_and_its_history_in_korean(daemon, console):
     one = daemon({})
-    wait_until(lambda: one.api.get("/v1/config").json["version"], one.log)
+    wait_until(lambda: one.api.get("/v1/config").json["version"], one.story)
     t = console(environment=KOREAN, socket=one.socket, size=(120, 40), wait="[1 개요]")
     t.press("7")
     t.wait_for("[7 설정]", "현재 설정, 버전 1", "daemon.profile")

@@ -63,7 +63,7 @@ def test_lists_as_csv(dead):
 
 
 def test_the_status_of_a_monitor(dead):
-    wait_until(lambda: " email_dead=3 " in dead.usher("status", "--check", check=None).out, dead.log)
+    wait_until(lambda: " email_dead=3 " in dead.usher("status", "--check", check=None).out, dead.story)
     ran = dead.usher("status", "--check", check=1)
     assert re.match(r"USHER WARNING - .*email: 3 dead|USHER WARNING - alarm dead", ran.out)
     assert re.search(r"\| email_visible=\d+ .* email_dead=3 .* alarms_raised=\d+\n$", ran.out)

@@ -16,6 +16,7 @@ from .api import Api, Usher
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 START_DEADLINE_S = 20
+STORY_MAX = 6000
 SANITIZER = re.compile(r"(ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer)")
 SANITIZER_OPTIONS = {"ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1",
                      "UBSAN_OPTIONS": "print_stacktrace=1", "TSAN_OPTIONS": f"halt_on_error=0 suppressions={ROOT}/tests/support/tsan.supp"}
@@ -136,6 +137,15 @@ class Daemon:
 
     def log(self):
         return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def story(self):
+        """For who waited in vain: what the daemon says of itself now, and its log without the asking."""
+        try:
+            status = self.api.get("/v1/status").text
+        except (OSError, http.client.HTTPException) as error:
+            status = f"no answer: {error}"
+        log = "\n".join(line for line in self.log().splitlines() if "debug admin: GET " not in line)
+        return f"status: {status}\n{log[-STORY_MAX:]}"
 
     def close(self):
         """Ends it; complains of what a sanitizer found and of an end that nobody asked for."""

@@ -278,7 +278,7 @@ def test_a_receiver_that_is_down_is_shown_and_told_when_it_is_back(daemon, maria
     hook.outage()
     usherd = daemon(only(hook, dead=dead_rule()))
     die(mariadb)
-    wait_until(lambda: usherd.api.status()["alarms"]["unsent"] > 0, usherd.log)
+    wait_until(lambda: usherd.api.status()["alarms"]["unsent"] > 0, usherd.story)
     trouble = usherd.api.status()["alarms"]["notices"][0]
     assert (trouble["notify"], trouble["kind"], trouble["given_up"]) == ("ops", "webhook", 0)
     assert "refused" in trouble["error"] or "connect" in trouble["error"]
@@ -310,11 +310,11 @@ def test_a_notice_is_given_up_after_a_day_and_shown(daemon, mariadb, hook):
     hook.outage()
     usherd = daemon(only(hook, dead={"window": "1h"}))
     die(mariadb)
-    wait_until(lambda: usherd.api.status()["alarms"]["unsent"] == 1, usherd.log)
+    wait_until(lambda: usherd.api.status()["alarms"]["unsent"] == 1, usherd.story)
     usherd.stop()
     mariadb.execute("UPDATE alarm_notice SET created_at = created_at - INTERVAL 25 HOUR WHERE sent = 0")
     usherd.start()
-    wait_until(lambda: [n["given_up"] for n in usherd.api.status()["alarms"]["notices"]] == [1], usherd.log)
+    wait_until(lambda: [n["given_up"] for n in usherd.api.status()["alarms"]["notices"]] == [1], usherd.story)
     hook.recover()
     assert "1 given up" in usherd.usher("status").out
     usherd.usher("cancel", usherd.api.failed()[0]["id"], "--reason", "enough")
@@ -330,10 +330,10 @@ def test_a_restart_neither_repeats_nor_forgets(daemon, mariadb, hook):
     wait_told(hook, "raised")
     usherd.stop()
     usherd.start()
-    wait_until(lambda: raised(usherd) == [("dlq_full", "email")], usherd.log)
+    wait_until(lambda: raised(usherd) == [("dlq_full", "email")], usherd.story)
     usherd.kill()
     usherd.start()
-    wait_until(lambda: raised(usherd) == [("dlq_full", "email")], usherd.log)
+    wait_until(lambda: raised(usherd) == [("dlq_full", "email")], usherd.story)
     usherd.usher("cancel", usherd.api.failed()[0]["id"], "--reason", "enough")
     wait_told(hook, "raised", "cleared")
 
@@ -342,12 +342,12 @@ def test_what_was_not_sent_before_a_restart_is_sent_after_it(daemon, mariadb, ho
     hook.outage()
     usherd = daemon(only(hook, dead={"window": "1m"}))
     die(mariadb)
-    wait_until(lambda: usherd.api.status()["alarms"]["unsent"] == 1, usherd.log)
+    wait_until(lambda: usherd.api.status()["alarms"]["unsent"] == 1, usherd.story)
     usherd.kill()
     hook.recover()
     usherd.start()
     wait_told(hook, "raised")
-    wait_until(lambda: usherd.api.status()["alarms"]["unsent"] == 0, usherd.log)
+    wait_until(lambda: usherd.api.status()["alarms"]["unsent"] == 0, usherd.story)
     assert hook.told() == [("raised", "dead", "email")]
 
 
@@ -359,7 +359,7 @@ def test_two_daemons_tell_once_and_the_second_goes_on(daemon, mariadb, hook):
     die(mariadb)
     wait_told(hook, "raised")
     for usherd in (first, second):
-        wait_until(lambda: raised(usherd) == [("dlq_full", "email")], usherd.log)
+        wait_until(lambda: raised(usherd) == [("dlq_full", "email")], usherd.story)
     owner = mariadb.value("SELECT owner FROM lease")
     leader, other = (first, second) if f":{first.pid}:" in owner else (second, first)
     leader.kill()
@@ -382,7 +382,7 @@ def test_a_rule_that_is_taken_away_ends_its_alarm(daemon, mariadb, hook):
 def test_an_alarm_is_acknowledged_by_name_once(daemon, mariadb, hook):
     usherd = daemon(only(hook, dead={"window": "1m"}))
     die(mariadb)
-    wait_until(lambda: raised(usherd), usherd.log)
+    wait_until(lambda: raised(usherd), usherd.story)
     me = pwd.getpwuid(os.getuid()).pw_name
     number = usherd.api.status()["alarms"]["list"][0]["id"]
     refused = usherd.readonly_api.post(f"/v1/alarms/{number}/ack")

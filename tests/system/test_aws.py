@@ -116,10 +116,10 @@ def test_more_are_redriven_at_once_than_a_batch_of_sqs_holds(aws_daemon, smtp, m
     usherd = aws_daemon({"channel.coupon": {"enabled": "no"}})
     people = load.members(25, "many", fault="rejected")
     load.store(mariadb, people)
-    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 25, usherd.log)
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 25, usherd.story)
     smtp.heal("rejected")
     usherd.usher("redrive", *[str(row["id"]) for row in mariadb.query("SELECT id FROM failed_notification")])
-    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM delivery WHERE state = 'delivered'") == 25, usherd.log)
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM delivery WHERE state = 'delivered'") == 25, usherd.story)
     assert smtp.copies() == {member.email: 1 for member in people}
     assert "copies could not be sent" not in usherd.log()
 
@@ -134,7 +134,7 @@ def test_an_event_without_an_id_is_published_twice_to_queues_that_get_envelopes(
     event = {key: value for key, value in member.event().items() if key != "eventId"}
     mariadb.execute("INSERT INTO signup_outbox (event_id, payload) VALUES (%s, %s)", member.event_id, json.dumps(event))
     for _ in range(2):
-        wait_until(lambda: coupon.grants and not load.unsettled(mariadb, cloud), usherd.log)
+        wait_until(lambda: coupon.grants and not load.unsettled(mariadb, cloud), usherd.story)
         assert load.states(mariadb) == {("email", "delivered"): 1, ("coupon", "delivered"): 1}
         mariadb.execute("UPDATE signup_outbox SET published_at = NULL, next_at = UTC_TIMESTAMP(3)")
     assert smtp.copies() == {member.email: 1} and coupon.granted() == {member.user_id: 1}
@@ -148,15 +148,15 @@ def test_the_same_on_fifo_queues(aws_daemon, smtp, coupon, mariadb, cloud):
     people, lost = load.members(40, "fifo") + load.members(5, "down", fault="down1"), load.members(25, "lost", fault="rejected")
     load.store(mariadb, people + lost)
     wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 25
-               and load.states(mariadb).get(("coupon", "delivered")) == 70 and cloud.standing(EMAIL + FIFO) == 0, usherd.log)
-    wait_until(lambda: usherd.api.get("/v1/dlq/email").json["depth"]["value"] == 25, usherd.log)
+               and load.states(mariadb).get(("coupon", "delivered")) == 70 and cloud.standing(EMAIL + FIFO) == 0, usherd.story)
+    wait_until(lambda: usherd.api.get("/v1/dlq/email").json["depth"]["value"] == 25, usherd.story)
     smtp.heal("rejected")
     usherd.usher("redrive", *[str(row["id"]) for row in mariadb.query("SELECT id FROM failed_notification")])
-    wait_until(lambda: load.states(mariadb) == {("email", "delivered"): 70, ("coupon", "delivered"): 70}, usherd.log)
+    wait_until(lambda: load.states(mariadb) == {("email", "delivered"): 70, ("coupon", "delivered"): 70}, usherd.story)
     mariadb.execute("UPDATE signup_outbox SET published_at = NULL, next_at = UTC_TIMESTAMP(3) WHERE event_id = %s", people[0].event_id)
-    wait_until(lambda: not load.unsettled(mariadb), usherd.log)
+    wait_until(lambda: not load.unsettled(mariadb), usherd.story)
     for queue in QUEUES.values():
-        wait_until(lambda: cloud.standing(queue + FIFO) == cloud.standing(queue + "-dlq" + FIFO) == 0, usherd.log)
+        wait_until(lambda: cloud.standing(queue + FIFO) == cloud.standing(queue + "-dlq" + FIFO) == 0, usherd.story)
     assert smtp.copies() == {m.email: 1 for m in people + lost} and coupon.granted() == {m.user_id: 1 for m in people + lost}
 
 
@@ -177,16 +177,16 @@ def test_what_is_moved_back_past_usher_is_told(aws_daemon, smtp, mariadb, cloud)
     usherd = aws_daemon({"channel.coupon": {"enabled": "no"}})
     member = Member("moved", fault="unknown")
     load.store(mariadb, [member])
-    wait_until(lambda: cloud.standing(EMAIL + "-dlq") == 1, usherd.log)
+    wait_until(lambda: cloud.standing(EMAIL + "-dlq") == 1, usherd.story)
     copy = cloud.messages(EMAIL + "-dlq")[0]
     smtp.heal("unknown")
     cloud.sqs("SendMessage", queue=EMAIL, MessageBody=copy["body"], MessageAttributes=copy["messageAttributes"])
     told = f"messages were moved from the DLQ to {EMAIL} past usher, such as {member.event_id}: they are dead and go back"
-    wait_until(lambda: told in usherd.log() and cloud.standing(EMAIL) == 0, usherd.log)
+    wait_until(lambda: told in usherd.log() and cloud.standing(EMAIL) == 0, usherd.story)
     assert not smtp.mails and delivery(mariadb, member.event_id, "email")["state"] == "dead"
     usherd.usher("redrive", str(failed(mariadb, member.event_id, "email")["id"]))
     wait_state(mariadb, member.event_id, "email", "delivered")
-    wait_until(lambda: cloud.standing(EMAIL + "-dlq") == 0, usherd.log)
+    wait_until(lambda: cloud.standing(EMAIL + "-dlq") == 0, usherd.story)
     assert smtp.copies() == {member.email: 1}
 
 
@@ -198,17 +198,17 @@ def test_a_pause_that_is_forgotten_is_told(aws_daemon, smtp, mariadb):
     usherd.usher("pause", "email", "--reason", "a look at the mail server")
     load.store(mariadb, [Member("waits")])
     wait_until(lambda: re.search(r"alarm: warning: waiting \(email\) raised on .*: the oldest message waits for [23]\S*s, above 2s",
-                                 usherd.log()), usherd.log)
+                                 usherd.log()), usherd.story)
     assert "alarm: critical: idle" not in usherd.log(), "somebody has paused it"
     usherd.stop()
     usherd.start()    # it was not there when anything was last taken: that is no reason to call it over
-    wait_until(lambda: "fleet: leads" in usherd.log(), usherd.log, 30)
+    wait_until(lambda: "fleet: leads" in usherd.log(), usherd.story, 30)
     for _ in range(3):
         counted = usherd.api.channel("email")["counted_at"]
-        wait_until(lambda: usherd.api.channel("email")["counted_at"] != counted, usherd.log)
+        wait_until(lambda: usherd.api.channel("email")["counted_at"] != counted, usherd.story)
     assert "waiting (email) cleared" not in usherd.log()
     usherd.usher("resume", "email")
-    wait_until(lambda: smtp.mails and "over: waiting (email) cleared" in usherd.log(), usherd.log)
+    wait_until(lambda: smtp.mails and "over: waiting (email) cleared" in usherd.log(), usherd.story)
 
 
 def test_queues_that_somebody_else_has_made(aws_daemon, smtp, mariadb, cloud):
@@ -217,7 +217,7 @@ def test_queues_that_somebody_else_has_made(aws_daemon, smtp, mariadb, cloud):
     cloud.sqs("SetQueueAttributes", queue=EMAIL + "-dlq", Attributes={"MessageRetentionPeriod": "345600"})
     usherd = aws_daemon({"channel.coupon": {"enabled": "no"}})
     load.store(mariadb, [Member("kept", fault="unknown")])
-    row = wait_until(lambda: [r for r in usherd.api.get("/v1/dlq/email").json["items"] if r["dlq"]["expires_at"]], usherd.log)[0]
+    row = wait_until(lambda: [r for r in usherd.api.get("/v1/dlq/email").json["items"] if r["dlq"]["expires_at"]], usherd.story)[0]
     kept = datetime.fromisoformat(row["dlq"]["expires_at"]) - datetime.fromisoformat(row["dead_at"])
     assert timedelta(days=3, hours=23) < kept < timedelta(days=4, minutes=1)
     assert "expires in 3d" in usherd.usher("failed", row["id"]).out
@@ -225,7 +225,7 @@ def test_queues_that_somebody_else_has_made(aws_daemon, smtp, mariadb, cloud):
     assert usherd.log().count(told) == 1
     cloud.sqs("SetQueueAttributes", queue=EMAIL, Attributes={"RedrivePolicy": json.dumps(
         {"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:000000000000:{EMAIL}-dlq", "maxReceiveCount": "4"})})
-    wait_until(lambda: "after 4 receives" in usherd.log(), usherd.log)
+    wait_until(lambda: "after 4 receives" in usherd.log(), usherd.story)
 
 
 def test_what_the_queues_own_policy_moved_is_adopted(aws_daemon, smtp, mariadb, cloud):
@@ -349,7 +349,7 @@ def test_what_sns_lost_is_published_again_from_the_outbox(aws_daemon, smtp, coup
     assert smtp.copies() == {before.email: 1, later.email: 1}
     mariadb.execute("UPDATE signup_outbox SET next_at = created_at")    # an operator comes when the relay's leases are over
     assert mariadb.execute(republishing(began, ended)) == len(lost)
-    wait_until(lambda: len(smtp.copies()) == len(lost) + 2, usherd.log)
+    wait_until(lambda: len(smtp.copies()) == len(lost) + 2, usherd.story)
     wait_settled(mariadb, 30, cloud)
     assert smtp.copies() == {member.email: 1 for member in [before, later, *lost]}
     assert coupon.granted() == {member.user_id: 1 for member in [before, later, *lost] if member is not dead}

@@ -192,6 +192,6 @@ def test_a_look_into_a_dlq_that_was_held_up_is_followed_soon(aws_daemon, smtp, m
     member = Member("held", fault="unknown")
     load.store(mariadb, [member])
     wait_until(lambda: slow.met and mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE dlq_message_id IS NOT NULL"),
-               usherd.log)
+               usherd.story)
     usherd.usher("cancel", str(failed(mariadb, member.event_id, "email")["id"]), "--reason", "no such member")
     wait_until(lambda: cloud.standing(dlq) == 0, "the copy stays for longer than a look takes", 15)

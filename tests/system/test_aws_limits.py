@@ -57,9 +57,9 @@ def test_a_body_as_large_as_sqs_takes_lives_and_dies(aws_daemon, smtp, mariadb, 
     cloud.put(EMAIL, noise)
     wait_state(mariadb, member.event_id, "email", "delivered")
     wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 1 and cloud.standing(EMAIL) == 0,
-               usherd.log)
+               usherd.story)
     looked = usherd.api.get("/v1/dlq/email").json["mirrored_at"]
-    wait_until(lambda: usherd.api.get("/v1/dlq/email").json["mirrored_at"] != looked, usherd.log)
+    wait_until(lambda: usherd.api.get("/v1/dlq/email").json["mirrored_at"] != looked, usherd.story)
     assert mariadb.query("SELECT payload FROM failed_notification") == [{"payload": noise.encode()}] and cloud.standing(DLQ) == 0
 
 
@@ -68,7 +68,7 @@ def test_foreign_attributes_do_not_crowd_out_the_event_id(aws_daemon, mariadb, c
     attributes = {f"own.{i}": {"DataType": "String", "StringValue": str(i)} for i in range(10)}
     usherd = aws_daemon(ONLY_MAIL)
     cloud.sqs("SendMessage", queue=EMAIL, MessageBody="no event", MessageAttributes=attributes)
-    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE dlq_message_id IS NOT NULL"), usherd.log)
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE dlq_message_id IS NOT NULL"), usherd.story)
     marks = cloud.messages(DLQ)[0]["messageAttributes"]
     assert {"usher.class", "usher.event_id", "usher.reason"} < marks.keys() and len(marks) == 10
     assert mariadb.value("SELECT COUNT(*) FROM failed_notification") == 1
@@ -96,12 +96,12 @@ def test_a_copy_that_its_queue_does_not_take_is_dead_again(aws_daemon, mariadb, 
     usherd = aws_daemon(ONLY_MAIL)
     for body in ("l" * 2000, "s" * 100):
         cloud.put(EMAIL, body)
-    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 2, usherd.log)
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 2, usherd.story)
     cloud.sqs("SetQueueAttributes", queue=EMAIL, Attributes={"MaximumMessageSize": "1024"})
     ids = [str(row["id"]) for row in mariadb.query("SELECT id FROM failed_notification ORDER BY LENGTH(payload) DESC")]
     usherd.usher("redrive", *ids)
     wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 2
-               and mariadb.value("SELECT COUNT(*) FROM redrive_intent") == 0, usherd.log)
+               and mariadb.value("SELECT COUNT(*) FROM redrive_intent") == 0, usherd.story)
     said = [usherd.usher("failed", number).out for number in ids]
     assert "usher  withdraw: done" in said[0] and "Message must be shorter than 1024 bytes" in said[0], said[0]
     assert "withdraw" not in said[1] and "redriven 1 time" in said[1], said[1]

@@ -25,7 +25,7 @@ def broker_health(usherd):
 
 def wait_told(usherd, *words):
     """The status says that the broker cannot be used, and why; so do health and metrics."""
-    broker = wait_until(lambda: (found := usherd.api.status()["broker"])["since"] and not found["up"] and found, usherd.log)
+    broker = wait_until(lambda: (found := usherd.api.status()["broker"])["since"] and not found["up"] and found, usherd.story)
     assert all(word in broker["error"] for word in (*words, "KmsAccessDenied", WORDS, "see that the KMS key is enabled")), broker
     said = usherd.usher("status", check=None).out
     assert "nothing is wrong" not in said and words[-1] in said, said
@@ -42,7 +42,7 @@ def wait_well(usherd):
 def stays(usherd, broker, road, action, queue, tries):
     """For some tries more it is one outage, told of once."""
     before = road.count(action, queue)
-    wait_until(lambda: road.count(action, queue) >= before + tries, usherd.log)
+    wait_until(lambda: road.count(action, queue) >= before + tries, usherd.story)
     now = usherd.api.status()["broker"]
     assert now["up"] is False and now["since"] == broker["since"]
     assert usherd.log().count("the broker cannot be used") == 0, usherd.log()
@@ -60,7 +60,7 @@ def test_receiving_is_refused(aws_daemon, smtp, mariadb, cloud, road):
     wait_told(usherd, QUEUE, "ReceiveMessage")
     road.lift()
     wait_well(usherd)
-    wait_until(lambda: smtp.mails, usherd.log)
+    wait_until(lambda: smtp.mails, usherd.story)
 
 
 def test_deleting_is_refused(aws_daemon, smtp, mariadb, cloud, road):
@@ -75,7 +75,7 @@ def test_deleting_is_refused(aws_daemon, smtp, mariadb, cloud, road):
     assert len(smtp.mails) < 200
     road.lift()
     wait_well(usherd)
-    wait_until(lambda: load.states(mariadb) == {("email", "delivered"): 200} and cloud.standing(QUEUE) == 0, usherd.log, 30)
+    wait_until(lambda: load.states(mariadb) == {("email", "delivered"): 200} and cloud.standing(QUEUE) == 0, usherd.story, 30)
     assert smtp.copies() == {m.email: 1 for m in people}
 
 
@@ -86,15 +86,15 @@ def test_the_dlq_takes_nothing(aws_daemon, smtp, mariadb, cloud, road):
     dead = load.members(30, "dead", fault="unknown")
     load.store(mariadb, dead)
     broker = wait_told(usherd, DLQ, "SendMessageBatch")
-    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 30, usherd.log)
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification WHERE status = 'dead'") == 30, usherd.story)
     well = load.members(60, "well")
     load.store(mariadb, well)
-    wait_until(lambda: load.states(mariadb) == {("email", "dead"): 30, ("email", "delivered"): 60}, usherd.log)
+    wait_until(lambda: load.states(mariadb) == {("email", "dead"): 30, ("email", "delivered"): 60}, usherd.story)
     stays(usherd, broker, road, "SendMessageBatch", DLQ, 3)
     assert usherd.api.status()["channels"][0]["holding"] <= 10
     road.lift()
     wait_well(usherd)
-    wait_until(lambda: cloud.standing(DLQ) == 30 and cloud.standing(QUEUE) == 0, usherd.log)
+    wait_until(lambda: cloud.standing(DLQ) == 30 and cloud.standing(QUEUE) == 0, usherd.story)
     assert smtp.copies() == {m.email: 1 for m in well}
 
 
@@ -106,7 +106,7 @@ def test_handing_back_is_refused(aws_daemon, smtp, mariadb, cloud, road):
     people = load.members(30, "again", fault="down1") + load.members(30, "well")
     load.store(mariadb, people)
     wait_told(usherd, QUEUE, "ChangeMessageVisibilityBatch")
-    wait_until(lambda: load.states(mariadb) == {("email", "delivered"): 60}, usherd.log)
+    wait_until(lambda: load.states(mariadb) == {("email", "delivered"): 60}, usherd.story)
     assert smtp.copies() == {m.email: 1 for m in people}
     wait_well(usherd)    # there is nothing left to hand back: whether it is taken nobody knows
 
@@ -117,12 +117,12 @@ def test_a_look_into_the_dlq_is_refused(aws_daemon, smtp, mariadb, cloud, road):
     usherd = aws_daemon(CHANGES)
     broker = wait_told(usherd, DLQ, "ReceiveMessage")
     load.store(mariadb, [Member("goes-on")])
-    wait_until(lambda: smtp.mails, usherd.log)    # it is the DLQ's trouble alone
+    wait_until(lambda: smtp.mails, usherd.story)    # it is the DLQ's trouble alone
     cloud.put(DLQ, "no event either")             # a change, which is not looked for at once
     stays(usherd, broker, road, "GetQueueAttributes", DLQ, 3)
     assert refused.met == 1
     road.lift()
-    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification") == 2, usherd.log, 20)
+    wait_until(lambda: mariadb.value("SELECT COUNT(*) FROM failed_notification") == 2, usherd.story, 20)
     wait_well(usherd)
 
 
@@ -130,7 +130,7 @@ def test_sending_a_redriven_copy_is_refused(aws_daemon, smtp, mariadb, cloud, ro
     usherd = aws_daemon(CHANGES)
     member = Member("again", fault="unknown")
     load.store(mariadb, [member])
-    row = wait_until(lambda: failed(mariadb, member.event_id, "email"), usherd.log)
+    row = wait_until(lambda: failed(mariadb, member.event_id, "email"), usherd.story)
     smtp.heal("unknown")
     road.plan(refusal(), "SendMessageBatch", queue=QUEUE)
     usherd.usher("redrive", str(row["id"]))
@@ -139,7 +139,7 @@ def test_sending_a_redriven_copy_is_refused(aws_daemon, smtp, mariadb, cloud, ro
     said = usherd.usher("failed", str(row["id"])).out
     assert re.search(r"Fresh copy +not sent, tried \d+ times?, tried again .*KmsAccessDenied", said, re.DOTALL), said
     road.lift()
-    wait_until(lambda: smtp.mails_to(member.email), usherd.log)
+    wait_until(lambda: smtp.mails_to(member.email), usherd.story)
     wait_well(usherd)
     assert "Fresh copy" not in usherd.usher("failed", str(row["id"])).out
 
@@ -149,8 +149,8 @@ def test_a_cut_that_only_the_mirror_met_is_over_soon(aws_daemon, mariadb, cloud,
     cloud.put(DLQ, "no event")
     usherd = aws_daemon({**CHANGES, "watch": {"idle_interval": "1m", "mirror_interval": "5s"}})
     counts = ("GetQueueAttributes", QUEUE)
-    wait_until(lambda: counts in road.moments and time.monotonic() - road.moments[counts][-1] > 4, usherd.log)
+    wait_until(lambda: counts in road.moments and time.monotonic() - road.moments[counts][-1] > 4, usherd.story)
     road.plan(fault.cut_before, "ReceiveMessage", queue=DLQ)
-    wait_until(lambda: "the broker cannot be used" in usherd.log(), usherd.log)
+    wait_until(lambda: "the broker cannot be used" in usherd.log(), usherd.story)
     road.lift()
-    wait_until(lambda: usherd.log().count("the broker is back"), usherd.log, 6)
+    wait_until(lambda: usherd.log().count("the broker is back"), usherd.story, 6)

@@ -54,9 +54,9 @@ def notice_amid(usherd, mariadb, smtp, imds):
     """A stop by the notice that takes a while: the mail server keeps a mail."""
     member = Member("kept", fault="held")
     load.store(mariadb, [member])
-    wait_until(lambda: smtp.mails, usherd.log)
+    wait_until(lambda: smtp.mails, usherd.story)
     imds.interrupt()
-    wait_until(lambda: "stops for the notice" in usherd.log(), usherd.log)
+    wait_until(lambda: "stops for the notice" in usherd.log(), usherd.story)
     return member
 
 
@@ -134,9 +134,9 @@ def test_a_host_program_is_told_and_decides_by_itself(build, aws_daemon, imds, t
     host = process.start([str(program), str(usherd.config)], usherd.log_path,
                          env={**usherd.environment, **imds.environment, "LD_LIBRARY_PATH": str(tmp_path)})
     try:
-        wait_until(lambda: imds.asked, usherd.log)
+        wait_until(lambda: imds.asked, usherd.story)
         imds.interrupt("stop")
-        wait_until(lambda: "host: stop at 2026-11-26T08:22:00Z" in usherd.log(), usherd.log)
+        wait_until(lambda: "host: stop at 2026-11-26T08:22:00Z" in usherd.log(), usherd.story)
         asked, member = imds.asked, Member("on")
         load.store(mariadb, [member])
         wait_until(lambda: smtp.mails_to(member.email), "the worker was stopped behind the program's back")

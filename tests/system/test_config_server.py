@@ -391,7 +391,7 @@ def test_settings_of_the_server_are_in_force(daemon, server, smtp):
     server.files = {"usher.yml": {"usher.email.subject": "From afar"}}
     one = daemon(settings(server))
     one.usher("signup", "--email", "kim@usher.example", "--name", "Kim")
-    process.wait_until(lambda: smtp.mails, one.log)
+    process.wait_until(lambda: smtp.mails, one.story)
     assert b"Subject: From afar" in smtp.mails[0].data
 
 

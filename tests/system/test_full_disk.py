@@ -42,7 +42,7 @@ def test_a_full_disk(request, smtp, coupon, mariadb, driver):
     assert "is full" in said, said
     assert usherd.api.get("/actuator/health/db").status == 503
     for channel in ("email", "coupon"):     # each finds out by its own next statement
-        wait_until(lambda: f"pipeline {channel}: the ledger cannot be written" in usherd.log(), usherd.log)
+        wait_until(lambda: f"pipeline {channel}: the ledger cannot be written" in usherd.log(), usherd.story)
 
     def unsettled():
         """Sent, and not in the ledger. What MariaDB purges makes room for a statement or two: it is filled again."""

@@ -90,7 +90,7 @@ def test_the_manuals_example_runs(installed, daemon, smtp, coupon, mariadb, tmp_
                             env={**usherd.environment, "LD_LIBRARY_PATH": str(installed.prefix / "lib")})
     try:
         process.wait_until(lambda: smtp.mails_to("minsu@example.com") and coupon.grants or example.poll() is not None,
-                           usherd.log, 20)
+                           usherd.story, 20)
         assert example.poll() is None, usherd.log()
         assert "signed up: user " in usherd.log()
         load.wait_settled(mariadb)

@@ -134,7 +134,7 @@ def test_a_message_that_comes_twice_has_one_effect(daemon, smtp, coupon, mariadb
 def test_start_without_tables_says_what_to_do(daemon):
     usherd = daemon(start=False, migrate=False)
     usherd.start(wait=False)
-    wait_until(lambda: "usherd migrate" in usherd.log() or not usherd.running, usherd.log)
+    wait_until(lambda: "usherd migrate" in usherd.log() or not usherd.running, usherd.story)
     assert "usherd migrate" in usherd.log()
     usherd.expected_codes.add(1)
 

@@ -162,7 +162,7 @@ def test_no_secret_when_all_goes_wrong(daemon, mariadb):
     """Wrong logins everywhere, at debug level: what is told of them holds none."""
     wrong = planted.secret("wrong")
     usherd = daemon({"database": {"password": wrong}, "email": {"password": wrong}, "coupon": {"token": wrong}}, migrate=False)
-    wait_until(lambda: "Access denied" in usherd.log() or "denied" in usherd.log(), usherd.log)
+    wait_until(lambda: "Access denied" in usherd.log() or "denied" in usherd.log(), usherd.story)
     for target in ("/v1/status", "/v1/config", "/actuator/health", "/metrics", "/v1/failed"):
         usherd.api.get(target)
     usherd.command("check-config", "--json")

@@ -44,7 +44,7 @@ def component(usherd, name):
 
 def test_every_component_is_there_and_up(daemon):
     usherd = daemon()
-    wait_until(lambda: usherd.api.get("/actuator/health").status == 200, usherd.log)
+    wait_until(lambda: usherd.api.get("/actuator/health").status == 200, usherd.story)
     health = usherd.api.get("/actuator/health").json
     assert health["status"] == "UP" and health["groups"] == ["liveness", "readiness"]
     assert set(health["components"]) == {"db", "mail", "coupon", "broker", "diskSpace", "ping"}
@@ -62,7 +62,7 @@ def test_every_component_is_there_and_up(daemon):
 
 def test_a_channel_that_is_off_is_no_component(daemon):
     usherd = daemon({"channel.email": {"enabled": "no"}})
-    wait_until(lambda: usherd.api.get("/actuator/health").status == 200, usherd.log)
+    wait_until(lambda: usherd.api.get("/actuator/health").status == 200, usherd.story)
     assert "mail" not in usherd.api.get("/actuator/health").json["components"]
     assert usherd.api.get("/actuator/health/mail").status == 404
 
@@ -71,24 +71,24 @@ def test_a_channel_that_is_off_is_no_component(daemon):
 def test_a_service_that_fails_is_down_and_comes_back(daemon, smtp, coupon, name, other):
     usherd = daemon(BREAKS)
     service = {"mail": smtp, "coupon": coupon}[name]
-    wait_until(lambda: usherd.api.get("/actuator/health").status == 200, usherd.log)
+    wait_until(lambda: usherd.api.get("/actuator/health").status == 200, usherd.story)
     service.outage()
     signups(usherd, 4)
-    wait_until(lambda: component(usherd, name) == (503, "DOWN"), usherd.log)
+    wait_until(lambda: component(usherd, name) == (503, "DOWN"), usherd.story)
     answer = usherd.api.get("/actuator/health")
     assert answer.status == 503 and answer.json["status"] == "DOWN"
     # a probe may have seen it before the breaker opened
     wait_until(lambda: "the service failed" in usherd.api.get("/actuator/health").json["components"][name]["details"]["error"],
-               usherd.log)
+               usherd.story)
     assert component(usherd, other) == (200, "UP")
     assert component(usherd, "readiness") == (200, "UP"), "it works all the same: what cannot be sent waits"
     service.recover()
-    wait_until(lambda: usherd.api.get("/actuator/health").status == 200, usherd.log)
+    wait_until(lambda: usherd.api.get("/actuator/health").status == 200, usherd.story)
 
 
 def test_a_disk_with_too_little_room_is_down(daemon):
     usherd = daemon({"daemon": {"disk_threshold": "1024G"}})
-    wait_until(lambda: component(usherd, "db") == (200, "UP"), usherd.log)
+    wait_until(lambda: component(usherd, "db") == (200, "UP"), usherd.story)
     assert component(usherd, "diskSpace") == (503, "DOWN")
     assert usherd.api.get("/actuator/health").json["status"] == "DOWN"
     assert component(usherd, "readiness") == (200, "UP")
@@ -230,14 +230,14 @@ def test_histories_outlive_a_restart_with_a_gap(daemon, mariadb, tmp_path):
     usherd = daemon({"daemon": {"state_dir": str(tmp_path)}, "watch": {"depth_interval": "500ms"}})
     signups(usherd, 5)
     load.wait_settled(mariadb)
-    wait_until(lambda: sum(value or 0 for value in history(usherd)["out"]) == 5, usherd.log)
+    wait_until(lambda: sum(value or 0 for value in history(usherd)["out"]) == 5, usherd.story)
     assert usherd.stop() == 0
     kept = tmp_path / "history"
     assert kept.stat().st_mode & 0o777 == 0o600 and [p.name for p in tmp_path.iterdir()] == ["history"]
     written = kept.stat().st_mtime
     wait_until(lambda: time.time() - written > 4, "time stands still")
     usherd.start()
-    after = wait_until(lambda: (lambda h: h if None in h["in"] else None)(history(usherd)), usherd.log)
+    after = wait_until(lambda: (lambda h: h if None in h["in"] else None)(history(usherd)), usherd.story)
     assert sum(value or 0 for value in after["out"]) == 5, "what was before the restart is still shown"
     shape = "".join("-" if value is None else "x" for value in after["out"])
     assert re.fullmatch("x+.*-{6,}x+", shape), f"measured, as long a gap as the daemon was away, measured: {shape}"
@@ -250,11 +250,11 @@ def test_histories_outlive_a_restart_with_a_gap(daemon, mariadb, tmp_path):
 def test_a_damaged_history_is_told_once_and_left(daemon, tmp_path):
     (tmp_path / "history").write_bytes(b"not a history")
     usherd = daemon({"daemon": {"state_dir": str(tmp_path)}})
-    wait_until(lambda: history(usherd)["out"], usherd.log)
+    wait_until(lambda: history(usherd)["out"], usherd.story)
     assert usherd.log().count("the history starts anew") == 1
     assert usherd.stop() == 0 and (tmp_path / "history").stat().st_size > 10000
     usherd.start()
-    wait_until(lambda: history(usherd)["out"], usherd.log)
+    wait_until(lambda: history(usherd)["out"], usherd.story)
     assert usherd.log().count("the history starts anew") == 1, "the damaged one was replaced"
 
 

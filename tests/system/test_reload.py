@@ -62,7 +62,7 @@ def reload(usherd):
 
     def answered():
         return usherd.api.get("/v1/config/reload").json["answered"] >= ticket.json["ticket"]
-    wait_until(answered, usherd.log, 20)
+    wait_until(answered, usherd.story, 20)
     return usherd.api.get("/v1/config/reload").json["result"]
 
 
@@ -119,23 +119,23 @@ def test_mail_server_and_login_change_under_load(daemon, smtp, second_smtp, coup
     usherd = daemon({"channel.email": {"rate": "40"}})
     held = crowd.some(5, fault="held")
     crowd.some(40)
-    wait_until(lambda: len(smtp.mails) >= 5 + len(held), usherd.log)
+    wait_until(lambda: len(smtp.mails) >= 5 + len(held), usherd.story)
     changes = change(usherd, {"email": {"smtp_url": second_smtp.url, "from": "New <new@usher.example>", "subject": "Fresh"}})
     assert {"email.smtp_url", "email.from", "email.subject"} <= set(changes)
     assert changes["email.smtp_url"]["new"] == second_smtp.url and changes["email.smtp_url"]["effect"] == "applied"
     fresh = crowd.some(10)
-    wait_until(lambda: {m.email for m in fresh} <= {mail.recipient for mail in second_smtp.mails}, usherd.log)
+    wait_until(lambda: {m.email for m in fresh} <= {mail.recipient for mail in second_smtp.mails}, usherd.story)
     assert all(mail.sender == "new@usher.example" and b"Subject: Fresh" in mail.data for mail in second_smtp.mails)
     smtp.release()    # what the old one holds is finished there, and is not sent again
     prove(crowd, usherd, [smtp, second_smtp], [coupon])
     assert {m.email for m in held} <= {mail.recipient for mail in smtp.mails}
-    wait_until(lambda: smtp.open_connections == 0, usherd.log)
+    wait_until(lambda: smtp.open_connections == 0, usherd.story)
 
 
 def test_coupon_service_token_and_campaign_change_under_load(daemon, smtp, coupon, second_coupon, crowd):
     usherd = daemon({"channel.coupon": {"rate": "40"}})
     crowd.some(40)
-    wait_until(lambda: coupon.grants, usherd.log)
+    wait_until(lambda: coupon.grants, usherd.story)
     changes = change(usherd, {"coupon": {"url": second_coupon.url, "token": SECRETS[1], "campaign": "spring"}})
     assert changes["coupon.token"] == {"key": "coupon.token", "old": "(set)", "new": "(changed)", "effect": "applied",
                                        "origin": changes["coupon.token"]["origin"]}
@@ -150,7 +150,7 @@ def test_templates_change_under_load_and_bad_ones_are_refused(daemon, smtp, coup
     usherd = daemon({"email": {"template_dir": str(templates)}})
     crowd.some(10)
     (templates / "welcome.ko.txt").write_text("Subject: 새 인사\n\n{{name}}님 반갑습니다.\n", encoding="utf-8")
-    wait_until(lambda: [one for one in history(usherd) if one["changes"] and one["changes"][0]["key"] == "email.templates"], usherd.log)
+    wait_until(lambda: [one for one in history(usherd) if one["changes"] and one["changes"][0]["key"] == "email.templates"], usherd.story)
     fresh = crowd.some(4)
     prove(crowd, usherd, [smtp], [coupon])
     korean = smtp.mails_to(next(m.email for m in fresh if m.locale == "ko-KR"))[0]
@@ -165,7 +165,7 @@ def test_templates_change_under_load_and_bad_ones_are_refused(daemon, smtp, coup
 def test_rate_follows(daemon, smtp, coupon, crowd):
     usherd = daemon({"channel.email": {"rate": "2"}})
     crowd.some(40)
-    wait_until(lambda: len(smtp.mails) >= 2, usherd.log)
+    wait_until(lambda: len(smtp.mails) >= 2, usherd.story)
     assert len(smtp.mails) < 20
     change(usherd, {"channel.email": {"rate": "500"}})
     began = time.monotonic()
@@ -189,15 +189,15 @@ def test_retry_policy_follows(daemon, smtp, coupon, crowd):
 def test_more_attempts_than_before_are_made_by_the_embedded_broker_too(daemon, smtp, coupon, crowd, mariadb):
     usherd = daemon({"retry": {"max_attempts": "2", "base": "10ms", "factor": "1"}})
     change(usherd, {"retry": {"max_attempts": "100"}})
-    wait_until(lambda: mariadb.value("SELECT MIN(max_receive_count) FROM broker_queue WHERE dlq IS NOT NULL") >= 130, usherd.log)
+    wait_until(lambda: mariadb.value("SELECT MIN(max_receive_count) FROM broker_queue WHERE dlq IS NOT NULL") >= 130, usherd.story)
 
 
 def test_in_flight_follows(daemon, smtp, coupon, crowd):
     usherd = daemon({"channel.email": {"in_flight": "2"}, "email": {"timeout": "60s"}})
     crowd.some(20, fault="held")
-    wait_until(lambda: usherd.api.channel("email")["sending"] == 2, usherd.log)
+    wait_until(lambda: usherd.api.channel("email")["sending"] == 2, usherd.story)
     change(usherd, {"channel.email": {"in_flight": "20", "visibility_timeout": "5s"}})
-    wait_until(lambda: usherd.api.channel("email")["sending"] > 8, usherd.log)
+    wait_until(lambda: usherd.api.channel("email")["sending"] > 8, usherd.story)
     smtp.release()
     prove(crowd, usherd, [smtp], [coupon])
 
@@ -207,7 +207,7 @@ def test_breaker_follows(daemon, smtp, coupon, crowd):
                      "retry": {"max_attempts": "20", "base": "100ms", "factor": "1"}})
     smtp.outage()
     crowd.some(10)
-    wait_until(lambda: usherd.api.channel("email")["breaker"]["state"] == "open", usherd.log)
+    wait_until(lambda: usherd.api.channel("email")["breaker"]["state"] == "open", usherd.story)
     smtp.recover()
     change(usherd, {"breaker": {"failures": "0"}})    # switched off: nothing is held back any more
     prove(crowd, usherd, [smtp], [coupon])
@@ -220,7 +220,7 @@ def test_a_wrong_login_is_mended_by_a_reload(daemon, coupon, crowd):
                      "email": {"user": "usher", "password": SECRETS[2]}}, mail=mail)
     try:
         crowd.some(10)
-        wait_until(lambda: usherd.api.channel("email")["breaker"]["state"] == "open", usherd.log)
+        wait_until(lambda: usherd.api.channel("email")["breaker"]["state"] == "open", usherd.story)
         assert "misconfigured" in usherd.api.channel("email")["breaker"]["cause"]
         change(usherd, {"email": {"password": SECRETS[0]}})
         crowd.settled(usherd)    # those that died of it are redriven by usherd itself
@@ -250,9 +250,9 @@ def test_alarms_and_notices_follow(daemon, smtp, coupon, crowd):
                          "alarm.pile": {"metric": "backlog", "above": "1000000", "notify": "ops"}})
         usherd.usher("pause", "email", "--reason", "for a pile")
         crowd.some(30)
-        wait_until(lambda: (usherd.api.channel("email")["visible"]["value"] or 0) >= 30, usherd.log)
+        wait_until(lambda: (usherd.api.channel("email")["visible"]["value"] or 0) >= 30, usherd.story)
         change(usherd, {"alarm.pile": {"above": "10"}, "notify.ops": {"url": second.url}})
-        wait_until(lambda: second.posts, usherd.log)
+        wait_until(lambda: second.posts, usherd.story)
         assert not first.posts
         changes = change(usherd, {"alarm.pile": None, "alarm.other": {"metric": "backlog", "above": "1000000"}})
         assert changes["alarm.pile.metric"]["new"] is None and changes["alarm.other.above"]["old"] is None
@@ -271,9 +271,9 @@ def test_hangup_reads_it_again(daemon):
     usherd = daemon()
     usherd.configure({"relay": {"batch": "4"}})
     os.kill(usherd.pid, signal.SIGHUP)
-    wait_until(lambda: item(usherd, "relay.batch")["value"] == "4", usherd.log)
+    wait_until(lambda: item(usherd, "relay.batch")["value"] == "4", usherd.story)
     os.kill(usherd.pid, signal.SIGHUP)
-    wait_until(lambda: "(SIGHUP): nothing has changed" in usherd.log(), usherd.log)
+    wait_until(lambda: "(SIGHUP): nothing has changed" in usherd.log(), usherd.story)
     assert usherd.answers()
 
 
@@ -285,12 +285,12 @@ def test_a_changed_file_is_found_a_secrets_too(daemon, coupon, crowd, tmp_path, 
     prove(crowd, usherd, [smtp], [coupon])
     token.write_text(SECRETS[0], encoding="utf-8")
     coupon.token = SECRETS[0]
-    wait_until(lambda: len(history(usherd)) == 2, usherd.log)
+    wait_until(lambda: len(history(usherd)) == 2, usherd.story)
     newest = history(usherd)[0]
     assert newest["source"] == f"file {token}" and newest["who"] is None
     assert [(one["key"], one["old"], one["new"]) for one in newest["changes"]] == [("coupon.token", "(set)", "(changed)")]
     usherd.configure({"relay": {"batch": "2"}})
-    wait_until(lambda: item(usherd, "relay.batch")["value"] == "2", usherd.log)
+    wait_until(lambda: item(usherd, "relay.batch")["value"] == "2", usherd.story)
     assert history(usherd)[0]["source"] == f"file {usherd.config}"
     crowd.some(3)
     prove(crowd, usherd, [smtp], [coupon])
@@ -301,25 +301,25 @@ def test_a_new_version_at_the_config_server_is_picked_up(daemon, server):
     usherd = daemon({"config_server": {"url": server.url, "timeout": "1s", "interval": "1s"}})
     assert item(usherd, "relay.batch")["value"] == "3"
     server.files, server.version = {"usher.yml": {"usher.relay.batch": 7}}, "99aa00bb"
-    wait_until(lambda: item(usherd, "relay.batch")["value"] == "7", usherd.log)
+    wait_until(lambda: item(usherd, "relay.batch")["value"] == "7", usherd.story)
     newest = history(usherd)[0]
     assert newest["source"] == "config server, version 99aa00bb"
     assert newest["changes"][0]["origin"].startswith("config server https://git.example/config/usher.yml")
     server.files = {"usher.yml": {"usher.relay.batch": 77}}
-    wait_until(lambda: config(usherd)["latest"]["outcome"] == "refused", usherd.log)
+    wait_until(lambda: config(usherd)["latest"]["outcome"] == "refused", usherd.story)
     versions = history(usherd)
     assert "[relay] batch" in versions[0]["reasons"][0] and item(usherd, "relay.batch")["value"] == "7"
     asked = len(server.requests)
-    wait_until(lambda: len(server.requests) > asked + 3, usherd.log)
+    wait_until(lambda: len(server.requests) > asked + 3, usherd.story)
     assert history(usherd) == versions    # the same refusal is told once
     server.outage()
-    wait_until(lambda: "is not known" in usherd.log(), usherd.log)
+    wait_until(lambda: "is not known" in usherd.log(), usherd.story)
     usherd.configure({"relay": {"interval": "70ms"}})    # the last good answer is kept: files go on
-    wait_until(lambda: item(usherd, "relay.interval")["value"] == "70ms", usherd.log)
+    wait_until(lambda: item(usherd, "relay.interval")["value"] == "70ms", usherd.story)
     assert item(usherd, "relay.batch")["value"] == "7"
     server.recover()
     server.files = {"usher.yml": {"usher.relay.batch": 5}}
-    wait_until(lambda: item(usherd, "relay.batch")["value"] == "5", usherd.log)
+    wait_until(lambda: item(usherd, "relay.batch")["value"] == "5", usherd.story)
 
 
 def test_a_slow_config_server_holds_nobody_up(daemon, server, smtp, coupon, crowd):
@@ -339,11 +339,11 @@ def test_a_slow_config_server_holds_nobody_up(daemon, server, smtp, coupon, crow
 
 def test_a_bad_reload_changes_nothing_and_says_all_of_it(daemon, smtp, coupon, crowd):
     usherd = daemon()
-    wait_until(lambda: config(usherd)["version"], usherd.log)
+    wait_until(lambda: config(usherd)["version"], usherd.story)
     before = config(usherd)
     usherd.configure({"relay": {"batch": "11"}, "email": {"timeout": "1s"}, "coupon": {"urrl": "http://x/"}})
     os.kill(usherd.pid, signal.SIGHUP)
-    wait_until(lambda: config(usherd)["latest"], usherd.log)
+    wait_until(lambda: config(usherd)["latest"], usherd.story)
     after = config(usherd)
     assert after["items"] == before["items"] and after["version"] == before["version"]
     reasons = "\n".join(after["latest"]["reasons"])
@@ -354,7 +354,7 @@ def test_a_bad_reload_changes_nothing_and_says_all_of_it(daemon, smtp, coupon, c
     crowd.some(5)
     prove(crowd, usherd, [smtp], [coupon])
     usherd.configure({"relay": {"batch": "5"}, "coupon": {"urrl": None}})
-    wait_until(lambda: item(usherd, "relay.batch")["value"] == "5", usherd.log)
+    wait_until(lambda: item(usherd, "relay.batch")["value"] == "5", usherd.story)
     assert usherd.api.status()["config"]["refused"] is None and item(usherd, "email.timeout")["value"] == "1s"
 
 
@@ -362,9 +362,9 @@ def test_a_file_that_is_gone_changes_nothing(daemon):
     usherd = daemon()
     text = usherd.config.read_text(encoding="utf-8")
     usherd.config.unlink()
-    wait_until(lambda: config(usherd)["latest"] and config(usherd)["latest"]["outcome"] == "refused", usherd.log)
+    wait_until(lambda: config(usherd)["latest"] and config(usherd)["latest"]["outcome"] == "refused", usherd.story)
     usherd.config.write_text(text, encoding="utf-8")
-    wait_until(lambda: config(usherd)["latest"]["outcome"] == "unchanged", usherd.log)
+    wait_until(lambda: config(usherd)["latest"]["outcome"] == "unchanged", usherd.story)
 
 
 # -- What waits for a restart ---------------------------------------------------------------------------------------
@@ -381,7 +381,7 @@ def test_a_key_that_needs_a_restart_is_pending_until_then(daemon, smtp, coupon, 
     prove(crowd, usherd, [smtp], [coupon])
     assert usherd.stop() == 0
     usherd.start()
-    wait_until(lambda: history(usherd)[0]["source"] == "start", usherd.log)
+    wait_until(lambda: history(usherd)[0]["source"] == "start", usherd.story)
     assert {one["key"]: one["new"] for one in history(usherd)[0]["changes"]} == {"channel.email.dlq": "other-dlq"}
     assert item(usherd, "channel.email.dlq")["pending"] is None and usherd.api.status()["config"]["pending"] == []
 
@@ -406,13 +406,13 @@ def test_what_cannot_go_together_is_refused(daemon):
 
 def test_a_day_of_changes_read_back(daemon, mariadb):
     usherd = daemon()
-    wait_until(lambda: len(history(usherd)) == 1, usherd.log)
+    wait_until(lambda: len(history(usherd)) == 1, usherd.story)
     for n in range(2, 8):
         change(usherd, {"relay": {"batch": str(n)}, "coupon": {"token": f"{SECRETS[0]}-{n}"}})
     usherd.configure({"relay": {"batch": "none"}})
     assert reload(usherd)["outcome"] == "refused"
     usherd.configure({"relay": {"batch": "9"}})
-    wait_until(lambda: item(usherd, "relay.batch")["value"] == "9", usherd.log)
+    wait_until(lambda: item(usherd, "relay.batch")["value"] == "9", usherd.story)
     versions = history(usherd)
     assert [one["outcome"] for one in versions] == ["applied", "refused"] + ["applied"] * 7
     batches = [change_ for one in versions for change_ in one["changes"] if change_["key"] == "relay.batch"]
@@ -444,27 +444,27 @@ def test_a_day_of_changes_read_back(daemon, mariadb):
 
 def test_a_restart_without_a_change_is_no_version(daemon):
     usherd = daemon()
-    wait_until(lambda: len(history(usherd)) == 1, usherd.log)
+    wait_until(lambda: len(history(usherd)) == 1, usherd.story)
     version = config(usherd)["version"]
     assert usherd.stop() == 0
     usherd.start()
-    wait_until(lambda: config(usherd)["version"] == version, usherd.log)
+    wait_until(lambda: config(usherd)["version"] == version, usherd.story)
     assert len(history(usherd)) == 1
     assert usherd.stop() == 0
     usherd.configure({"coupon": {"token": SECRETS[0]}})    # a secret that was changed in between is found, too
     usherd.start()
-    wait_until(lambda: len(history(usherd)) == 2, usherd.log)
+    wait_until(lambda: len(history(usherd)) == 2, usherd.story)
     assert [(one["key"], one["new"]) for one in history(usherd)[0]["changes"]] == [("coupon.token", "(changed)")]
 
 
 def test_the_history_waits_for_the_database(daemon, mariadb):
     usherd = daemon()
-    wait_until(lambda: config(usherd)["version"], usherd.log)
+    wait_until(lambda: config(usherd)["version"], usherd.story)
     mariadb.kill()
     usherd.configure({"relay": {"batch": "3"}})
-    wait_until(lambda: item(usherd, "relay.batch")["value"] == "3", usherd.log)
+    wait_until(lambda: item(usherd, "relay.batch")["value"] == "3", usherd.story)
     mariadb.start()
-    wait_until(lambda: usherd.api.get("/v1/config/history").status == 200 and len(history(usherd)) == 2, usherd.log)
+    wait_until(lambda: usherd.api.get("/v1/config/history").status == 200 and len(history(usherd)) == 2, usherd.story)
     assert history(usherd)[0]["changes"][0]["key"] == "relay.batch"
 
 
@@ -492,7 +492,7 @@ def test_many_reloads_at_once_disturb_nobody(daemon, smtp, second_smtp, coupon, 
                           "channel.email": {"rate": str(200 + n)}, "coupon": {"campaign": f"c{n}"},
                           "alarm.pile": {"metric": "backlog", "above": str(1000 + n)}})
         os.kill(usherd.pid, signal.SIGHUP)
-        wait_until(lambda: item(usherd, "coupon.campaign")["value"] == f"c{n}", usherd.log)  # pylint: disable=cell-var-from-loop
+        wait_until(lambda: item(usherd, "coupon.campaign")["value"] == f"c{n}", usherd.story)  # pylint: disable=cell-var-from-loop
         if n < seen_at_work:
-            wait_until(lambda: at_work(n), usherd.log, every_s=0.1)  # pylint: disable=cell-var-from-loop
+            wait_until(lambda: at_work(n), usherd.story, every_s=0.1)  # pylint: disable=cell-var-from-loop
     prove(crowd, usherd, mailers, [coupon])

@@ -60,7 +60,7 @@ def path_manager(tmp_path):
 def test_ready_when_the_sockets_listen_stopping_when_asked(daemon, manager):
     usherd = daemon(start=False, environment=manager.environment())
     usherd.start(wait=False)
-    wait_until(lambda: manager.times("READY=1"), usherd.log)
+    wait_until(lambda: manager.times("READY=1"), usherd.story)
     assert usherd.api.get("/v1/status").status == 200, "a client that was told it is ready finds a socket"
     assert not manager.times("STOPPING=1") and not manager.times("WATCHDOG=1"), "nobody asked for a watchdog"
     assert usherd.stop() == 0
@@ -69,12 +69,12 @@ def test_ready_when_the_sockets_listen_stopping_when_asked(daemon, manager):
 
 def test_a_reload_is_told_from_its_beginning_to_its_end(daemon, path_manager):
     usherd = daemon(environment=path_manager.environment())
-    wait_until(lambda: path_manager.times("READY=1"), usherd.log)
+    wait_until(lambda: path_manager.times("READY=1"), usherd.story)
     for changes, words in [({"relay": {"batch": "3"}}, "1 changes"), ({"relay": {"batch": "99"}}, "was refused")]:
         ready, reloading = len(path_manager.times("READY=1")), len(path_manager.times("RELOADING=1"))
         usherd.configure(changes)
         os.kill(usherd.pid, signal.SIGHUP)
-        wait_until(lambda: len(path_manager.times("READY=1")) > ready, usherd.log)    # pylint: disable=cell-var-from-loop
+        wait_until(lambda: len(path_manager.times("READY=1")) > ready, usherd.story)    # pylint: disable=cell-var-from-loop
         assert len(path_manager.times("RELOADING=1")) == reloading + 1
         assert any(re.search(r"^MONOTONIC_USEC=\d+$", text, re.M) for _, text in path_manager.heard if "RELOADING=1" in text)
         assert words in [text for _, text in path_manager.heard if "READY=1" in text][-1]
@@ -89,7 +89,7 @@ def test_a_daemon_that_cannot_start_is_never_ready(daemon, path_manager):
 
 def test_the_watchdog_is_fed_in_time(daemon, path_manager):
     usherd = daemon(environment=path_manager.environment(watchdog_s=2))
-    wait_until(lambda: len(path_manager.times("WATCHDOG=1")) >= 6, usherd.log)
+    wait_until(lambda: len(path_manager.times("WATCHDOG=1")) >= 6, usherd.story)
     times = path_manager.times("WATCHDOG=1")
     assert max(after - before for before, after in zip(times, times[1:])) < 2, "systemd would have killed it"
     assert times[-1] - times[0] > 1.5, "more often than is of use"
@@ -97,17 +97,17 @@ def test_the_watchdog_is_fed_in_time(daemon, path_manager):
 
 def test_a_database_that_hangs_starves_no_watchdog(daemon, path_manager, mariadb):
     usherd = daemon(QUICK, environment=path_manager.environment(watchdog_s=2))
-    wait_until(lambda: usherd.api.status()["database"]["up"], usherd.log)
+    wait_until(lambda: usherd.api.status()["database"]["up"], usherd.story)
     mariadb.freeze()
     try:
-        wait_until(lambda: not usherd.api.status()["database"]["up"], usherd.log)
+        wait_until(lambda: not usherd.api.status()["database"]["up"], usherd.story)
         before = len(path_manager.times("WATCHDOG=1"))
-        wait_until(lambda: len(path_manager.times("WATCHDOG=1")) >= before + 8, usherd.log)
+        wait_until(lambda: len(path_manager.times("WATCHDOG=1")) >= before + 8, usherd.story)
     finally:
         mariadb.thaw()
     times = path_manager.times("WATCHDOG=1")
     assert max(after - before for before, after in zip(times, times[1:])) < 2
-    wait_until(lambda: usherd.api.status()["database"]["up"], usherd.log)
+    wait_until(lambda: usherd.api.status()["database"]["up"], usherd.story)
 
 
 def thread_of(pid, name):
@@ -127,19 +127,19 @@ def ptrace(request, tid):
 @pytest.mark.parametrize("name", ["email", "coupon", "relay", "watcher", "admin"])
 def test_one_thread_that_hangs_ends_the_feeding(daemon, path_manager, name):
     usherd = daemon(QUICK, environment=path_manager.environment(watchdog_s=1))
-    wait_until(lambda: len(path_manager.times("WATCHDOG=1")) >= 3, usherd.log)
+    wait_until(lambda: len(path_manager.times("WATCHDOG=1")) >= 3, usherd.story)
     tid = thread_of(usherd.pid, name)
     ptrace(PTRACE_ATTACH, tid)    # stops this thread and no other
     try:
-        wait_until(lambda: "is stuck" in usherd.log(), usherd.log)
+        wait_until(lambda: "is stuck" in usherd.log(), usherd.story)
         assert re.search(rf'thread "(pipeline )?{name}" is stuck', usherd.log())
         fed = len(path_manager.times("WATCHDOG=1"))
-        wait_until(lambda: usherd.log().count("is stuck") >= 5, usherd.log)
+        wait_until(lambda: usherd.log().count("is stuck") >= 5, usherd.story)
         assert len(path_manager.times("WATCHDOG=1")) == fed, "a hung daemon says that it is well"
     finally:
         os.waitpid(tid, 0x40000000)    # __WALL
         ptrace(PTRACE_DETACH, tid)
-    wait_until(lambda: len(path_manager.times("WATCHDOG=1")) > fed, usherd.log)
+    wait_until(lambda: len(path_manager.times("WATCHDOG=1")) > fed, usherd.story)
     assert usherd.stop() == 0
 
 

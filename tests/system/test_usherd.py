@@ -195,7 +195,7 @@ def test_migrate_needs_the_database_only(daemon, usherd, ini, mariadb):
 def test_a_stop_is_clean(daemon, number):
     one = daemon()
     os.kill(one.pid, number)    # once: a second one would end it at once
-    process.wait_until(lambda: not one.running, one.log)
+    process.wait_until(lambda: not one.running, one.story)
     assert one.stop() == 0
     assert f"received {number.name}" in one.log()
     assert not os.path.exists(one.socket) and not os.path.exists(one.readonly_socket)
