@@ -26,6 +26,8 @@ struct server;
 struct peer {           /* one connection, seen from the server */
 	int fd, number; /* number: 0 for the first */
 	SSL *ssl;       /* NULL until peer_start_tls */
+	char unread[4096];
+	size_t at, end; /* of what is unread */
 };
 typedef void server_fn(struct server *server, struct peer *peer);
 
@@ -133,9 +135,26 @@ static inline int server_dead_port(void)
 
 /* -- Talking --------------------------------------------------------------------------------- */
 
+/* In large pieces, whatever is asked for: a client's deadline runs while a byte at a time is read. */
+static inline bool peer_fill(struct peer *peer)
+{
+	ssize_t n = peer->ssl ? SSL_read(peer->ssl, peer->unread, (int)sizeof peer->unread)
+	                      : recv(peer->fd, peer->unread, sizeof peer->unread, 0);
+
+	peer->at = 0;
+	peer->end = n > 0 ? (size_t)n : 0;
+	return n > 0;
+}
+
 static inline ssize_t peer_receive(struct peer *peer, void *bytes, size_t len)
 {
-	return peer->ssl ? SSL_read(peer->ssl, bytes, (int)len) : recv(peer->fd, bytes, len, 0);
+	if (peer->at == peer->end && !peer_fill(peer))
+		return 0;
+	if (len > peer->end - peer->at)
+		len = peer->end - peer->at;
+	memcpy(bytes, peer->unread + peer->at, len);
+	peer->at += len;
+	return (ssize_t)len;
 }
 
 static inline bool peer_send(struct peer *peer, const char *bytes, size_t len)
@@ -199,6 +218,7 @@ static inline void peer_drain(struct peer *peer)
 
 static inline bool peer_start_tls(struct peer *peer, SSL_CTX *context)
 {
+	peer->at = peer->end; /* what came before is not protected: it is not heard */
 	peer->ssl = SSL_new(context);
 	SSL_set_fd(peer->ssl, peer->fd);
 	return SSL_accept(peer->ssl) == 1;
