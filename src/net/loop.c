@@ -197,6 +197,38 @@ void loop_defer(struct loop *loop, loop_fn *fn, void *arg)
 	call_list_add(&loop->deferred, fn, arg);
 }
 
+/* -- Work for other threads --------------------------------------------------------------- */
+
+struct work {
+	uv_work_t uv;
+	loop_fn *work, *done;
+	void *arg;
+};
+
+static void on_work(uv_work_t *uv)
+{
+	struct work *w = uv->data;
+	w->work(w->arg);
+}
+
+static void on_work_done(uv_work_t *uv, int status)
+{
+	struct work *w = uv->data;
+
+	(void)status; /* nothing here is cancelled */
+	w->done(w->arg);
+	free(w);
+}
+
+void loop_work(struct loop *loop, loop_fn *work, loop_fn *done, void *arg)
+{
+	struct work *w = mem_alloc(sizeof *w);
+
+	*w = (struct work){ .work = work, .done = done, .arg = arg };
+	w->uv.data = w;
+	must(uv_queue_work(&loop->uv, &w->uv, on_work, on_work_done));
+}
+
 /* -- Timers ------------------------------------------------------------------------------- */
 
 static struct loop *timer_loop(const struct loop_timer *timer)

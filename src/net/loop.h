@@ -21,6 +21,10 @@ void loop_post(struct loop *loop, loop_fn *fn, void *arg);
 /* The same, for the loop's own thread and cheaper: before the loop next waits. */
 void loop_defer(struct loop *loop, loop_fn *fn, void *arg);
 
+/* Runs work(arg) on a thread of libuv's pool, then done(arg) on the loop's. For what blocks and must not hold
+ * up the loop, and only that: the pool is the process's, and small. loop_free comes after done. */
+void loop_work(struct loop *loop, loop_fn *work, loop_fn *done, void *arg);
+
 /* One-shot timers; starting a started timer moves it. Freeing inside its own callback is allowed.
  * Whatever is due runs after the descriptors that are ready in the same round, so that a thread that
  * was held up hears an answer before its timeout. */

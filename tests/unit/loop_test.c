@@ -106,6 +106,56 @@ static void posts_left_over_are_dropped(void **state)
 #define POSTERS 4
 #define POSTS_EACH 20000
 
+/* -- Work for other threads ----------------------------------------------------------------------- */
+
+struct worker {
+	struct state *s;
+	pthread_t worked, done;
+	int fd;
+};
+
+/* Blocks until the loop, which it must not hold up, lets it go. */
+static void work(void *arg)
+{
+	struct worker *w = arg;
+	char c;
+
+	w->worked = pthread_self();
+	while (read(w->fd, &c, 1) != 1)
+		usleep(1000);
+}
+
+static void work_done(void *arg)
+{
+	struct worker *w = arg;
+
+	w->done = pthread_self();
+	note(w->s, 'd');
+	loop_stop(w->s->loop);
+}
+
+static void let_go(void *arg)
+{
+	struct state *s = arg;
+
+	note(s, 't');
+	assert_int_equal(write(s->fds[0], "x", 1), 1);
+}
+
+static void work_does_not_hold_up_the_loop(void **state)
+{
+	struct state *s = *state;
+	struct worker w = { .s = s, .fd = s->fds[1] };
+
+	s->timer = loop_timer_new(s->loop, let_go, s);
+	loop_timer_start(s->timer, 5);
+	loop_work(s->loop, work, work_done, &w);
+	loop_run(s->loop);
+	assert_string_equal(s->notes, "td");
+	assert_false(pthread_equal(w.worked, pthread_self()));
+	assert_true(pthread_equal(w.done, pthread_self()));
+}
+
 struct poster {
 	struct loop *loop;
 	pthread_t thread;
@@ -375,6 +425,7 @@ int main(void)
 		CASE(posts_run_in_order),
 		CASE(a_stop_before_the_run_ends_it_and_a_second_run_works),
 		CASE(posts_left_over_are_dropped),
+		CASE(work_does_not_hold_up_the_loop),
 		CASE(posts_of_many_threads_all_run_each_threads_in_order),
 		CASE(a_call_that_defers_itself_starves_nobody),
 		CASE(a_deferred_call_runs_without_waiting),
