@@ -124,6 +124,10 @@ static enum health disk_health(const struct condition *c, cJSON *details)
 		add_error(details, no_figures);
 		return HEALTH_UNKNOWN;
 	}
+	if (!s->disk_exists)
+		add_error(details, "the directory is not there, or its disk does not answer");
+	else if (s->disk_free < threshold)
+		add_error(details, "less is free than daemon.disk_threshold: make room");
 	return up_or_down(s->disk_exists && s->disk_free >= threshold);
 }
 

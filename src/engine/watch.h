@@ -1,6 +1,6 @@
-/* The watcher's inside: what watcher.c shares with the jobs it runs (fleet.c, control.c, mirror.c, redrive.c,
- * redrive_job.c, auto_redrive.c, retention.c, alarm.c). All of it lives on the watcher's thread. A job has at
- * most one run under way; watch_job_ended is called when it ends. */
+/* The watcher's inside: what watcher.c shares with the jobs it runs (fleet.c, control.c, state_dir.c,
+ * mirror.c, redrive.c, redrive_job.c, auto_redrive.c, retention.c, alarm.c). All of it lives on the watcher's
+ * thread. A job has at most one run under way; watch_job_ended is called when it ends. */
 #ifndef ENGINE_WATCH_H
 #define ENGINE_WATCH_H
 
@@ -41,6 +41,7 @@ struct watch {
 	struct peer database, broker_peer;
 	struct fleet *fleet;
 	struct controls *controls;
+	struct state_dir *state_dir;
 	struct mirror *mirror;
 	struct redrive *redrive;
 	struct runner *runner;
@@ -73,6 +74,17 @@ struct controls *controls_new(struct watch *w);
 void controls_free(struct controls *controls);
 int controls_turn(struct controls *controls, struct usher_error *err); /* reads it and tells the pipelines */
 const struct control *controls_of(const struct controls *controls, enum channel_id channel); /* last read */
+
+/* -- What is kept in state_dir ------------------------------------------------------------------- */
+#define STATE_DIR_SILENT_MS 10000 /* a disk that has not answered for this long counts as not there */
+struct state_dir *state_dir_new(struct watch *w);
+void state_dir_free(struct state_dir *s);
+void state_dir_begin(struct state_dir *s, struct history *history); /* goes on with what was kept; blocks */
+/* Fills what `status` says of the disk, as it last answered, and asks it anew; keeps the history when a
+ * minute is over. */
+void state_dir_turn(struct state_dir *s, struct status *status);
+void state_dir_end(struct state_dir *s, const struct history *history); /* keeps it; blocks; none is asked */
+bool state_dir_busy(const struct state_dir *s);
 
 /* -- DLQ mirror ---------------------------------------------------------------------------------- */
 struct mirror *mirror_new(struct watch *w);

@@ -1,8 +1,7 @@
 /* The watcher: one thread with a loop, a db and a broker of its own. Every watch.depth_interval it reads the
  * depths and the ledger's counts and puts a new status on the board; it runs the DLQ mirror, sends redrives
- * and deletes what is old. What cannot be read keeps its last figures, marked stale. The history is kept in
- * state_dir each minute and at the end. As often as it counts it has a pulse, that no slow broker holds up:
- * its place in the fleet, and what operators say of channels. */
+ * and deletes what is old. What cannot be read keeps its last figures, marked stale. As often as it counts it
+ * has a pulse, that no slow broker holds up: its place in the fleet, and what operators say of channels. */
 #include "engine/watch.h"
 
 #include "base/error.h"
@@ -16,7 +15,6 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 struct watcher {
 	struct watch watch;
@@ -26,8 +24,7 @@ struct watcher {
 	struct config_post posted; /* the next configuration */
 	struct status status;      /* the next snapshot, under construction; its refs are not used */
 	struct figures figures;
-	int64_t saved_minute; /* the history's newest when it was last written */
-	struct complaint unsaved, policy[CHANNEL_COUNT];
+	struct complaint policy[CHANNEL_COUNT];
 	/* the round under way: queues are asked one after the other, dlq after queue */
 	bool in_round;
 	int asking;
@@ -171,54 +168,6 @@ static bool ask_database(struct watcher *w, int (*ask)(struct watcher *, struct 
 	return true;
 }
 
-/* -- What is kept in state_dir --------------------------------------------------------------- */
-
-static void disk_look(struct watcher *w)
-{
-	struct status *s = &w->status;
-	const char *path = w->watch.engine->started_with->daemon.state_dir;
-	struct statvfs fs;
-
-	s->disk_exists = path && statvfs(path, &fs) == 0;
-	s->disk_total = s->disk_exists ? (int64_t)(fs.f_blocks * fs.f_frsize) : -1;
-	s->disk_free = s->disk_exists ? (int64_t)(fs.f_bavail * fs.f_frsize) : -1;
-}
-
-static void history_keep(struct watcher *w)
-{
-	const char *directory = w->watch.engine->started_with->daemon.state_dir;
-	struct usher_error err = { 0 };
-
-	if (!directory || w->status.history.at.ms == 0)
-		return;
-	w->saved_minute = w->status.history.minute;
-	if (history_save(directory, &w->status.history, &err) < 0)
-		complaint_say(&w->unsaved, "the history will not outlive this daemon", &err);
-	else
-		complaint_end(&w->unsaved);
-}
-
-static void history_begin(struct watcher *w)
-{
-	const struct config *config = w->watch.config;
-	struct history *found = mem_alloc(sizeof *found);
-	struct usher_error err = { 0 };
-	int rc = config->daemon.state_dir ? history_load(config->daemon.state_dir, found, &err)
-	                                  : USHER_ENOTFOUND;
-
-	w->status.history.step_ms = config->watch.depth_interval_ms;
-	if (rc == 0 && !history_resume(found, config->watch.depth_interval_ms, wall_now()))
-		rc = error_set(&err, USHER_EPROTOCOL,
-		        "what is kept in %s cannot be true: was the clock set back?",
-		        config->daemon.state_dir);
-	if (rc == 0)
-		w->status.history = *found;
-	else if (rc != USHER_ENOTFOUND)
-		log_warn("watcher", "the history starts anew: %s", err.message);
-	w->saved_minute = w->status.history.minute;
-	free(found);
-}
-
 /* -- The snapshot ---------------------------------------------------------------------------- */
 
 /* The watcher's own asking shows whether a peer is there; `trouble` is what others meet who ask more of it,
@@ -300,11 +249,9 @@ static void publish(struct watcher *w)
 		if (broker->down && s->channel[id].enabled)
 			stale(&s->channel[id], broker->error);
 	}
-	disk_look(w);
 	figures_add(&w->figures, &sample, s);
+	state_dir_turn(w->watch.state_dir, s);
 	alarms_board(w->watch.alarms, &s->alarms);
-	if (s->history.minute != w->saved_minute)
-		history_keep(w);
 	put(w);
 }
 
@@ -387,7 +334,7 @@ void watch_job_ended(struct watch *watch)
 {
 	struct watcher *w = (struct watcher *)watch;
 	if (watch->stopping && !w->in_round && !mirror_busy(watch->mirror) && !redrive_busy(watch->redrive) &&
-	        !alarms_busy(watch->alarms))
+	        !alarms_busy(watch->alarms) && !state_dir_busy(watch->state_dir))
 		loop_stop(watch->loop);
 }
 
@@ -474,7 +421,8 @@ static void *run(void *arg)
 	watch->broker = engine_broker(watch->engine, watch->loop);
 	watch->retention = retention_new(watch);
 	watch->fleet = fleet_new(watch);
-	history_begin(w);
+	watch->state_dir = state_dir_new(watch);
+	state_dir_begin(watch->state_dir, &w->status.history);
 	watch->controls = controls_new(watch);
 	w->pulse = loop_timer_new(watch->loop, pulse, w);
 	loop_timer_start(w->pulse, 0);
@@ -486,9 +434,10 @@ static void *run(void *arg)
 	loop_run(watch->loop);
 
 	fleet_end(watch->fleet);
-	history_keep(w);
+	state_dir_end(watch->state_dir, &w->status.history);
 	loop_timer_free(w->timer);
 	loop_timer_free(w->pulse);
+	state_dir_free(watch->state_dir);
 	controls_free(watch->controls);
 	alarms_free(watch->alarms);
 	runner_free(watch->runner);

@@ -11,6 +11,7 @@ import pytest
 from support import load
 from support.daemon import ROOT
 from support.process import wait_until
+from support.slow_disk import SlowDisk
 
 PROMTOOL = ROOT / "build" / "tools" / "promtool"
 RULES = ROOT / "conf" / "prometheus" / "usher.rules.yml"
@@ -90,6 +91,7 @@ def test_a_disk_with_too_little_room_is_down(daemon):
     usherd = daemon({"daemon": {"disk_threshold": "1024G"}})
     wait_until(lambda: component(usherd, "db") == (200, "UP"), usherd.story)
     assert component(usherd, "diskSpace") == (503, "DOWN")
+    assert "make room" in usherd.api.get("/actuator/health/diskSpace").json["details"]["error"]
     assert usherd.api.get("/actuator/health").json["status"] == "DOWN"
     assert component(usherd, "readiness") == (200, "UP")
 
@@ -263,9 +265,29 @@ def test_a_state_dir_that_cannot_be_written_hinders_nothing(daemon, mariadb, tmp
     signups(usherd, 2)
     load.wait_settled(mariadb)
     assert component(usherd, "diskSpace") == (503, "DOWN")
-    assert usherd.api.get("/actuator/health/diskSpace").json["details"]["exists"] is False
+    details = usherd.api.get("/actuator/health/diskSpace").json["details"]
+    assert details["exists"] is False and "not there" in details["error"]
     assert usherd.stop() == 0
     assert usherd.log().count("the history will not outlive this daemon") == 1
+
+
+def test_a_disk_that_does_not_answer_holds_up_nothing(daemon, mariadb, tmp_path):
+    disk = SlowDisk()
+    disk.freeze()
+    usherd = daemon({"daemon": {"state_dir": str(tmp_path)}}, environment=disk.environment)
+    signups(usherd, 3)
+    load.wait_settled(mariadb)
+    wait_until(lambda: sum(value or 0 for value in history(usherd)["out"]) == 3, usherd.story)
+    assert (tmp_path / "history.new").exists() and not (tmp_path / "history").exists(), "it is not held up"
+    assert component(usherd, "diskSpace") == (200, "UP"), "a disk may take its time"
+    wait_until(lambda: component(usherd, "diskSpace") == (503, "DOWN"), usherd.story)
+    counted = usherd.api.channel("email")["counted_at"]
+    wait_until(lambda: usherd.api.channel("email")["counted_at"] != counted, usherd.story)
+    assert usherd.log().count("the disk of state_dir does not answer") == 1
+    disk.thaw()
+    wait_until(lambda: component(usherd, "diskSpace") == (200, "UP"), usherd.story)
+    assert (tmp_path / "history").exists()
+    assert usherd.stop() == 0
 
 
 @pytest.mark.parametrize("value", ["-1", "1441", "x", "1.5"])
