@@ -61,6 +61,15 @@ def mariadb_server():
     server.close()
 
 
+@pytest.fixture(scope="module")
+def own_mariadb():
+    """For a daemon that outlives a test: `mariadb` belongs to one test at a time."""
+    server = MariaDB()
+    server.fresh()
+    yield server
+    server.close()
+
+
 @pytest.fixture
 def mariadb(mariadb_server):
     mariadb_server.fresh()

@@ -153,8 +153,15 @@ class MariaDB:
         finally:
             connection.close()
 
+    def users(self):
+        """Who is connected to the database as a daemon is."""
+        return self.query("SELECT user, state, info FROM information_schema.processlist WHERE user IN (%s, %s)",
+                          USER, MIGRATE_USER, database=None)
+
     def fresh(self):
-        """An empty database of the same name: what a test starts from."""
+        """An empty database of the same name: what a test starts from, alone. A daemon that another test has left at work would
+        take its deliveries."""
+        process.wait_until(lambda: not self.users(), lambda: f"another daemon is at work on this database: {self.users()}")
         self.execute(f"DROP DATABASE IF EXISTS `{DATABASE}`", database=None)
         self.execute(f"CREATE DATABASE `{DATABASE}` CHARACTER SET utf8mb4", database=None)
 

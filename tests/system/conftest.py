@@ -10,15 +10,14 @@ TABLES = ("failed_notification", "failed_edit", "delivery", "delivery_attempt", 
 
 
 @pytest.fixture(scope="module")
-def still(build, mariadb_server):
+def still(build, own_mariadb):
     """One daemon for all tests that leave no more than rows behind."""
-    mariadb_server.fresh()
     coupon = CouponService()
-    usherd = Daemon(build, mariadb_server, None, coupon, STILL)
+    usherd = Daemon(build, own_mariadb, None, coupon, STILL)
     try:
         usherd.migrate()
         usherd.start()
-        usherd.db = mariadb_server
+        usherd.db = own_mariadb
         yield usherd
     finally:
         usherd.close()

@@ -33,9 +33,8 @@ def wait_told(usherd, *words):
     return broker
 
 
-def wait_well(usherd):
-    wait_until(lambda: (found := usherd.api.status()["broker"])["up"] and not found["error"],
-               lambda: str(usherd.api.status()["broker"]), 8)
+def wait_well(usherd, deadline_s=8):
+    wait_until(lambda: (found := usherd.api.status()["broker"])["up"] and not found["error"], usherd.story, deadline_s)
     assert broker_health(usherd) == "UP"
 
 
@@ -108,7 +107,8 @@ def test_handing_back_is_refused(aws_daemon, smtp, mariadb, cloud, road):
     wait_told(usherd, QUEUE, "ChangeMessageVisibilityBatch")
     wait_until(lambda: load.states(mariadb) == {("email", "delivered"): 60}, usherd.story)
     assert smtp.copies() == {m.email: 1 for m in people}
-    wait_well(usherd)    # there is nothing left to hand back: whether it is taken nobody knows
+    # There is nothing left to hand back: whether it would be taken nobody knows, 5 s and two visibility timeouts later.
+    wait_well(usherd, 15)
 
 
 def test_a_look_into_the_dlq_is_refused(aws_daemon, smtp, mariadb, cloud, road):

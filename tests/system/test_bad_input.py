@@ -130,25 +130,24 @@ HOSTILE = {
 
 
 @pytest.fixture(scope="module")
-def aftermath(build, mariadb_server):
+def aftermath(build, own_mariadb):
     """Every case goes through one daemon at once; the tests look at what became of each."""
-    mariadb_server.fresh()
     smtp, coupon = MailService(), CouponService()
-    usherd = Daemon(build, mariadb_server, smtp, coupon)
+    usherd = Daemon(build, own_mariadb, smtp, coupon)
     try:
         usherd.migrate()
         usherd.start()
-        load.wait_for_queues(mariadb_server)
+        load.wait_for_queues(own_mariadb)
         usherd.bad, usherd.hostile = {}, {}
         for name, (body, attributes, _) in BAD.items():
-            usherd.bad[name] = load.put_message(mariadb_server, load.QUEUES["email"], body, attributes)
+            usherd.bad[name] = load.put_message(own_mariadb, load.QUEUES["email"], body, attributes)
         for i, (name, changes) in enumerate(HOSTILE.items()):
             fields = {"eventId": f"hostile-{i}", "email": f"hostile{i}@example.com", "userId": f"hostile-{i}", **changes}
             usherd.hostile[name] = fields
             for queue in load.QUEUES.values():
-                load.put_message(mariadb_server, queue, event(**fields))
-        load.wait_settled(mariadb_server, 60)
-        usherd.db, usherd.smtp, usherd.coupon = mariadb_server, smtp, coupon
+                load.put_message(own_mariadb, queue, event(**fields))
+        load.wait_settled(own_mariadb, 60)
+        usherd.db, usherd.smtp, usherd.coupon = own_mariadb, smtp, coupon
         yield usherd
     finally:
         usherd.close()
