@@ -47,10 +47,13 @@ void history_add(struct history *h, wall_time at, const struct history_point *po
  * Of another depth interval only the minutes are kept. */
 bool history_resume(struct history *h, int64_t step_ms, wall_time now);
 
-/* -- history_file.c: between two runs. Reads and writes files; the watcher's thread ---------------------- */
+/* -- history_file.c: between two runs. Reads and writes files, and blocks for them; any thread ----------- */
 
-/* Makes `directory`/history anew, whole or not at all. */
-int history_save(const char *directory, const struct history *h, struct usher_error *err);
+struct history_file;
+struct history_file *history_pack(const struct history *h); /* as it stands in the file; free() it */
+/* Makes `directory`/history anew, whole or not at all. Allocates nothing: the threads that wait for a disk
+ * need no heap of their own. */
+int history_save(const char *directory, const struct history_file *file, struct usher_error *err);
 /* 0; USHER_ENOTFOUND: there is none; another code: there is something that is no history of this version,
  * whole and unchanged: *ret_history is not touched. */
 int history_load(const char *directory, struct history *ret_history, struct usher_error *err);

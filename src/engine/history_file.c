@@ -51,22 +51,27 @@ static int write_whole(int fd, const void *bytes, size_t len)
 	return 0;
 }
 
-int history_save(const char *directory, const struct history *h, struct usher_error *err)
+struct history_file *history_pack(const struct history *h)
+{
+	struct history_file *file = mem_alloc(sizeof *file);
+
+	memcpy(file->magic, FILE_MAGIC, sizeof file->magic);
+	file->version = FILE_VERSION;
+	file->size = sizeof *file;
+	file->history = *h;
+	checksum(file, file->checksum);
+	return file;
+}
+
+int history_save(const char *directory, const struct history_file *file, struct usher_error *err)
 {
 	char path[PATH_MAX], fresh[PATH_MAX];
-	struct history_file *file = NULL;
 	int fd = -1, rc = path_make(path, directory, "history", err);
 
 	if (rc == 0)
 		rc = path_make(fresh, directory, "history.new", err);
 	if (rc < 0)
 		return rc;
-	file = mem_alloc(sizeof *file);
-	memcpy(file->magic, FILE_MAGIC, sizeof file->magic);
-	file->version = FILE_VERSION;
-	file->size = sizeof *file;
-	file->history = *h;
-	checksum(file, file->checksum);
 	unlink(fresh); /* of a daemon that died; never through a link */
 	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
 	if (fd < 0)
@@ -79,7 +84,6 @@ int history_save(const char *directory, const struct history *h, struct usher_er
 		close(fd);
 	if (rc < 0)
 		unlink(fresh);
-	free(file);
 	return rc;
 }
 

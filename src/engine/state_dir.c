@@ -26,8 +26,7 @@ struct state_dir {
 	bool asking;
 	mono_time asked_at;
 	/* the question under way: ask() has these to itself */
-	bool save;
-	struct history history;
+	struct history_file *save; /* NULL: not yet */
 	struct room found;
 	int rc;
 	struct usher_error err;
@@ -50,7 +49,7 @@ static void ask(void *arg)
 	struct state_dir *s = arg;
 
 	s->found = look(s->path);
-	s->rc = s->save ? history_save(s->path, &s->history, &s->err) : 0;
+	s->rc = s->save ? history_save(s->path, s->save, &s->err) : 0;
 }
 
 static void judge(struct state_dir *s)
@@ -59,6 +58,8 @@ static void judge(struct state_dir *s)
 		complaint_say(&s->unsaved, "the history will not outlive this daemon", &s->err);
 	else if (s->save)
 		complaint_end(&s->unsaved);
+	free(s->save);
+	s->save = NULL;
 }
 
 static void answered(void *arg)
@@ -74,10 +75,9 @@ static void answered(void *arg)
 
 static void prepare(struct state_dir *s, const struct history *h)
 {
-	s->save = h->at.ms != 0 && h->minute != s->saved_minute;
-	if (!s->save)
+	if (h->at.ms == 0 || h->minute == s->saved_minute)
 		return;
-	s->history = *h;
+	s->save = history_pack(h);
 	s->saved_minute = h->minute;
 }
 

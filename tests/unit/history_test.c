@@ -72,12 +72,21 @@ static size_t read_file(char *bytes, size_t size)
 	return n;
 }
 
+static int save(const char *directory)
+{
+	struct history_file *file = history_pack(&kept);
+	int rc = history_save(directory, file, &err);
+
+	free(file);
+	return rc;
+}
+
 static void a_restart_shows_as_a_gap(void **state)
 {
 	(void)state;
 	measure(&kept, 0, 3);
 	measure(&kept, 1000, 4);
-	assert_int_equal(history_save(folder, &kept, &err), 0);
+	assert_int_equal(save(folder), 0);
 	assert_int_equal(history_load(folder, &found, &err), 0);
 	assert_true(history_resume(&found, 1000, (wall_time){ NOW_MS + 21000 }));
 	measure(&found, 21000, 5);
@@ -127,11 +136,11 @@ static void the_file_is_for_the_daemon_alone(void **state)
 	(void)state;
 	struct stat st;
 	measure(&kept, 0, 1);
-	assert_int_equal(history_save(folder, &kept, &err), 0);
+	assert_int_equal(save(folder), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	measure(&kept, 1000, 2);
-	assert_int_equal(history_save(folder, &kept, &err), 0); /* over the old one */
+	assert_int_equal(save(folder), 0); /* over the old one */
 	assert_int_equal(history_load(folder, &found, &err), 0);
 	assert_int_equal(found.recent_len, 2);
 }
@@ -151,7 +160,7 @@ static void a_damaged_or_foreign_file_is_refused(void **state)
 	OWNED char *bytes = mem_alloc(1 << 20);
 	assert_int_equal(history_load(folder, &found, &err), USHER_ENOTFOUND);
 	measure(&kept, 0, 1);
-	assert_int_equal(history_save(folder, &kept, &err), 0);
+	assert_int_equal(save(folder), 0);
 	size_t len = read_file(bytes, 1 << 20);
 	refused("", 0);
 	refused("history", 7);
@@ -180,7 +189,7 @@ static void what_is_no_file_is_not_waited_for(void **state)
 static void a_directory_that_is_gone_is_told(void **state)
 {
 	(void)state;
-	assert_int_equal(history_save("/nonexistent/usher", &kept, &err), USHER_EIO);
+	assert_int_equal(save("/nonexistent/usher"), USHER_EIO);
 	assert_non_null(strstr(err.message, "/nonexistent/usher"));
 }
 
