@@ -110,6 +110,7 @@ static enum health disk_health(const struct condition *c, cJSON *details)
 {
 	const struct status *s = known(c) ? c->status : NULL;
 	int64_t threshold = c->config->daemon.disk_threshold;
+	const char *trouble = "";
 
 	if (details) {
 		if (s && s->disk_exists) {
@@ -125,10 +126,11 @@ static enum health disk_health(const struct condition *c, cJSON *details)
 		return HEALTH_UNKNOWN;
 	}
 	if (!s->disk_exists)
-		add_error(details, "the directory is not there, or its disk does not answer");
+		trouble = "the directory is not there, or its disk does not answer: see it, and usherd's log";
 	else if (s->disk_free < threshold)
-		add_error(details, "less is free than daemon.disk_threshold: make room");
-	return up_or_down(s->disk_exists && s->disk_free >= threshold);
+		trouble = "less is free than daemon.disk_threshold: make room";
+	add_error(details, trouble);
+	return up_or_down(!*trouble);
 }
 
 /* This answer is the proof. */

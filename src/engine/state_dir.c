@@ -1,6 +1,6 @@
-/* What is kept in daemon.state_dir: the history, each minute and at the end; and how much room there is. A
- * disk may take its time, or not answer at all: it is asked on a thread of the loop's pool, one question at a
- * time, and what it has not answered is not known. Watcher's thread, but for ask(). */
+/* What the watcher keeps in daemon.state_dir: the history, each minute and at the end; and how much room
+ * there is. A disk may take its time, or not answer at all: it is asked on a thread of the loop's pool, one
+ * question at a time, and what it has not answered is not known. Watcher's thread, but for ask(). */
 #include "engine/watch.h"
 
 #include "base/error.h"
@@ -26,7 +26,7 @@ struct state_dir {
 	bool asking;
 	mono_time asked_at;
 	/* the question under way: ask() has these to itself */
-	struct history_file *save; /* NULL: not yet */
+	struct history_file *save; /* NULL: it is looked at alone */
 	struct room found;
 	int rc;
 	struct usher_error err;
@@ -73,12 +73,15 @@ static void answered(void *arg)
 	watch_job_ended(s->watch);
 }
 
-static void prepare(struct state_dir *s, const struct history *h)
+static void begin(struct state_dir *s, const struct history *h)
 {
-	if (h->at.ms == 0 || h->minute == s->saved_minute)
-		return;
-	s->save = history_pack(h);
-	s->saved_minute = h->minute;
+	if (h->at.ms != 0 && h->minute != s->saved_minute) {
+		s->save = history_pack(h);
+		s->saved_minute = h->minute;
+	}
+	s->asking = true;
+	s->asked_at = mono_now();
+	loop_work(s->watch->loop, ask, answered, s);
 }
 
 static void check_silence(struct state_dir *s)
@@ -89,22 +92,19 @@ static void check_silence(struct state_dir *s)
 		return;
 	s->room = unknown;
 	error_set(&err, USHER_ETIMEOUT,
-	        "%s has kept a question for %d s; deliveries go on, the history is not kept: look at the "
-	        "disk's load, or at the server it is mounted from",
+	        "nothing came from %s for %d s; deliveries go on, the history is not kept: look at the "
+	        "disk's "
+	        "load, or at the server it is mounted from",
 	        s->path, STATE_DIR_SILENT_MS / 1000);
 	complaint_say(&s->silent, "the disk of state_dir does not answer", &err);
 }
 
 void state_dir_turn(struct state_dir *s, struct status *status)
 {
-	if (s->asking) {
+	if (s->asking)
 		check_silence(s);
-	} else if (s->path && !s->watch->stopping) {
-		prepare(s, &status->history);
-		s->asking = true;
-		s->asked_at = mono_now();
-		loop_work(s->watch->loop, ask, answered, s);
-	}
+	else if (s->path && !s->watch->stopping)
+		begin(s, &status->history);
 	status->disk_exists = s->room.exists;
 	status->disk_total = s->room.total;
 	status->disk_free = s->room.free;
@@ -148,10 +148,9 @@ void state_dir_begin(struct state_dir *s, struct history *h)
 
 void state_dir_end(struct state_dir *s, const struct history *h)
 {
-	s->saved_minute = 0;
-	prepare(s, h);
-	if (!s->path || !s->save)
+	if (!s->path || h->at.ms == 0)
 		return;
+	s->save = history_pack(h);
 	ask(s);
 	judge(s);
 }

@@ -83,8 +83,9 @@ void state_dir_begin(struct state_dir *s, struct history *history); /* goes on w
 /* Fills what `status` says of the disk, as it last answered, and asks it anew; keeps the history when a
  * minute is over. */
 void state_dir_turn(struct state_dir *s, struct status *status);
-void state_dir_end(struct state_dir *s, const struct history *history); /* keeps it; blocks; none is asked */
-bool state_dir_busy(const struct state_dir *s);
+bool state_dir_busy(const struct state_dir *s); /* the disk has a question of ours */
+/* Keeps the history a last time; blocks. Not while it is busy. */
+void state_dir_end(struct state_dir *s, const struct history *history);
 
 /* -- DLQ mirror ---------------------------------------------------------------------------------- */
 struct mirror *mirror_new(struct watch *w);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -103,9 +104,6 @@ static void posts_left_over_are_dropped(void **state)
 	assert_string_equal(s->notes, "");
 }
 
-#define POSTERS 4
-#define POSTS_EACH 20000
-
 /* -- Work for other threads ----------------------------------------------------------------------- */
 
 struct worker {
@@ -118,11 +116,10 @@ struct worker {
 static void work(void *arg)
 {
 	struct worker *w = arg;
-	char c;
+	struct pollfd readable = { .fd = w->fd, .events = POLLIN };
 
 	w->worked = pthread_self();
-	while (read(w->fd, &c, 1) != 1)
-		usleep(1000);
+	poll(&readable, 1, 5000);
 }
 
 static void work_done(void *arg)
@@ -155,6 +152,11 @@ static void work_does_not_hold_up_the_loop(void **state)
 	assert_false(pthread_equal(w.worked, pthread_self()));
 	assert_true(pthread_equal(w.done, pthread_self()));
 }
+
+/* -- Posts of many threads ------------------------------------------------------------------------- */
+
+#define POSTERS 4
+#define POSTS_EACH 20000
 
 struct poster {
 	struct loop *loop;
